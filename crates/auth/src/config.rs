@@ -1,0 +1,278 @@
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use countersign_domain::{PasswordPolicy, SessionLifetimes};
+
+/// How the service behaves. The default is the recommended one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// Which passwords may be set.
+    pub password: PasswordPolicy,
+    /// What a password hash costs, and who computes it.
+    pub hashing: HashingConfig,
+    /// How long sessions live, and how many there are.
+    pub sessions: SessionConfig,
+}
+
+/// What a password hash costs, and who computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashingConfig {
+    /// Argon2id's memory, in KiB.
+    pub memory_kib: u32,
+    /// Argon2id's passes over it.
+    pub iterations: u32,
+    /// Argon2id's lanes.
+    pub parallelism: u32,
+    /// How many hashes are computed at once, each on its own thread with its own memory.
+    pub workers: usize,
+    /// How many wait for a worker before more are turned away.
+    pub queue: usize,
+    /// How long one waits for a worker before it is turned away.
+    pub max_wait: Duration,
+}
+
+/// How long sessions live, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// How long they live.
+    pub lifetimes: SessionLifetimes,
+    /// How many a user may have at once; the oldest end. 20 by default.
+    pub max_per_user: u32,
+}
+
+impl Default for HashingConfig {
+    /// 19456 KiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C) on
+    /// one worker per core, 64 waiting for each, 2 seconds at the most.
+    fn default() -> Self {
+        let workers = available_parallelism().map_or(1, NonZero::get);
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+            workers,
+            queue: 64 * workers,
+            max_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            lifetimes: SessionLifetimes::default(),
+            max_per_user: 20,
+        }
+    }
+}
+
+/// Why a configuration is refused. Each names the key as it is written in a configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Argon2id with these parameters is guessed too fast.
+    #[error(
+        "argon2.memory_kib = {memory_kib} with argon2.iterations = {iterations} is below OWASP's \
+         floor: at least {floor} KiB are needed with so many iterations"
+    )]
+    WeakHash {
+        /// The memory that was asked for.
+        memory_kib: u32,
+        /// The passes that were asked for.
+        iterations: u32,
+        /// The memory that is needed with so many passes.
+        floor: u32,
+    },
+    /// A number outside of its range.
+    #[error("{key} = {value} is not allowed: use {min} to {max}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least that is allowed.
+        min: u64,
+        /// The most that is allowed.
+        max: u64,
+    },
+}
+
+impl AuthConfig {
+    /// The most memory of one hash: 1 GiB.
+    pub(crate) const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+    /// The most passes of one hash.
+    pub(crate) const MAX_ITERATIONS: u32 = 10;
+    /// The most lanes of one hash.
+    pub(crate) const MAX_PARALLELISM: u32 = 16;
+
+    /// Whether the service can answer for this configuration.
+    ///
+    /// # Errors
+    ///
+    /// Names the first key that it cannot answer for.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let (password, hashing, sessions) = (&self.password, &self.hashing, &self.sessions);
+        let (floor, max_floor) = (PasswordPolicy::FLOOR_CHARS, PasswordPolicy::MAX_CHARS_FLOOR);
+        let seconds = |duration: countersign_domain::Duration| duration.whole_seconds();
+        let (idle, absolute) = (sessions.lifetimes.idle, sessions.lifetimes.absolute);
+        let month = 30 * 24 * 60 * 60;
+        in_range("password.min_length", password.min_chars, floor, 1024)?;
+        in_range(
+            "password.max_length",
+            password.max_chars,
+            max_floor.max(password.min_chars),
+            1024,
+        )?;
+        in_range(
+            "argon2.memory_kib",
+            hashing.memory_kib,
+            8,
+            Self::MAX_MEMORY_KIB,
+        )?;
+        in_range(
+            "argon2.iterations",
+            hashing.iterations,
+            1,
+            Self::MAX_ITERATIONS,
+        )?;
+        in_range(
+            "argon2.parallelism",
+            hashing.parallelism,
+            1,
+            Self::MAX_PARALLELISM,
+        )?;
+        in_range("argon2.workers", hashing.workers, 1, 1024)?;
+        in_range("argon2.queue", hashing.queue, 1, 1_000_000)?;
+        in_range("argon2.max_wait", hashing.max_wait.as_secs(), 0, 60)?;
+        in_range("session.idle_timeout", seconds(idle), 1, month)?;
+        in_range("session.absolute_timeout", seconds(absolute), 1, month)?;
+        in_range(
+            "session.fresh_for",
+            seconds(sessions.lifetimes.fresh),
+            1,
+            month,
+        )?;
+        in_range("session.max_per_user", sessions.max_per_user, 1, 10_000)?;
+        hashing.check_strength()
+    }
+}
+
+impl HashingConfig {
+    /// Parameters that cost next to nothing, for tests.
+    #[cfg(feature = "testing")]
+    pub fn cheap() -> Self {
+        Self {
+            memory_kib: 8,
+            iterations: 1,
+            ..Self::default()
+        }
+    }
+
+    /// How long one hash takes on this thread, with memory that has been used before: the shortest
+    /// of three.
+    ///
+    /// # Errors
+    ///
+    /// When the service would not run with these parameters.
+    pub fn measure(&self) -> Result<Duration, ConfigError> {
+        AuthConfig {
+            hashing: *self,
+            ..AuthConfig::default()
+        }
+        .check()?;
+        Ok(crate::hasher::measure(self))
+    }
+
+    fn check_strength(&self) -> Result<(), ConfigError> {
+        #[cfg(all(feature = "testing", debug_assertions))]
+        if (self.memory_kib, self.iterations) == (8, 1) {
+            return Ok(());
+        }
+        let floor = match self.iterations {
+            1 => 47_104,
+            2 => 19_456,
+            _ => 12_288,
+        };
+        if self.memory_kib < floor {
+            let &Self {
+                memory_kib,
+                iterations,
+                ..
+            } = self;
+            return Err(ConfigError::WeakHash {
+                memory_kib,
+                iterations,
+                floor,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn in_range<T: TryInto<u64>, U: TryInto<u64>>(
+    key: &'static str,
+    value: T,
+    min: U,
+    max: U,
+) -> Result<(), ConfigError> {
+    let (value, min, max) = (saturated(value), saturated(min), saturated(max));
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::OutOfRange {
+        key,
+        value,
+        min,
+        max,
+    })
+}
+
+fn saturated(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hashing(memory_kib: u32, iterations: u32) -> Result<(), ConfigError> {
+        let hashing = HashingConfig {
+            memory_kib,
+            iterations,
+            ..HashingConfig::default()
+        };
+        AuthConfig {
+            hashing,
+            ..AuthConfig::default()
+        }
+        .check()
+    }
+
+    #[test]
+    fn the_default_is_accepted() {
+        assert_eq!(AuthConfig::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn argon2_is_accepted_from_owasps_floor_upwards() {
+        for (memory_kib, iterations) in [(47_104, 1), (19_456, 2), (12_288, 3), (65_536, 4)] {
+            assert_eq!(hashing(memory_kib, iterations), Ok(()));
+        }
+        for (memory_kib, iterations) in [(47_103, 1), (19_455, 2), (12_287, 3), (12_287, 10)] {
+            let error = hashing(memory_kib, iterations).unwrap_err();
+            assert!(matches!(error, ConfigError::WeakHash { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_key_the_value_and_what_is_allowed() {
+        let mut config = AuthConfig::default();
+        config.password.min_chars = 7;
+        let error = config.check().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "password.min_length = 7 is not allowed: use 8 to 1024"
+        );
+        let error = hashing(19_456, 11).unwrap_err().to_string();
+        assert_eq!(error, "argon2.iterations = 11 is not allowed: use 1 to 10");
+    }
+}

@@ -1,0 +1,122 @@
+//! The service of user authentication, for any program: [`Auth`].
+//!
+//! It decides; it neither saves nor speaks to browsers. Hand it a store (a
+//! [`countersign_domain::Store`]), and ask it to [`register`](Auth::register) a user, to
+//! [`log_in`](Auth::log_in) one, to [`authenticate`](Auth::authenticate) a session's token and to
+//! [`log_out`](Auth::log_out).
+//!
+//! Behind that door are the hashing workers and their queue, the hash that is computed for users
+//! who do not exist, the upgrade of old hashes, and the expiry of sessions.
+//!
+//! # Where to add what
+//!
+//! - A new use case: a file with one `impl Auth` block and one error enum, which holds only what a
+//!   caller branches on.
+//! - A rule that needs no store and no clock: the domain crate.
+
+mod accounts;
+mod config;
+mod hasher;
+mod log_in;
+mod register;
+mod sessions;
+mod workers;
+
+use std::sync::Arc;
+
+use countersign_domain::{Clock, OffsetDateTime, PasswordPolicy, Store, StoreError, SystemClock};
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+
+pub use accounts::SetPasswordError;
+pub use config::{AuthConfig, ConfigError, HashingConfig, SessionConfig};
+pub use countersign_domain as domain;
+pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
+pub use register::{InvalidRegistration, RegisterError, Registration};
+pub use sessions::Authenticated;
+pub use workers::Overloaded;
+
+use hasher::Hasher;
+
+/// The service. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Auth {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    hasher: Arc<Hasher>,
+    config: Arc<AuthConfig>,
+}
+
+impl Auth {
+    /// A service over `store` with the default configuration and the system's clock. It starts one
+    /// hashing thread per core.
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self::assemble(
+            Arc::new(store),
+            Arc::new(SystemClock),
+            AuthConfig::default(),
+        )
+    }
+
+    /// A service with a configuration and a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration is weaker than what can be answered for.
+    pub fn with(
+        store: impl Store + 'static,
+        clock: impl Clock + 'static,
+        config: AuthConfig,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self::assemble(Arc::new(store), Arc::new(clock), config))
+    }
+
+    fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
+        let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
+        Self {
+            store,
+            clock,
+            hasher,
+            config: Arc::new(config),
+        }
+    }
+
+    /// Which passwords may be set here.
+    pub fn password_policy(&self) -> &PasswordPolicy {
+        &self.config.password
+    }
+
+    /// Whether the store can serve.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+
+    /// How many password hashes have been computed since the start.
+    pub fn hashes_computed(&self) -> u64 {
+        self.hasher.computed()
+    }
+
+    /// What time it is to this service.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// The system's source of randomness, the only one of this crate. A system that has none is not
+    /// one to log in to: it panics then.
+    fn rng() -> UnwrapErr<SysRng> {
+        UnwrapErr(SysRng)
+    }
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,232 @@
+//! From a URL to connections.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::sqlx::{self, ConnectOptions};
+
+/// How long a call waits for a connection, and a statement for another program's writing. Together
+/// they bound every method of the store.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+const READERS: u32 = 8;
+
+/// Why there is no connection to a database; one line.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the database {url}: {why}")]
+pub struct ConnectError {
+    /// Without its parameters, and without a password.
+    url: String,
+    why: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pub(crate) reader: DatabaseConnection,
+    pub(crate) writer: DatabaseConnection,
+}
+
+enum Place {
+    Memory,
+    File { path: PathBuf, create: bool },
+}
+
+pub(crate) async fn connect(url: &str) -> Result<Connections, ConnectError> {
+    let failed = |why: String| ConnectError {
+        url: one_line(&shown(url)),
+        why: one_line(&why),
+    };
+    match place(url).map_err(failed)? {
+        Place::Memory => in_memory().await.map_err(|error| failed(explained(&error))),
+        Place::File { path, create } => {
+            prepare(&path, create).map_err(failed)?;
+            in_file(&path).await.map_err(failed)
+        }
+    }
+}
+
+/// The URL as it may be logged: another kind of database has a password in it, which may hold any
+/// character, and so may the parameters.
+fn shown(url: &str) -> String {
+    let without_parameters = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
+    if url.starts_with("sqlite:") {
+        return without_parameters(url);
+    }
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => {
+            format!("{scheme}://***@{}", without_parameters(host))
+        }
+        (Some(_), None) => without_parameters(url),
+        (None, _) => "URL".to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+fn place(url: &str) -> Result<Place, String> {
+    let allowed = "use sqlite://PATH, sqlite://PATH?mode=rwc to have the file made, or \
+                   sqlite::memory:";
+    let Some(rest) = url.strip_prefix("sqlite:") else {
+        return Err(format!("this build serves SQLite alone; {allowed}"));
+    };
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut create = false;
+    for parameter in parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+    {
+        create = match parameter {
+            "mode=rwc" => true,
+            "mode=rw" => false,
+            _ => {
+                return Err(format!(
+                    "of parameters there are mode=rw and mode=rwc; {allowed}"
+                ));
+            }
+        };
+    }
+    match path {
+        "" => Err(format!("it names no file; {allowed}")),
+        ":memory:" => Ok(Place::Memory),
+        _ => {
+            let options = format!("sqlite:{path}").parse::<SqliteConnectOptions>();
+            let options = options.map_err(|error| format!("{error}; {allowed}"))?;
+            // A reader that is opened later must find the file, wherever the program has moved.
+            let path = std::path::absolute(options.get_filename());
+            Ok(Place::File {
+                path: path.map_err(|error| error.to_string())?,
+                create,
+            })
+        }
+    }
+}
+
+/// Looks for what SQLite would call "unable to open database file" whatever it is, and makes the
+/// file if it may: for the eyes of its owner alone, since it holds password hashes. The files that
+/// SQLite puts next to it are made like it.
+fn prepare(path: &Path, create: bool) -> Result<(), String> {
+    // When a program closes a file, the system drops all locks that the program has on it, SQLite's
+    // too. So an existing file is never opened here, and of two that want it made, one waits until
+    // the other has closed it.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err("it is a directory".to_owned()),
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
+        return Err(format!("there is no directory {}", parent.display()));
+    }
+    if !create {
+        return Err("there is no such file; add ?mode=rwc to have it made".to_owned());
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+async fn in_memory() -> Result<Connections, sqlx::Error> {
+    // Such a database belongs to one connection.
+    let one: DatabaseConnection = pool(1)
+        .connect_with(options(Path::new(":memory:")))
+        .await?
+        .into();
+    Ok(Connections {
+        reader: one.clone(),
+        writer: one,
+    })
+}
+
+async fn in_file(path: &Path) -> Result<Connections, String> {
+    let writer = options(path).journal_mode(SqliteJournalMode::Wal);
+    let writer = open(writer).await.map_err(|error| explained(&error))?;
+    // A file system without shared memory leaves the old journal in place, and says nothing.
+    let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode")
+        .fetch_one(&writer)
+        .await;
+    if mode.map_err(|error| explained(&error))? != "wal" {
+        return Err("its file system cannot hold a write-ahead log".to_owned());
+    }
+    let reader = pool(READERS).connect_lazy_with(options(path).read_only(true));
+    Ok(Connections {
+        reader: reader.into(),
+        writer: writer.into(),
+    })
+}
+
+/// Opens the file for writing, and shows that it is a database that can be written. The change to
+/// a write-ahead log is the one thing for which SQLite does not wait by itself.
+async fn open(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut patience = BUSY_TIMEOUT;
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if code(&error) == Some(5) && !patience.is_zero() => {
+                patience = patience.saturating_sub(BUSY_PAUSE);
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            Err(error) => return Err(error),
+            Ok(pool) => {
+                let look = "BEGIN IMMEDIATE; SELECT count(*) FROM sqlite_master; ROLLBACK";
+                sqlx::raw_sql(look).execute(&pool).await?;
+                return Ok(pool);
+            }
+        }
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // A connection to a file does not grow stale, and a database in memory goes with it.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// SQLite's primary result code.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+fn explained(error: &sqlx::Error) -> String {
+    let what = match code(error) {
+        Some(5) => "another program keeps it locked",
+        Some(8) => "it cannot be written",
+        Some(11) => "the file is damaged",
+        Some(14) => {
+            "it cannot be opened; may this program read and write the file and its directory?"
+        }
+        Some(26) => "the file is not an SQLite database",
+        _ => return error.to_string(),
+    };
+    what.to_owned()
+}

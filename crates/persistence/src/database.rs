@@ -1,0 +1,85 @@
+use async_trait::async_trait;
+use countersign_domain::{Store, StoreError};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::connect::{ConnectError, Connections, connect};
+use crate::entity::{session, user};
+use crate::error::unavailable;
+
+/// A database of users and sessions.
+///
+/// What a method has answered for is on the disk. Reading waits for no writer; writers wait for
+/// each other, in this program and in others, and give up after a few seconds with
+/// [`StoreError::Unavailable`]. A clone is the same database.
+#[derive(Clone, Debug)]
+pub struct Database(Connections);
+
+impl Database {
+    /// Connects to a database, which `countersign-migration` then brings up to date.
+    ///
+    /// - `sqlite://PATH` or `sqlite:PATH` is a file that exists; with `?mode=rwc` it is made when
+    ///   it does not, readable by its owner alone. `%20` and its like in a path are decoded.
+    /// - `sqlite::memory:` is gone with the program.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says in one line what is wrong.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        connect(url).await.map(Self)
+    }
+
+    /// The connection that writes, for `countersign-migration`.
+    pub fn connection(&self) -> &DatabaseConnection {
+        self.writer()
+    }
+
+    /// Closes the database, for all clones, once what is under way is done.
+    pub async fn close(self) {
+        // The last connection to close folds the write-ahead log into the file, which only the
+        // writer can do. Closing a pool cannot fail.
+        self.0.reader.close().await.ok();
+        self.0.writer.close().await.ok();
+    }
+
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.0.reader
+    }
+
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.0.writer
+    }
+
+    /// Begins a change. On SQLite nobody else writes from here on: a transaction that first reads
+    /// and is then refused the lock fails at once, without waiting for its turn.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.writer()
+            .begin_with_options(options)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl Store for Database {
+    async fn ready(&self) -> Result<(), StoreError> {
+        // Names every column and reads no row.
+        user::Entity::find()
+            .limit(0)
+            .all(self.reader())
+            .await
+            .map_err(unavailable)?;
+        session::Entity::find()
+            .limit(0)
+            .all(self.reader())
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+}

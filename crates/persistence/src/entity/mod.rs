@@ -1,0 +1,4 @@
+//! The tables as they are today.
+
+pub(crate) mod session;
+pub(crate) mod user;

@@ -1,0 +1,25 @@
+//! Countersign's users and sessions in an SQL database.
+//!
+//! A [`Database`] is a store of `countersign-domain`: connect it, bring its schema up to date with
+//! `countersign-migration` through [`Database::connection`], and hand it to the service. Nothing
+//! else of this crate is public; what a row, a column or a transaction is stays behind this door.
+//!
+//! # Adding a saved thing
+//!
+//! Its table in a migration, an entity in `entity` that says the same, its way in and out in
+//! `row`, and a file like `session` that implements its port. `plan` shows that its queries use
+//! their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
+
+mod connect;
+mod database;
+mod entity;
+mod error;
+mod row;
+mod session;
+mod user;
+
+#[cfg(test)]
+mod plan;
+
+pub use connect::ConnectError;
+pub use database::Database;

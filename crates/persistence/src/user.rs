@@ -1,0 +1,135 @@
+use async_trait::async_trait;
+use countersign_domain::{
+    EmailAddress, OffsetDateTime, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
+};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+
+use crate::Database;
+use crate::entity::user::{Column, Entity, Model};
+use crate::error::{not_inserted, unavailable, unread};
+use crate::row::moment;
+use crate::session::sessions_but;
+
+pub(crate) fn by_email(email: &EmailAddress) -> Select<Entity> {
+    Entity::find().filter(Column::EmailCanonical.eq(email.canonical()))
+}
+
+pub(crate) fn page(after: Option<UserId>, limit: u32) -> Select<Entity> {
+    let users = Entity::find()
+        .order_by_asc(Column::Id)
+        .limit(u64::from(limit));
+    match after {
+        Some(id) => users.filter(Column::Id.gt(id.as_uuid())),
+        None => users,
+    }
+}
+
+impl Database {
+    async fn user(&self, query: Select<Entity>) -> Result<Option<User>, StoreError> {
+        let row = query.one(self.reader()).await.map_err(unread::<Entity>)?;
+        row.map(User::try_from).transpose()
+    }
+}
+
+#[async_trait]
+impl UserStore for Database {
+    async fn insert_user(&self, user: &User) -> Result<(), StoreError> {
+        let row = Model::from(user).into_active_model();
+        let inserted = Entity::insert(row)
+            .exec_without_returning(self.writer())
+            .await;
+        inserted.map(drop).map_err(not_inserted)
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.user(Entity::find_by_id(id.as_uuid())).await
+    }
+
+    async fn user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
+        self.user(by_email(email)).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let rows = page(after, limit)
+            .all(self.reader())
+            .await
+            .map_err(unread::<Entity>)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn replace_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        keep: Option<SessionId>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let change = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(hash.as_phc()))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
+            .filter(Column::Id.eq(id.as_uuid()));
+        let transaction = self.begin().await?;
+        let changed = change
+            .exec(&transaction)
+            .await
+            .map_err(unavailable)?
+            .rows_affected
+            > 0;
+        sessions_but(id, keep)
+            .exec(&transaction)
+            .await
+            .map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(changed)
+    }
+
+    async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let change = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(to.as_phc()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::PasswordHash.eq(from.as_phc()));
+        let changed = change.exec(self.writer()).await.map_err(unavailable)?;
+        Ok(changed.rows_affected > 0)
+    }
+
+    async fn set_active(
+        &self,
+        id: UserId,
+        active: bool,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let change = Entity::update_many()
+            .col_expr(Column::IsActive, Expr::value(active))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
+            .filter(Column::Id.eq(id.as_uuid()));
+        let transaction = self.begin().await?;
+        let changed = change
+            .exec(&transaction)
+            .await
+            .map_err(unavailable)?
+            .rows_affected
+            > 0;
+        if !active {
+            sessions_but(id, None)
+                .exec(&transaction)
+                .await
+                .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(changed)
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        // The foreign key of `sessions` takes the user's sessions along.
+        let deletion = Entity::delete_by_id(id.as_uuid()).exec(self.writer());
+        Ok(deletion.await.map_err(unavailable)?.rows_affected > 0)
+    }
+}

@@ -1,0 +1,137 @@
+//! What is said when there is no connection.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use countersign_persistence::Database;
+use tempfile::TempDir;
+
+async fn refusal(url: &str) -> String {
+    let error = Database::connect(url).await.expect_err(url).to_string();
+    assert!(
+        error.starts_with("cannot use the database ") && error.lines().count() == 1,
+        "{error}"
+    );
+    error
+}
+
+#[tokio::test]
+async fn another_kind_of_database_is_refused_with_what_is_allowed_and_without_its_password() {
+    for (url, shown) in [
+        (
+            "postgres://ada:s3cret@db.example/site",
+            "postgres://***@db.example/site:",
+        ),
+        (
+            "postgres://ada:s3c@r/e?t@db.example/site?password=s3cret",
+            "postgres://***@db.example/site:",
+        ),
+        (
+            "mysql://db.example/site?password=s3cret",
+            "mysql://db.example/site:",
+        ),
+        ("ada:s3cret@db.example", "URL:"),
+        ("host=db.example password=s3cret", "URL:"),
+        ("", "URL:"),
+    ] {
+        let error = refusal(url).await;
+        assert!(
+            error.starts_with(&format!("cannot use the database {shown}")),
+            "{error}"
+        );
+        assert!(
+            error.contains("sqlite://PATH?mode=rwc") && !error.contains("s3c"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_names_no_file_or_wants_something_else_is_refused() {
+    for (url, why) in [
+        ("sqlite:", "it names no file"),
+        ("sqlite://?mode=rwc", "it names no file"),
+        ("sqlite:x.db?mode=ro", "mode=rw and mode=rwc"),
+        ("sqlite:x.db?key=s3cret", "mode=rw and mode=rwc"),
+        ("sqlite:x%FF.db", "utf-8"),
+    ] {
+        let error = refusal(url).await;
+        assert!(error.contains(why) && !error.contains("s3cret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_database_file_is_said_to_be_so() {
+    let dir = TempDir::new().unwrap();
+    let url = |name: &str| format!("sqlite://{}/{name}", dir.path().display());
+    let error = refusal(&url("missing.db")).await;
+    assert!(
+        error.contains("missing.db: there is no such file; add ?mode=rwc"),
+        "{error}"
+    );
+    let error = refusal(&url("nowhere/x.db?mode=rwc")).await;
+    assert!(error.contains("x.db: there is no directory /"), "{error}");
+    let error = refusal(&url("?mode=rwc")).await;
+    assert!(error.contains("it is a directory"), "{error}");
+    fs::write(dir.path().join("text.db"), "no database ".repeat(1_000)).unwrap();
+    let error = refusal(&url("text.db")).await;
+    assert!(
+        error.contains("the file is not an SQLite database"),
+        "{error}"
+    );
+    let error = refusal(&url("text.db/x.db?mode=rwc")).await;
+    assert!(error.contains("Not a directory"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_said_to_be_damaged() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let database = Database::connect(&url).await.unwrap();
+    countersign_migration::up(database.connection())
+        .await
+        .unwrap();
+    database.close().await;
+    // The list of tables begins after the header.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..1_000].fill(0xFF);
+    fs::write(&path, &bytes).unwrap();
+    let error = refusal(&url).await;
+    assert!(error.contains("the file is damaged"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_may_not_be_written_is_said_to_be_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    let url = format!("sqlite:{}?mode=rwc", path.display());
+    Database::connect(&url).await.unwrap().close().await;
+    for (mode, why) in [
+        (0o400, "it cannot be written"),
+        (0o000, "it cannot be opened"),
+    ] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        // The superuser may write whatever the mode is.
+        if fs::OpenOptions::new().write(true).open(&path).is_err() {
+            let error = refusal(&url).await;
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_ways_of_writing_a_url_name_one_file() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path().display();
+    let one = Database::connect(&format!("sqlite://{dir}/a%20b.db?mode=rwc"))
+        .await
+        .unwrap();
+    countersign_migration::up(one.connection()).await.unwrap();
+    let two = Database::connect(&format!("sqlite:{dir}/a b.db"))
+        .await
+        .unwrap();
+    countersign_domain::Store::ready(&two).await.unwrap();
+}

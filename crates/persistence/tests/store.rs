@@ -1,0 +1,37 @@
+//! The contract of stores, kept by a database in a file and by one in memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use countersign_persistence::Database;
+use tempfile::TempDir;
+
+async fn migrated(url: &str) -> Database {
+    let database = Database::connect(url).await.unwrap();
+    countersign_migration::up(database.connection())
+        .await
+        .unwrap();
+    database
+}
+
+mod in_a_file {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        /// Each test has a thread, and its directory goes with it.
+        static DIRECTORY: RefCell<Option<TempDir>> = const { RefCell::new(None) };
+    }
+
+    countersign_domain::store_contract!(async || {
+        let dir = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
+        DIRECTORY.set(Some(dir));
+        migrated(&url).await
+    });
+}
+
+mod in_memory {
+    use super::*;
+
+    countersign_domain::store_contract!(async || migrated("sqlite::memory:").await);
+}

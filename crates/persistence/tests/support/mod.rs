@@ -1,0 +1,75 @@
+//! A database file, and users and sessions to keep in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_domain::{
+    Client, EmailAddress, OffsetDateTime, PasswordHash, SecretToken, Session, SessionId,
+    TokenDigest, User, UserId, Username,
+};
+use countersign_persistence::Database;
+use tempfile::TempDir;
+use time::Duration;
+
+pub(crate) const START: OffsetDateTime = time::macros::datetime!(2026-03-01 12:00 UTC);
+
+/// The path of a database file that is gone with its last clone.
+#[derive(Clone)]
+pub(crate) struct File(Arc<TempDir>);
+
+impl File {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(TempDir::new().unwrap()))
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("test.db")
+    }
+
+    pub(crate) async fn open(&self) -> Database {
+        Database::connect(&format!("sqlite://{}?mode=rwc", self.path().display()))
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn migrated(&self) -> Database {
+        let database = self.open().await;
+        countersign_migration::up(database.connection())
+            .await
+            .unwrap();
+        database
+    }
+}
+
+fn rng() -> impl countersign_domain::CryptoRng {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
+
+pub(crate) fn hash(text: &str) -> PasswordHash {
+    PasswordHash::from_phc(format!("$argon2id${text}"))
+}
+
+pub(crate) fn user(name: &str) -> User {
+    User {
+        id: UserId::generate(START, &mut rng()),
+        email: EmailAddress::parse(&format!("{name}@example.org")).unwrap(),
+        username: Username::parse(name).unwrap(),
+        password_hash: Some(hash(name)),
+        is_active: true,
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+pub(crate) fn session(user: &User, created_at: OffsetDateTime) -> (Session, TokenDigest) {
+    let session = Session {
+        id: SessionId::generate(created_at, &mut rng()),
+        user_id: user.id,
+        client: Client::new(Some([203, 0, 113, 1].into()), Some("Test/1.0")),
+        created_at,
+        authenticated_at: created_at,
+        last_seen_at: created_at,
+        expires_at: created_at + Duration::HOUR,
+    };
+    (session, SecretToken::generate(&mut rng()).digest())
+}

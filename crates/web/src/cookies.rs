@@ -1,0 +1,94 @@
+//! Cookies, read byte for byte and set with every attribute.
+//!
+//! Rocket's jar decodes and trims the names it reads, so that a sibling site can set a cookie that
+//! only decodes to `__Host-session`, and of two cookies with one name the last one wins. Here a
+//! name is exact, and two of them are none.
+
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+
+use rocket::{Request, Response};
+use time::Duration;
+
+/// The names of our cookies, and whether they may only travel over TLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) session: &'static str,
+    pub(crate) flash: &'static str,
+    is_secure: bool,
+}
+
+impl CookieNames {
+    /// With TLS the names carry the prefix that binds them to this host (RFC 6265bis, section
+    /// 4.1.3.2); without it no browser would accept that.
+    pub(crate) fn new(is_secure: bool) -> Self {
+        if is_secure {
+            Self {
+                session: "__Host-session",
+                flash: "__Host-flash",
+                is_secure,
+            }
+        } else {
+            Self {
+                session: "session",
+                flash: "flash",
+                is_secure,
+            }
+        }
+    }
+}
+
+/// The value of the one cookie called exactly `name`; none when there is none, or more than one.
+pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
+    let pairs = request
+        .headers()
+        .get("Cookie")
+        .flat_map(|header| header.split(';'));
+    let mut values = pairs.filter_map(|pair| {
+        let (found, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
+        (found == name).then_some(value)
+    });
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The cookies that the answer to a request will set. Kept beside the request, because those in
+/// Rocket's jar are lost where a guard or a catcher answers.
+#[derive(Default)]
+struct Pending(Mutex<Vec<(&'static str, String)>>);
+
+/// Sets a cookie of ours: `HttpOnly`, `SameSite=Lax`, for the whole site and this host only. Without
+/// `max_age` it lives as long as the browser's session.
+pub(crate) fn set(
+    request: &Request<'_>,
+    names: &CookieNames,
+    name: &'static str,
+    value: &str,
+    max_age: Option<Duration>,
+) {
+    let mut header = format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/");
+    if names.is_secure {
+        header.push_str("; Secure");
+    }
+    if let Some(max_age) = max_age {
+        // Writing to a string cannot fail.
+        let _ = write!(header, "; Max-Age={}", max_age.whole_seconds());
+    }
+    let pending = request.local_cache(Pending::default);
+    let mut pending = pending.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pending.retain(|(earlier, _)| *earlier != name);
+    pending.push((name, header));
+}
+
+/// Has the browser forget a cookie of ours.
+pub(crate) fn remove(request: &Request<'_>, names: &CookieNames, name: &'static str) {
+    set(request, names, name, "", Some(Duration::ZERO));
+}
+
+/// Writes what was set for `request` into its answer.
+pub(crate) fn write(request: &Request<'_>, response: &mut Response<'_>) {
+    let pending = request.local_cache(Pending::default);
+    let mut pending = pending.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for (_, header) in pending.drain(..) {
+        response.adjoin_raw_header("Set-Cookie", header);
+    }
+}

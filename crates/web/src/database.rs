@@ -1,0 +1,33 @@
+use countersign_persistence::{ConnectError, Database as Store};
+
+/// A database of users and sessions whose schema is up to date.
+pub struct Database;
+
+/// Why there is no such database. Says so in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// It cannot be connected to.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Its schema cannot be brought up to date.
+    #[error("the database's schema cannot be brought up to date: {0}")]
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Database {
+    /// Connects to a database, makes it if there is none, and brings its schema up to date. Several
+    /// programs may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached or migrated.
+    pub async fn connect(url: &str) -> Result<Store, DatabaseError> {
+        let store = Store::connect(url).await?;
+        let applied = countersign_migration::up(store.connection()).await;
+        let applied = applied.map_err(|error| DatabaseError::Migrate(Box::new(error)))?;
+        for name in applied {
+            tracing::info!(name, "migration applied");
+        }
+        Ok(store)
+    }
+}

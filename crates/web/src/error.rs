@@ -1,0 +1,306 @@
+//! Every answer that is not what was asked for, and the only place with status codes for them.
+//!
+//! A body says constant text and the request's id; causes go to the log.
+
+use std::time::Duration;
+
+use countersign_domain::StoreError;
+use rocket::http::{ContentType, Status};
+use rocket::response::{self, Responder, Response};
+use rocket::{Request, async_trait, catcher};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::flash::Flash;
+use crate::guards::{GuardError, Refused, Visitor, log_outage};
+use crate::next::{Next, with_next};
+use crate::request_id;
+use crate::state::Shared;
+use crate::views::{ErrorView, Page, View};
+use crate::wants::Wants;
+
+/// An answer that is not the page asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageError {
+    /// Only for members, and nobody is logged in.
+    LoginRequired,
+    /// Another site sent this.
+    CrossSite,
+    /// People may not register themselves.
+    RegistrationClosed,
+    /// The store failed.
+    Unavailable,
+    /// Whatever Rocket or the application found wrong.
+    Status(Status),
+}
+
+/// What an error says to a person.
+struct Words {
+    title: &'static str,
+    text: &'static str,
+}
+
+impl PageError {
+    /// A store failed while `request` was worked on. The cause is logged here, once.
+    pub(crate) fn outage(error: &StoreError, request: &Request<'_>) -> Self {
+        log_outage(error, request);
+        Self::Unavailable
+    }
+
+    fn status(self) -> Status {
+        match self {
+            Self::LoginRequired => Status::Unauthorized,
+            Self::CrossSite | Self::RegistrationClosed => Status::Forbidden,
+            Self::Unavailable => Status::ServiceUnavailable,
+            Self::Status(status) => status,
+        }
+    }
+
+    fn words(self) -> Words {
+        let (title, text) = match (self, self.status().code) {
+            (Self::CrossSite, _) => (
+                "This came from another site",
+                "Nothing was changed. Please go back to this site and try again from there.",
+            ),
+            (Self::RegistrationClosed, _) => (
+                "Registration is closed",
+                "New accounts are made by this site's administrator. Please ask them for one.",
+            ),
+            (_, 400) => (
+                "That did not make sense",
+                "The request could not be read. Please try again.",
+            ),
+            (_, 401) => ("Please log in", "This page is for members only."),
+            (_, 403) => ("Not allowed", "Your account may not do this."),
+            (_, 404) => ("Page not found", "There is nothing at this address."),
+            (_, 413) => (
+                "That is too much",
+                "What was sent is larger than a form on this site can be.",
+            ),
+            (_, 415) => (
+                "Not a form",
+                "What was sent is not of the kind that this page takes.",
+            ),
+            (_, 422) => (
+                "That did not fit",
+                "What was sent does not fit what this page takes.",
+            ),
+            (_, 503) => (
+                "Unavailable for a moment",
+                "We cannot do this right now. Nothing was lost; please try again in a few seconds.",
+            ),
+            (_, 400..=499) => ("That did not work", "The request was refused."),
+            _ => (
+                "Something went wrong",
+                "It is our fault, and it has been noted. Please try again later.",
+            ),
+        };
+        Words { title, text }
+    }
+
+    fn retry_after(self) -> Option<Duration> {
+        (self.status() == Status::ServiceUnavailable).then_some(Duration::from_secs(5))
+    }
+}
+
+impl From<GuardError> for PageError {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::LoginRequired => Self::LoginRequired,
+            GuardError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for PageError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let (status, words) = (self.status(), self.words());
+        let mut response = match (Wants::of(request), request.rocket().state::<Shared>()) {
+            (Wants::Html, Some(shared)) if self == Self::LoginRequired => to_login(request, shared),
+            (Wants::Htmx, Some(shared)) if self == Self::LoginRequired => {
+                let login = login_url(request, shared);
+                Response::build()
+                    .status(status)
+                    .raw_header("HX-Redirect", login)
+                    .finalize()
+            }
+            (Wants::Html | Wants::Htmx, shared) => {
+                let home = shared.map(|shared| shared.site.home.as_str());
+                let page = Page(ErrorView::new(status.code, words.title, words.text, home));
+                // A page that cannot be rendered must not end in another attempt to render it.
+                let page = page
+                    .respond_to(request)
+                    .or_else(|_| words.text.respond_to(request))?;
+                Response::build_from(page).status(status).finalize()
+            }
+            (Wants::Json, _) => problem(request, status, words.title, words.text, None),
+        };
+        if let Some(wait) = self.retry_after() {
+            response.set_raw_header("Retry-After", wait.as_secs().to_string());
+        }
+        Ok(response)
+    }
+}
+
+/// Sends a browser to the login page, from which it comes back. Only what was asked for with GET
+/// can be asked for again.
+fn to_login(request: &Request<'_>, shared: &Shared) -> Response<'static> {
+    Flash::LoginRequired.leave(request, shared);
+    Response::build()
+        .status(Status::SeeOther)
+        .raw_header("Location", login_url(request, shared))
+        .finalize()
+}
+
+fn login_url(request: &Request<'_>, shared: &Shared) -> String {
+    let is_get = request.method() == rocket::http::Method::Get;
+    let next = is_get
+        .then(|| Next::parse(&request.uri().to_string()))
+        .flatten();
+    with_next(&shared.paths.login, next.as_ref())
+}
+
+/// A problem (RFC 9457).
+fn problem(
+    request: &Request<'_>,
+    status: Status,
+    title: &str,
+    detail: &str,
+    errors: Option<Value>,
+) -> Response<'static> {
+    let mut body = json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status.code,
+        "detail": detail,
+        "request_id": request_id::of(request),
+    });
+    if let (Some(errors), Some(members)) = (errors, body.as_object_mut()) {
+        members.insert("errors".to_owned(), errors);
+    }
+    let body = body.to_string();
+    let mut response = Response::build();
+    response
+        .status(status)
+        .header(ContentType::new("application", "problem+json"))
+        .sized_body(body.len(), std::io::Cursor::new(body));
+    if status == Status::Unauthorized {
+        response.raw_header("WWW-Authenticate", "Bearer");
+    }
+    response.finalize()
+}
+
+/// Why a form was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// A field is not acceptable.
+    Invalid,
+    /// The credentials are wrong.
+    WrongCredentials,
+    /// What must be unique is taken.
+    Taken,
+    /// Too much at once; try again after so long.
+    Overloaded(Duration),
+}
+
+impl Rejection {
+    fn status(self) -> Status {
+        match self {
+            Self::Invalid => Status::UnprocessableEntity,
+            Self::WrongCredentials => Status::Unauthorized,
+            Self::Taken => Status::Conflict,
+            Self::Overloaded(_) => Status::ServiceUnavailable,
+        }
+    }
+
+    /// What it says above the form; an error of a field stands at the field.
+    pub(crate) fn message(self) -> Option<&'static str> {
+        match self {
+            Self::Invalid | Self::Taken => None,
+            Self::WrongCredentials => Some("Invalid email or password."),
+            Self::Overloaded(_) => {
+                Some("Very many people are here right now. Please try again in a few seconds.")
+            }
+        }
+    }
+}
+
+/// What a form is answered that was not accepted: the form again with what is wrong, or another
+/// page.
+pub(crate) enum Refusal<V> {
+    /// The form again.
+    Form(Rejection, V),
+    /// Not even the form.
+    Page(PageError),
+}
+
+impl<V> From<PageError> for Refusal<V> {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl<V> From<GuardError> for Refusal<V> {
+    fn from(error: GuardError) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+impl<'r, V: View> Responder<'r, 'static> for Refusal<V> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let (rejection, view) = match self {
+            Self::Form(rejection, view) => (rejection, view),
+            Self::Page(error) => return error.respond_to(request),
+        };
+        let status = rejection.status();
+        let mut response = if Wants::of(request) == Wants::Json {
+            let detail = rejection
+                .message()
+                .unwrap_or("Some fields are not acceptable.");
+            let title = status.reason().unwrap_or("Refused");
+            problem(request, status, title, detail, view.errors())
+        } else {
+            Response::build_from(Page(view).respond_to(request)?)
+                .status(status)
+                .finalize()
+        };
+        if let Rejection::Overloaded(wait) = rejection {
+            response.set_raw_header("Retry-After", wait.as_secs().to_string());
+        }
+        Ok(response)
+    }
+}
+
+/// Only those fields of `errors` that have any.
+pub(crate) fn without_empty(errors: impl Serialize) -> Option<Value> {
+    let mut errors = serde_json::to_value(errors).ok()?;
+    errors
+        .as_object_mut()?
+        .retain(|_, texts| texts.as_array().is_some_and(|t| !t.is_empty()));
+    Some(errors)
+}
+
+/// Answers whatever no route has answered, in the site's own look or as a problem.
+#[derive(Clone)]
+pub(crate) struct Catch;
+
+#[async_trait]
+impl catcher::Handler for Catch {
+    async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
+        if let Some(shared) = request.rocket().state::<Shared>() {
+            // The page shows who is logged in.
+            Visitor::of(request, shared).await;
+        }
+        let error = match status {
+            // An application's own 401 is about other credentials than ours.
+            Status::Unauthorized if Refused::is_marked(request) => PageError::LoginRequired,
+            Status::ServiceUnavailable => PageError::Unavailable,
+            other => PageError::Status(other),
+        };
+        if status.class().is_server_error() {
+            let request_id = request_id::of(request);
+            tracing::error!(status = status.code, request_id, "a request failed");
+        }
+        error.respond_to(request)
+    }
+}

@@ -1,0 +1,80 @@
+use std::fmt;
+
+use rocket::data::{Data, FromData, Outcome, ToByteUnit};
+use rocket::http::Status;
+use rocket::{Request, async_trait};
+use serde::de::DeserializeOwned;
+
+/// A form as a browser sends it, read strictly.
+///
+/// Rocket's own `Form` decodes what is not UTF-8 to the same replacement character, which makes
+/// different passwords equal, and takes multipart bodies of megabytes.
+///
+/// | body | outcome |
+/// |---|---|
+/// | `application/x-www-form-urlencoded`, at most 8 KiB, UTF-8 | success; a field that is missing is empty, one that is unknown is ignored |
+/// | a field given twice, invalid UTF-8 or percent-encoding | error, 400 |
+/// | more than 8 KiB | error, 413 |
+/// | any other content type | error, 415 |
+pub(crate) struct Submitted<T>(pub(crate) T);
+
+/// Why a body is not a form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FormError {
+    Unsupported,
+    TooLarge,
+    Malformed,
+}
+
+impl FormError {
+    fn status(self) -> Status {
+        match self {
+            Self::Unsupported => Status::UnsupportedMediaType,
+            Self::TooLarge => Status::PayloadTooLarge,
+            Self::Malformed => Status::BadRequest,
+        }
+    }
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsupported => "the body is not application/x-www-form-urlencoded",
+            Self::TooLarge => "the form is larger than 8 KiB",
+            Self::Malformed => "the form is not UTF-8, or gives a field twice",
+        })
+    }
+}
+
+const LIMIT_KIB: u64 = 8;
+
+async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Result<T, FormError> {
+    if !request
+        .content_type()
+        .is_some_and(|content_type| content_type.is_form())
+    {
+        return Err(FormError::Unsupported);
+    }
+    let body = data.open(LIMIT_KIB.kibibytes()).into_bytes().await;
+    let body = body.map_err(|_| FormError::Malformed)?;
+    if !body.is_complete() {
+        return Err(FormError::TooLarge);
+    }
+    // The decoder below is lossy; it loses nothing of a body that decodes strictly.
+    percent_encoding::percent_decode(&body)
+        .decode_utf8()
+        .map_err(|_| FormError::Malformed)?;
+    serde_urlencoded::from_bytes(&body).map_err(|_| FormError::Malformed)
+}
+
+#[async_trait]
+impl<'r, T: DeserializeOwned> FromData<'r> for Submitted<T> {
+    type Error = FormError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        match read(request, data).await {
+            Ok(form) => Outcome::Success(Self(form)),
+            Err(error) => Outcome::Error((error.status(), error)),
+        }
+    }
+}

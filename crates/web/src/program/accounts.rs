@@ -1,0 +1,333 @@
+//! Accounts and sessions, from the command line.
+
+use std::future::Future;
+use std::io::{IsTerminal, Read, Write, stderr, stdin};
+
+use countersign_auth::{Auth, InvalidRegistration, RegisterError, Registration, SetPasswordError};
+use countersign_domain::{EmailAddress, Session, SessionId, SystemClock, User};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::cli::{PasswordSource, SessionVerb, UserVerb, Who};
+use super::failure::Failure;
+use super::output;
+use super::settings::Settings;
+use crate::{Database, wording};
+
+/// Runs `work` to its end on a runtime of its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(Failure::new)?.block_on(work)
+}
+
+async fn open(settings: &Settings) -> Result<Auth, Failure> {
+    let database = Database::connect(settings.database_url())
+        .await
+        .map_err(Failure::new)?;
+    Auth::with(database, SystemClock, settings.auth()).map_err(Failure::new)
+}
+
+/// `countersign user …`
+pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
+    block_on(async {
+        let auth = open(settings).await?;
+        match verb {
+            UserVerb::Create {
+                who,
+                username,
+                password,
+                json,
+            } => create(&auth, &who, username, password, json).await,
+            UserVerb::List { json } => list(&auth, json).await,
+            UserVerb::Show { who, json } => show(&find(&auth, &who).await?, json),
+            UserVerb::SetPassword { who, password } => {
+                let user = find(&auth, &who).await?;
+                let set = auth.set_password(&user, &read_password(password)?).await;
+                set.map_err(explain_password)?;
+                done(
+                    &user,
+                    "has a new password; all of their sessions have ended",
+                )
+            }
+            UserVerb::Disable { who } => {
+                let user = find(&auth, &who).await?;
+                auth.set_active(user.id, false)
+                    .await
+                    .map_err(|e| Failure::store(&e))?;
+                done(&user, "is disabled; all of their sessions have ended")
+            }
+            UserVerb::Enable { who } => {
+                let user = find(&auth, &who).await?;
+                auth.set_active(user.id, true)
+                    .await
+                    .map_err(|e| Failure::store(&e))?;
+                done(&user, "is enabled")
+            }
+            UserVerb::Delete { who, yes } => {
+                let user = find(&auth, &who).await?;
+                if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
+                    return output::say("Nothing was deleted.");
+                }
+                auth.delete_user(user.id)
+                    .await
+                    .map_err(|e| Failure::store(&e))?;
+                done(&user, "is deleted")
+            }
+        }
+    })
+}
+
+/// `countersign session …`
+pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Failure> {
+    block_on(async {
+        let auth = open(settings).await?;
+        match verb {
+            SessionVerb::List { who, json } => {
+                let user = find(&auth, &who).await?;
+                let sessions = auth
+                    .sessions(user.id)
+                    .await
+                    .map_err(|e| Failure::store(&e))?;
+                show_sessions(&sessions, json)
+            }
+            SessionVerb::Revoke {
+                user, all: true, ..
+            } => {
+                let user = find_by_email(&auth, &user).await?;
+                let ended = auth.revoke_all(user.id, None).await;
+                let ended = ended.map_err(|e| Failure::store(&e))?;
+                output::say(&format!("{ended} sessions of {} have ended.", user.email))
+            }
+            SessionVerb::Revoke { user, id, .. } => {
+                let user = find_by_email(&auth, &user).await?;
+                let id = id.as_deref().unwrap_or_default();
+                let none = || Failure::new(format!("{} has no session {id:?}", user.email));
+                let id = SessionId::parse(id).ok_or_else(none)?;
+                match auth
+                    .revoke(user.id, id)
+                    .await
+                    .map_err(|e| Failure::store(&e))?
+                {
+                    true => output::say(&format!("Session {id} of {} has ended.", user.email)),
+                    false => Err(none()),
+                }
+            }
+        }
+    })
+}
+
+async fn create(
+    auth: &Auth,
+    who: &Who,
+    username: Option<String>,
+    password: PasswordSource,
+    json: bool,
+) -> Result<(), Failure> {
+    let email = who.email();
+    let local_part = email.split('@').next().unwrap_or_default();
+    let username = username.unwrap_or_else(|| local_part.to_owned());
+    let password = read_password(password)?;
+    let registration = Registration {
+        email,
+        username: &username,
+        password: &password,
+    };
+    match auth.register(registration).await {
+        Ok(user) if json => output::json(&user_json(&user)),
+        Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),
+        Err(RegisterError::Invalid(InvalidRegistration {
+            email,
+            username,
+            password,
+        })) => {
+            let email = email.map(|error| format!("email: {}", wording::email(error)));
+            let username = username.map(|error| format!("username: {}", wording::username(error)));
+            let password = password.map(|e| format!("password: {}", wording::new_password(e)));
+            let all = [email, username, password].into_iter().flatten();
+            Err(Failure::new(all.collect::<Vec<_>>().join(" ")))
+        }
+        Err(RegisterError::EmailTaken) => Err(Failure::new(format!(
+            "{email} is taken: another user has this email address"
+        ))),
+        Err(RegisterError::Store(error)) => Err(Failure::store(&error)),
+        Err(error @ RegisterError::Overloaded(_)) => Err(Failure::new(error)),
+    }
+}
+
+async fn list(auth: &Auth, json: bool) -> Result<(), Failure> {
+    const PAGE: u32 = 1_000;
+    let mut users: Vec<User> = Vec::new();
+    loop {
+        let after = users.last().map(|user| user.id);
+        let page = auth
+            .users(after, PAGE)
+            .await
+            .map_err(|e| Failure::store(&e))?;
+        let is_last = page.len() < PAGE as usize;
+        users.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    if json {
+        return output::json(&users.iter().map(user_json).collect());
+    }
+    let rows: Vec<_> = users
+        .iter()
+        .map(|user| {
+            let state = if user.is_active { "active" } else { "disabled" };
+            let created = moment(user.created_at);
+            [
+                user.id.to_string(),
+                user.email.to_string(),
+                user.username.to_string(),
+                state.to_owned(),
+                created,
+            ]
+        })
+        .collect();
+    output::table(["ID", "EMAIL", "USERNAME", "STATE", "REGISTERED"], &rows)
+}
+
+fn show(user: &User, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(&user_json(user));
+    }
+    let rows = [
+        ("id", user.id.to_string()),
+        ("email", user.email.to_string()),
+        ("username", user.username.to_string()),
+        ("active", user.is_active.to_string()),
+        (
+            "password",
+            if user.password_hash.is_some() {
+                "set"
+            } else {
+                "none"
+            }
+            .to_owned(),
+        ),
+        ("created_at", moment(user.created_at)),
+        ("updated_at", moment(user.updated_at)),
+    ];
+    rows.iter()
+        .try_for_each(|(name, value)| output::say(&format!("{name:12}{value}")))
+}
+
+fn show_sessions(sessions: &[Session], json: bool) -> Result<(), Failure> {
+    let address = |s: &Session| s.client.address.map(|address| address.to_string());
+    if json {
+        let rows = sessions.iter().map(|s| {
+            json!({
+                "id": s.id.to_string(),
+                "address": address(s),
+                "user_agent": s.client.user_agent,
+                "created_at": moment(s.created_at),
+                "last_seen_at": moment(s.last_seen_at),
+                "expires_at": moment(s.expires_at),
+            })
+        });
+        return output::json(&rows.collect());
+    }
+    let rows: Vec<_> = sessions
+        .iter()
+        .map(|s| {
+            let agent = s.client.user_agent.clone().unwrap_or_default();
+            let address = address(s).unwrap_or_default();
+            [
+                s.id.to_string(),
+                address,
+                moment(s.created_at),
+                moment(s.last_seen_at),
+                agent,
+            ]
+        })
+        .collect();
+    output::table(["ID", "ADDRESS", "BEGAN", "LAST SEEN", "CLIENT"], &rows)
+}
+
+fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id.to_string(),
+        "email": user.email.as_str(),
+        "username": user.username.as_str(),
+        "is_active": user.is_active,
+        "has_password": user.password_hash.is_some(),
+        "created_at": moment(user.created_at),
+        "updated_at": moment(user.updated_at),
+    })
+}
+
+async fn find(auth: &Auth, who: &Who) -> Result<User, Failure> {
+    find_by_email(auth, who.email()).await
+}
+
+async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
+    let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
+    let email = EmailAddress::parse(typed).map_err(wrong)?;
+    let user = auth
+        .user_by_email(&email)
+        .await
+        .map_err(|e| Failure::store(&e))?;
+    user.ok_or_else(|| Failure::new(format!("there is no user with the email address {typed}")))
+}
+
+fn done(user: &User, what: &str) -> Result<(), Failure> {
+    output::say(&format!("{} {what}.", user.email))
+}
+
+fn explain_password(error: SetPasswordError) -> Failure {
+    match error {
+        SetPasswordError::Invalid(error) => {
+            Failure::new(format!("password: {}", wording::new_password(error)))
+        }
+        SetPasswordError::Store(error) => Failure::store(&error),
+        other => Failure::new(other),
+    }
+}
+
+/// A password from the terminal, typed twice, or the first line of standard input. Never from an
+/// argument, which every user of the machine could read.
+fn read_password(source: PasswordSource) -> Result<String, Failure> {
+    if source.password_stdin {
+        let mut text = String::new();
+        // As many bytes as any password has, and the end of the line.
+        let limit = countersign_domain::Password::MAX_BYTES as u64 + 2;
+        stdin()
+            .take(limit)
+            .read_to_string(&mut text)
+            .map_err(Failure::new)?;
+        return Ok(text.lines().next().unwrap_or_default().to_owned());
+    }
+    let prompt = |text| {
+        rpassword::prompt_password(text).map_err(|error| {
+            Failure::new(format!(
+                "the password cannot be asked for ({error}): use --password-stdin"
+            ))
+        })
+    };
+    let password = prompt("Password: ")?;
+    if prompt("The same again: ")? != password {
+        return Err(Failure::new("the two passwords differ: try again"));
+    }
+    Ok(password)
+}
+
+/// Asks a person; whoever is not one has meant what they wrote.
+fn confirm(question: &str) -> Result<bool, Failure> {
+    if !stdin().is_terminal() {
+        return Ok(true);
+    }
+    write!(stderr(), "{question} [y/N] ").map_err(Failure::new)?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).map_err(Failure::new)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn moment(at: OffsetDateTime) -> String {
+    let whole_seconds = at.replace_nanosecond(0).unwrap_or(at);
+    whole_seconds.format(&Rfc3339).unwrap_or_default()
+}

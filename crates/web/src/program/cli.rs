@@ -1,0 +1,239 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::failure::Failure;
+use super::output;
+use super::span::Span;
+
+/// Registration, login, members' pages and logout: a site of its own, or the accounts of one.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version)]
+#[command(after_help = "Example: countersign --database-url sqlite://site.db?mode=rwc serve")]
+pub(crate) struct Cli {
+    /// The configuration file [default: config/Rocket.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The database, in place of the configured one
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring the database up to date, then serve the site (also without any command)
+    #[command(after_help = "Example: ROCKET_PORT=9000 countersign serve")]
+    Serve,
+    /// Move the database along the history of its schema
+    #[command(after_help = "Example: countersign migrate status")]
+    Migrate {
+        #[command(subcommand)]
+        verb: MigrateVerb,
+    },
+    /// Make, list and change accounts
+    #[command(after_help = "Example: countersign user list --json")]
+    User {
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+    /// List and end sessions
+    #[command(after_help = "Example: countersign session list ada@example.org")]
+    Session {
+        #[command(subcommand)]
+        verb: SessionVerb,
+    },
+    /// Validate and print the configuration
+    #[command(after_help = "Example: countersign config show")]
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Measure password hashing on this machine
+    #[command(after_help = "Example: countersign hash calibrate --target 250ms")]
+    Hash {
+        #[command(subcommand)]
+        verb: HashVerb,
+    },
+    /// Print completions for a shell
+    #[command(after_help = "Example: countersign completions bash > countersign.bash")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateVerb {
+    /// Apply all pending migrations
+    #[command(after_help = "Example: countersign migrate up")]
+    Up,
+    /// Revert the last migrations; what they held is lost
+    #[command(after_help = "Example: countersign migrate down 1")]
+    Down {
+        /// How many
+        #[arg(default_value_t = 1, value_name = "N")]
+        steps: u32,
+    },
+    /// List migrations, applied and pending
+    #[command(after_help = "Example: countersign migrate status --json")]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Whose account it is about.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Who {
+    /// The user's email address
+    #[arg(value_name = "EMAIL")]
+    positional: Option<String>,
+    /// The same, by name
+    #[arg(long = "email", alias = "user", value_name = "EMAIL")]
+    named: Option<String>,
+}
+
+impl Who {
+    pub(crate) fn email(&self) -> &str {
+        self.positional
+            .as_deref()
+            .or(self.named.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+/// Where a password comes from.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PasswordSource {
+    /// Read the password from the first line of standard input instead of asking for it
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserVerb {
+    /// Make an account
+    #[command(after_help = "Example: countersign user create ada@example.org --username Ada")]
+    Create {
+        #[command(flatten)]
+        who: Who,
+        /// The name that others see [default: the part before the @]
+        #[arg(long)]
+        username: Option<String>,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List all accounts
+    #[command(after_help = "Example: countersign user list --json")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an account
+    #[command(after_help = "Example: countersign user show ada@example.org")]
+    Show {
+        #[command(flatten)]
+        who: Who,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set an account's password, which ends its sessions
+    #[command(after_help = "Example: countersign user set-password ada@example.org")]
+    SetPassword {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Shut a user out, which ends their sessions
+    #[command(after_help = "Example: countersign user disable ada@example.org")]
+    Disable {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Let a user in again
+    #[command(after_help = "Example: countersign user enable ada@example.org")]
+    Enable {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Delete an account and all that belongs to it
+    #[command(after_help = "Example: countersign user delete ada@example.org --yes")]
+    Delete {
+        #[command(flatten)]
+        who: Who,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionVerb {
+    /// List a user's live sessions
+    #[command(after_help = "Example: countersign session list --user ada@example.org --json")]
+    List {
+        #[command(flatten)]
+        who: Who,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one session of a user, or all
+    #[command(after_help = "Example: countersign session revoke --user ada@example.org --all")]
+    Revoke {
+        /// Whose session it is
+        #[arg(long, alias = "email", value_name = "EMAIL")]
+        user: String,
+        /// End all of them
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// The session's id, as listed
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Say whether the configuration is valid
+    #[command(after_help = "Example: countersign --config site.toml config check")]
+    Check,
+    /// Print the effective values, without secrets
+    #[command(after_help = "Example: countersign config show --json")]
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HashVerb {
+    /// Measure Argon2id here and propose parameters
+    #[command(after_help = "Example: countersign hash calibrate --target 250ms")]
+    Calibrate {
+        /// How long a hash may take
+        #[arg(long, default_value = "250ms", value_name = "DURATION")]
+        target: Span,
+    },
+}
+
+/// Prints completions for `shell`.
+pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut script);
+    output::say(String::from_utf8_lossy(&script).trim_end())
+}

@@ -1,0 +1,57 @@
+//! The program `countersign`: its command line, its configuration, and how it serves.
+
+mod accounts;
+mod cli;
+mod failure;
+mod hash;
+mod log;
+mod migrate;
+mod output;
+mod secret;
+mod serve;
+mod settings;
+mod settings_error;
+mod span;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, ConfigVerb, HashVerb};
+use failure::Failure;
+use settings::Settings;
+
+/// Runs the program with the arguments of the process. Exit code 0 says done, 1 failed (one line on
+/// standard error says why), 2 wrong usage.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let load = || Settings::load(cli.config.as_deref(), cli.database_url.as_deref());
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(load()?),
+        Command::Migrate { verb } => migrate::run(verb, &load()?),
+        Command::User { verb } => accounts::user(verb, &load()?),
+        Command::Session { verb } => accounts::session(verb, &load()?),
+        Command::Config {
+            verb: ConfigVerb::Check,
+        } => {
+            load()?;
+            output::say("The configuration is valid.")
+        }
+        Command::Config {
+            verb: ConfigVerb::Show { json },
+        } => load()?.show(json),
+        Command::Hash {
+            verb: HashVerb::Calibrate { target },
+        } => hash::calibrate(target.0),
+        Command::Completions { shell } => cli::completions(shell),
+    }
+}

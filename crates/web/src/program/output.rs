@@ -1,0 +1,48 @@
+//! What the program says on a terminal.
+
+use std::io::{ErrorKind, Write, stderr, stdout};
+
+use super::failure::Failure;
+
+/// Writes a line to standard output. A reader that has seen enough is no failure.
+pub(crate) fn say(line: &str) -> Result<(), Failure> {
+    let written = writeln!(stdout(), "{line}").and_then(|()| stdout().flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error.
+pub(crate) fn complain(line: &str) {
+    // There is nowhere left to say that this failed.
+    let _ = writeln!(stderr(), "error: {line}");
+}
+
+/// Writes rows below each other, each column as wide as its widest cell.
+pub(crate) fn table<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+) -> Result<(), Failure> {
+    let heading = heading.map(str::to_owned);
+    let all: Vec<&[String; N]> = [&heading].into_iter().chain(rows).collect();
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            let cells = all.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    for row in all {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"));
+        say(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Writes a value as JSON.
+pub(crate) fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(value).map_err(Failure::new)?)
+}

@@ -1,0 +1,62 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+use url::Url;
+
+/// The URL of a database, which may hold a password; shown without it.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub(crate) struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn redacted(&self) -> String {
+        match Url::parse(&self.0) {
+            Ok(mut url) if url.password().is_some() => {
+                // A URL that has a password can have another one.
+                let _ = url.set_password(Some("redacted"));
+                url.into()
+            }
+            Ok(_) => self.0.clone(),
+            Err(_) => "(not a URL)".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_never_shown() {
+        let url = DatabaseUrl::new("postgres://ada:hunter2@db.example/site?sslmode=require");
+        let shown = format!("{url:?} {}", serde_json::to_string(&url).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("ada:redacted@db.example"), "{shown}");
+        let plain = DatabaseUrl::new("sqlite://countersign.db?mode=rwc");
+        assert_eq!(format!("{plain:?}"), "sqlite://countersign.db?mode=rwc");
+        assert_eq!(
+            format!("{:?}", DatabaseUrl::new("ada:hunter2@db")),
+            "(not a URL)"
+        );
+    }
+}

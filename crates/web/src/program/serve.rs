@@ -1,0 +1,86 @@
+use std::error::Error;
+
+use countersign_auth::Auth;
+use countersign_domain::SystemClock;
+use rocket::fairing::AdHoc;
+use rocket::{Build, Rocket};
+
+use super::failure::Failure;
+use super::settings::Settings;
+use super::{log, output};
+use crate::{AuthPages, Database, site_routes};
+
+/// Brings the database up to date, then serves until told to stop.
+pub(crate) fn serve(settings: Settings) -> Result<(), Failure> {
+    log::start(settings.rocket.log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.rocket.workers)
+        .max_blocking_threads(settings.rocket.max_blocking)
+        .thread_name("countersign")
+        .enable_all()
+        .build()
+        .map_err(Failure::new)?;
+    runtime.block_on(async {
+        let database = Database::connect(settings.database_url())
+            .await
+            .map_err(Failure::new)?;
+        let config = settings.auth();
+        let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
+        let launched = site(&settings, auth)?.launch().await;
+        database.close().await;
+        launched
+            .map(|_| ())
+            .map_err(|error| explain(&error, &settings))
+    })
+}
+
+fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
+    let own = &settings.own;
+    let mut pages = AuthPages::at("/", auth)
+        .public_url(settings.public_url()?.clone())
+        .trusted_proxies(own.trusted_proxies.iter().copied())
+        .registration(settings.registration())
+        .login_redirect(&own.login_redirect)
+        .logout_redirect(&own.logout_redirect)
+        .members_page("/blogs");
+    if let Some(folder) = &settings.template_dir {
+        pages = pages.overrides(folder);
+    }
+    // That folder holds templates that stand for ours; Rocket is to load none by itself.
+    let figment = settings.figment.clone().merge(("template_dir", ""));
+    Ok(rocket::custom(figment)
+        .attach(pages)
+        .mount("/", site_routes())
+        .attach(announce()))
+}
+
+/// The one line that says where to point a browser.
+fn announce() -> AdHoc {
+    AdHoc::on_liftoff("Address", |rocket| {
+        Box::pin(async move {
+            let config = rocket.config();
+            let scheme = if config.tls_enabled() {
+                "https"
+            } else {
+                "http"
+            };
+            let address = std::net::SocketAddr::new(config.address, config.port);
+            // Whoever started the program and closed its output knows already.
+            let _ = output::say(&format!("Countersign is ready at {scheme}://{address}"));
+        })
+    })
+}
+
+fn explain(error: &rocket::Error, settings: &Settings) -> Failure {
+    use rocket::error::ErrorKind;
+    let address = std::net::SocketAddr::new(settings.rocket.address, settings.rocket.port);
+    match error.kind() {
+        ErrorKind::Bind(cause) | ErrorKind::Io(cause) => {
+            Failure::new(format!("cannot listen on {address}: {cause}"))
+        }
+        other => {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            Failure::new(format!("the site could not be started: {other} {cause}"))
+        }
+    }
+}

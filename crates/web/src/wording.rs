@@ -1,0 +1,83 @@
+//! How the facts of the domain are told to people: what is wrong, and what to do.
+
+use countersign_domain::{EmailError, PasswordError, UsernameError};
+
+pub(crate) fn email(error: EmailError) -> String {
+    match error {
+        EmailError::Empty => "Enter your email address.".to_owned(),
+        EmailError::TooLong { max, got } => {
+            format!("Enter an email address of at most {max} characters: this one has {got}.")
+        }
+        EmailError::Malformed => "Enter an email address like name@example.com.".to_owned(),
+        EmailError::MalformedLocalPart => {
+            "Check the part before the @: it takes letters, digits and signs such as . + - _, \
+             and no spaces."
+                .to_owned()
+        }
+        EmailError::MalformedHost => {
+            "Check the part after the @: it should look like example.com.".to_owned()
+        }
+        EmailError::Misleading(c) => format!(
+            "Type the address again in plain letters: it holds a character ({}) that is hidden or \
+             looks like another one.",
+            code_point(c)
+        ),
+    }
+}
+
+pub(crate) fn username(error: UsernameError) -> String {
+    match error {
+        UsernameError::Empty => "Enter the name that others will see.".to_owned(),
+        UsernameError::TooLong { max, got } => {
+            format!("Use at most {max} characters: this name has {got}.")
+        }
+        UsernameError::Invisible(c) => {
+            format!(
+                "Type the name again: it holds a hidden character ({}).",
+                code_point(c)
+            )
+        }
+    }
+}
+
+/// About a password that is to be set.
+pub(crate) fn new_password(error: PasswordError) -> String {
+    match error {
+        PasswordError::Empty => "Choose a password.".to_owned(),
+        PasswordError::TooShort { min, got } => format!(
+            "Use at least {min} characters: this password has {got}. Several words in a row are \
+             easy to remember."
+        ),
+        PasswordError::TooLong { max } => format!("Use at most {max} characters."),
+        PasswordError::NotText => {
+            "Type the password again: it holds a character that is not text.".to_owned()
+        }
+        PasswordError::Common => {
+            "Choose another password: this one is among those that are tried first.".to_owned()
+        }
+        PasswordError::Repetitive => {
+            "Choose another password: this one says the same thing over and over.".to_owned()
+        }
+        PasswordError::Sequence => {
+            "Choose another password: this one runs along the alphabet or the keyboard.".to_owned()
+        }
+        PasswordError::Personal => {
+            "Choose another password: this one is made of your name, your email address or the \
+             name of this site."
+                .to_owned()
+        }
+        _ => "Choose another password.".to_owned(),
+    }
+}
+
+/// About a password that somebody tries.
+pub(crate) fn password(error: PasswordError) -> String {
+    match error {
+        PasswordError::Empty => "Enter your password.".to_owned(),
+        other => new_password(other),
+    }
+}
+
+fn code_point(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
+}

@@ -1,0 +1,202 @@
+// Somebody at the site: what a person does there, in the words of the pages.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startSite } from "./site.mjs";
+
+export const ada = {
+  email: "ada@example.org",
+  username: "ada",
+  password: "velvet-otter-quartz-mango",
+};
+
+/** A test with a new site and a new visitor, during which no page may cause a problem. */
+export function journey(name, browser, options, walk) {
+  test(name, { timeout: 60_000 }, async (t) => {
+    const site = await startSite();
+    let visitor;
+    try {
+      visitor = await Visitor.arrive(await browser, site, options);
+      await walk(visitor, t);
+      assert.deepEqual(visitor.problems, [], "the browser complained");
+    } catch (error) {
+      t.diagnostic(`at ${visitor?.page.url()}`);
+      t.diagnostic(`the page said: ${await visitor?.page.innerText("body").catch(() => "nothing")}`);
+      t.diagnostic(`the program said: ${site.log()}`);
+      throw error;
+    } finally {
+      await visitor?.leave();
+      await site.stop();
+    }
+  });
+}
+
+export class Visitor {
+  /** What the browser complained of. */
+  problems = [];
+
+  #documents = new Set();
+
+  /** `options` are those of a Playwright context. */
+  static async arrive(browser, site, options = {}) {
+    const context = await browser.newContext({
+      baseURL: site.url,
+      reducedMotion: "reduce",
+      ...options,
+    });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    const visitor = new Visitor(site, page);
+    await visitor.#watch();
+    return visitor;
+  }
+
+  constructor(site, page) {
+    this.site = site;
+    this.page = page;
+  }
+
+  leave() {
+    return this.page.context().close();
+  }
+
+  // Going about
+
+  /** Opens a path, and returns the status it was answered with. */
+  async goto(path) {
+    const response = await this.page.goto(path);
+    return response.status();
+  }
+
+  async goBack() {
+    // A page that the browser kept is not loaded again.
+    await this.page.goBack({ waitUntil: "commit" });
+    await this.page.getByRole("heading", { level: 1 }).waitFor();
+  }
+
+  /** Does what makes the browser load a page, and returns the status it was answered with. */
+  async land(act) {
+    const [response] = await Promise.all([
+      this.page.waitForResponse(
+        (response) =>
+          response.request().isNavigationRequest() && Math.trunc(response.status() / 100) !== 3,
+      ),
+      this.page.waitForEvent("load"),
+      act(),
+    ]);
+    return response.status();
+  }
+
+  /** Presses a button of the page, and returns the status. */
+  press(button) {
+    return this.land(() => this.button(button).click());
+  }
+
+  async register(person) {
+    await this.goto("/register");
+    await this.fill({ email: person.email, username: person.username, password: person.password });
+    return this.press("Register");
+  }
+
+  /** Fills in the login page, where the visitor must be. */
+  async logIn(person) {
+    await this.fill({ email: person.email, password: person.password });
+    return this.press("Log in");
+  }
+
+  /** Becomes a member who is logged in. */
+  async join(person) {
+    await this.register(person);
+    assert.equal(await this.logIn(person), 200);
+    this.isAt("/blogs");
+  }
+
+  // What is on the page
+
+  field(name) {
+    return this.page.locator(`main [name=${name}]`);
+  }
+
+  button(name) {
+    return this.page.getByRole("main").getByRole("button", { name, exact: true });
+  }
+
+  async fill(values) {
+    for (const [name, value] of Object.entries(values)) await this.field(name).fill(value);
+  }
+
+  isAt(path) {
+    const { pathname, search } = new URL(this.page.url());
+    assert.equal(pathname + search, path);
+  }
+
+  async reads(text) {
+    const said = await this.page.innerText("body");
+    assert.ok(said.includes(text), `"${text}" is not on the page, which says:\n${said}`);
+  }
+
+  async readsNothingOf(text) {
+    const source = await this.page.content();
+    assert.ok(!source.includes(text), `"${text}" is on the page:\n${source}`);
+  }
+
+  /** What assistive technology adds to a field's name: the texts that aria-describedby refers to. */
+  describedBy(name) {
+    return this.field(name).evaluate((field) =>
+      (field.getAttribute("aria-describedby") ?? "")
+        .split(/\s+/)
+        .map((id) => id && document.getElementById(id)?.textContent.trim())
+        .filter(Boolean),
+    );
+  }
+
+  // The keyboard
+
+  /** Presses Tab until the element has the focus, which must be seen there. */
+  async tabTo(selector) {
+    for (let presses = 0; presses < 30; presses += 1) {
+      const focus = await this.page.evaluate((selector) => {
+        const element = document.activeElement;
+        const style = getComputedStyle(element);
+        const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+        return {
+          there: element.matches(selector),
+          seen: element === document.body || outlined || style.boxShadow !== "none",
+          html: element.cloneNode().outerHTML,
+        };
+      }, selector);
+      assert.ok(focus.seen, `the focus cannot be seen on ${focus.html}`);
+      if (focus.there) return;
+      await this.page.keyboard.press("Tab");
+    }
+    assert.fail(`${selector} cannot be reached with Tab`);
+  }
+
+  async type(text) {
+    await this.page.keyboard.type(text);
+  }
+
+  async #watch() {
+    const { page, site } = this;
+    // Reported through the console, which is watched anyway.
+    await page.addInitScript(() =>
+      document.addEventListener("securitypolicyviolation", (violation) =>
+        console.error(`${violation.effectiveDirective} refused ${violation.blockedURI}`),
+      ),
+    );
+    page.on("request", (request) => {
+      if (request.isNavigationRequest()) this.#documents.add(request.url());
+      if (!request.url().startsWith(`${site.url}/`) && !request.url().startsWith("data:")) {
+        this.problems.push(`asked another site for ${request.url()}`);
+      }
+    });
+    page.on("console", (message) => {
+      // A page that is answered with 401, 404 or 422 is noted as an error, too.
+      const { url } = message.location();
+      if (message.text().startsWith("Failed to load resource") && this.#documents.has(url)) return;
+      if (["error", "warning"].includes(message.type())) {
+        this.problems.push(`${message.type()} on ${page.url()}: ${message.text()} (${url})`);
+      }
+    });
+    page.on("pageerror", (error) => this.problems.push(`exception on ${page.url()}: ${error}`));
+  }
+}

@@ -1,0 +1,59 @@
+use sea_orm_migration::prelude::*;
+
+use crate::column::{moment, table};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
+        let sessions = table(schema, "sessions")
+            .col(ColumnDef::new("id").uuid().not_null().primary_key())
+            .col(ColumnDef::new("user_id").uuid().not_null())
+            .col(ColumnDef::new("token_digest").binary_len(32).not_null())
+            .col(ColumnDef::new("address").string_len(45).null())
+            .col(ColumnDef::new("user_agent").string_len(255).null())
+            .col(moment(schema, "created_at"))
+            .col(moment(schema, "authenticated_at"))
+            .col(moment(schema, "last_seen_at"))
+            .col(moment(schema, "expires_at"))
+            .foreign_key(
+                ForeignKey::create()
+                    .name("sessions_user_id_fkey")
+                    .from("sessions", "user_id")
+                    .to("users", "id")
+                    .on_delete(ForeignKeyAction::Cascade),
+            )
+            .take();
+        schema.create_table(sessions).await?;
+
+        let index = |name| Index::create().name(name).table("sessions").take();
+        for index in [
+            // Every request that carries a token.
+            index("sessions_token_digest_key")
+                .col("token_digest")
+                .unique()
+                .take(),
+            // A user's sessions in order: listed, limited and ended; the foreign key.
+            index("sessions_user_id_created_at_idx")
+                .col("user_id")
+                .col("created_at")
+                .take(),
+            // The two ways in which a session dies: purged.
+            index("sessions_expires_at_idx").col("expires_at").take(),
+            index("sessions_last_seen_at_idx")
+                .col("last_seen_at")
+                .take(),
+        ] {
+            schema.create_index(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
+        schema
+            .drop_table(Table::drop().table("sessions").take())
+            .await
+    }
+}

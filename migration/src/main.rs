@@ -1,0 +1,131 @@
+//! Moves the schema of a Countersign database: `up`, `down [N]` or `status`.
+
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sea_orm_migration::sea_orm::DatabaseConnection;
+use sea_orm_migration::sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+const DEFAULT_URL: &str = "sqlite://countersign.db?mode=rwc";
+
+/// Moves the schema of a Countersign database.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// The database. Unless given: $COUNTERSIGN_DATABASE_URL, $DATABASE_URL or
+    /// sqlite://countersign.db?mode=rwc, whichever is found first.
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Apply all migrations that are pending.
+    Up,
+    /// Revert the last migrations; what was saved in their tables is lost.
+    Down {
+        /// How many.
+        #[arg(default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// Say which migrations are applied; changes nothing.
+    Status,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let url = arguments.database_url.unwrap_or_else(url_from_environment);
+    match run(arguments.command, &url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The URL of another database may hold a password, so it is not repeated.
+            let url = url
+                .split('?')
+                .next()
+                .filter(|url| url.starts_with("sqlite:"));
+            let error = format!("{}: {error}", url.unwrap_or("the database URL"));
+            // There is nobody left to tell when standard error is closed.
+            writeln!(io::stderr(), "{}", error.replace(char::is_control, " ")).ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program's configuration begins here"
+)]
+fn url_from_environment() -> String {
+    let names = ["COUNTERSIGN_DATABASE_URL", "DATABASE_URL"];
+    let mut found = names
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
+    found
+        .find(|url| !url.is_empty())
+        .unwrap_or_else(|| DEFAULT_URL.to_owned())
+}
+
+async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
+    let db = open(url, matches!(command, Command::Up)).await?;
+    let lines: Vec<(&str, String)> = match command {
+        Command::Up => told("applied", countersign_migration::up(&db).await?),
+        Command::Down { steps } => told("reverted", countersign_migration::down(&db, steps).await?),
+        Command::Status => {
+            let all = countersign_migration::status(&db).await?.into_iter();
+            all.map(|(name, applied)| (if applied { "applied" } else { "pending" }, name))
+                .collect()
+        }
+    };
+    db.close().await?;
+    let mut out = io::stdout().lock();
+    for (state, name) in lines {
+        writeln!(out, "{state} {name}")?;
+    }
+    Ok(())
+}
+
+fn told(state: &str, names: Vec<String>) -> Vec<(&str, String)> {
+    names.into_iter().map(|name| (state, name)).collect()
+}
+
+/// Opens the database; makes it only if it `may_create` and the URL says `mode=rwc`.
+async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
+    let rest = url
+        .strip_prefix("sqlite:")
+        .ok_or("it must begin with sqlite:")?;
+    let options: SqliteConnectOptions = url.parse()?;
+    let parameters = rest
+        .split_once('?')
+        .map_or("", |(_, parameters)| parameters);
+    if may_create
+        && parameters
+            .split('&')
+            .any(|parameter| parameter == "mode=rwc")
+    {
+        create(options.get_filename())?;
+    }
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    Ok(pool
+        .connect_with(options.create_if_missing(false))
+        .await?
+        .into())
+}
+
+/// Makes an empty database file, for the eyes of its owner alone: it will hold password hashes.
+fn create(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
