@@ -1,7 +1,7 @@
 //! A store that lives in memory and is gone with the program.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use crate::store::{Field, SessionGrant, SessionStore, Store, StoreError, UserStore};
 use crate::{EmailAddress, PasswordHash, Session, SessionId, TokenDigest, User, UserId};
 
-/// Keeps users and sessions in memory.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<State>);
+/// Keeps users and sessions in memory. A clone is the same store.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {

@@ -1,0 +1,268 @@
+//! The service as a program without a framework uses it, over the memory store.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::{
+    Client, Clock, Duration, EmailAddress, EmailError, OffsetDateTime, PasswordError, SecretToken,
+    UserId, UsernameError,
+};
+use countersign_auth::{
+    Auth, AuthConfig, Authenticated, HashingConfig, InvalidRegistration, LogIn, LogInError, Login,
+    NewSession, RegisterError, Registration,
+};
+
+const PASSWORD: &str = "tidal lantern orbit mauve";
+
+/// A clock that stands still until it is advanced.
+#[derive(Clone)]
+struct Stopped(Arc<Mutex<OffsetDateTime>>);
+
+impl Clock for Stopped {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct Service {
+    auth: Auth,
+    clock: Stopped,
+}
+
+impl Service {
+    fn new() -> Self {
+        Self::with(AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() })
+    }
+
+    fn with(config: AuthConfig) -> Self {
+        let start = time::macros::datetime!(2026-03-01 12:00 UTC);
+        let clock = Stopped(Arc::new(Mutex::new(start)));
+        let auth = Auth::with(MemoryStore::default(), clock.clone(), config).unwrap();
+        Self { auth, clock }
+    }
+
+    /// With `ada` registered.
+    async fn with_ada() -> Self {
+        let service = Self::new();
+        service.register("ada@example.org").await.unwrap();
+        service
+    }
+
+    fn advance(&self, by: Duration) {
+        *self.clock.0.lock().unwrap() += by;
+    }
+
+    async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
+        let registration = Registration { email, username: "Ada", password: PASSWORD };
+        self.auth.register(registration).await.map(|user| user.id)
+    }
+
+    async fn try_log_in(&self, email: &str, password: &str) -> Result<NewSession, LogInError> {
+        let client = Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0"));
+        match self.auth.log_in(LogIn { email, password, client: &client }).await? {
+            Login::Complete(begun) => Ok(begun),
+            other => panic!("not complete: {other:?}"),
+        }
+    }
+
+    async fn log_in(&self) -> NewSession {
+        self.try_log_in("ada@example.org", PASSWORD).await.unwrap()
+    }
+
+    async fn authenticate(&self, token: &SecretToken) -> Option<Authenticated> {
+        self.auth.authenticate(token).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    let known = service.authenticate(&begun.token).await.unwrap();
+    assert_eq!(known.user.email.as_str(), "ada@example.org");
+    assert_eq!(known.session, begun.session);
+    assert!(known.is_fresh);
+    service.auth.log_out(&known.session).await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_none());
+    service.auth.log_out(&known.session).await.unwrap();
+}
+
+#[tokio::test]
+async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
+    let service = Service::new();
+    let registration = Registration { email: "ada", username: " ", password: "short" };
+    let error = service.auth.register(registration).await.unwrap_err();
+    let RegisterError::Invalid(invalid) = error else { panic!("{error}") };
+    let expected = InvalidRegistration {
+        email: Some(EmailError::Malformed),
+        username: Some(UsernameError::Empty),
+        password: Some(PasswordError::TooShort { min: 15, got: 5 }),
+    };
+    assert_eq!(invalid, expected);
+    assert_eq!(service.auth.hashes_computed(), 0);
+    assert!(service.auth.users(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_is_registered_once_whoever_tries_and_it_costs_a_hash_each_time() {
+    let service = Service::with_ada().await;
+    let error = service.register("ADA@Example.org").await.unwrap_err();
+    assert!(matches!(error, RegisterError::EmailTaken), "{error}");
+    assert_eq!(service.auth.hashes_computed(), 2);
+    assert_eq!(service.auth.users(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_cannot_log_in_hears_the_same_at_the_cost_of_one_hash() {
+    let service = Service::with_ada().await;
+    let disabled = service.register("disabled@example.org").await.unwrap();
+    service.auth.set_active(disabled, false).await.unwrap();
+    for (email, password) in [
+        ("ada@example.org", "wrong"),
+        ("nobody@example.org", PASSWORD),
+        ("disabled@example.org", PASSWORD),
+    ] {
+        let before = service.auth.hashes_computed();
+        let error = service.try_log_in(email, password).await.unwrap_err();
+        assert!(matches!(error, LogInError::WrongCredentials), "{email}: {error}");
+        assert_eq!(service.auth.hashes_computed() - before, 1, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_nobodys_is_refused_before_anything_is_hashed_or_looked_up() {
+    let service = Service::with_ada().await;
+    let before = service.auth.hashes_computed();
+    for (email, password) in
+        [("", PASSWORD), ("ada", PASSWORD), ("ada@example.org", ""), ("ada@example.org", "a\0b")]
+    {
+        let error = service.try_log_in(email, password).await.unwrap_err();
+        assert!(matches!(error, LogInError::Invalid(_)), "{email:?} {password:?}: {error}");
+    }
+    let long = "x".repeat(10_000);
+    let error = service.try_log_in("ada@example.org", &long).await.unwrap_err();
+    assert!(matches!(error, LogInError::Invalid(_)), "{error}");
+    assert_eq!(service.auth.hashes_computed(), before);
+}
+
+#[tokio::test]
+async fn an_old_hash_is_made_stronger_at_the_next_login() {
+    let weak = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let store = MemoryStore::default();
+    let clock = Service::new().clock;
+    let before = Auth::with(store.clone(), clock.clone(), weak.clone()).unwrap();
+    let registration =
+        Registration { email: "ada@example.org", username: "Ada", password: PASSWORD };
+    before.register(registration).await.unwrap();
+    let strong = AuthConfig::default();
+    let auth = Auth::with(store, clock.clone(), strong).unwrap();
+    let service = Service { auth, clock };
+    for hashes in [2, 1] {
+        let before = service.auth.hashes_computed();
+        let begun = service.log_in().await;
+        assert!(service.authenticate(&begun.token).await.is_some());
+        assert_eq!(service.auth.hashes_computed() - before, hashes);
+    }
+    let email = EmailAddress::parse("ada@example.org").unwrap();
+    let hash = service.auth.user_by_email(&email).await.unwrap().unwrap().password_hash.unwrap();
+    assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+}
+
+#[tokio::test]
+async fn a_session_idles_out_unless_it_is_used() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    for _ in 0..5 {
+        service.advance(Duration::minutes(28));
+        assert!(service.authenticate(&begun.token).await.is_some());
+    }
+    service.advance(Duration::minutes(30));
+    assert!(service.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn a_session_ends_after_twelve_hours_however_much_it_is_used() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    for _ in 0..(12 * 4 - 1) {
+        service.advance(Duration::minutes(15));
+        assert!(service.authenticate(&begun.token).await.is_some());
+    }
+    service.advance(Duration::minutes(15));
+    assert!(service.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn a_login_is_fresh_for_ten_minutes() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.advance(Duration::minutes(10));
+    assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
+}
+
+#[tokio::test]
+async fn a_token_that_was_never_given_out_is_nobodys() {
+    let service = Service::with_ada().await;
+    let forged = SecretToken::parse(&"A".repeat(SecretToken::CHARS)).unwrap();
+    assert!(service.authenticate(&forged).await.is_none());
+}
+
+#[tokio::test]
+async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.auth.set_active(begun.user.id, false).await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_none());
+    service.auth.set_active(begun.user.id, true).await.unwrap();
+    let begun = service.log_in().await;
+    assert!(service.auth.delete_user(begun.user.id).await.unwrap());
+    assert!(service.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_session_and_the_old_one_opens_nothing() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.auth.set_password(&begun.user, "quite another set of words").await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_none());
+    assert!(service.try_log_in("ada@example.org", PASSWORD).await.is_err());
+    assert!(service.try_log_in("ada@example.org", "quite another set of words").await.is_ok());
+}
+
+#[tokio::test]
+async fn the_oldest_session_ends_when_a_user_has_too_many() {
+    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    config.sessions.max_per_user = 2;
+    let service = Service::with(config);
+    service.register("ada@example.org").await.unwrap();
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        service.advance(Duration::SECOND);
+        tokens.push(service.log_in().await.token);
+    }
+    let mut live = Vec::new();
+    for token in &tokens {
+        live.push(service.authenticate(token).await.is_some());
+    }
+    assert_eq!(live, [false, true, true]);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_revoked_by_their_owner() {
+    let service = Service::with_ada().await;
+    let (one, two) = (service.log_in().await, service.log_in().await);
+    let ada = one.user.id;
+    assert_eq!(service.auth.sessions(ada).await.unwrap().len(), 2);
+    assert!(service.auth.revoke(ada, one.session.id).await.unwrap());
+    assert!(service.authenticate(&one.token).await.is_none());
+    assert_eq!(service.auth.revoke_all(ada, None).await.unwrap(), 1);
+    assert!(service.authenticate(&two.token).await.is_none());
+}
+
+/// Above the floor nothing cheaper is accepted, whatever is compiled in.
+#[test]
+fn hash_parameters_for_tests_are_refused_by_a_release_build() {
+    let cheap = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    assert_eq!(cheap.check().is_ok(), cfg!(debug_assertions));
+}
