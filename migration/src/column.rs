@@ -10,10 +10,7 @@ pub(crate) fn table(schema: &SchemaManager<'_>, name: &'static str) -> TableCrea
     let mut table = Table::create();
     table.table(name);
     if schema.get_database_backend() == DbBackend::MySql {
-        table
-            .engine("InnoDB")
-            .character_set("utf8mb4")
-            .collate("utf8mb4_bin");
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
     }
     table
 }

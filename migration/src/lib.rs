@@ -46,10 +46,7 @@ impl MigratorTrait for Migrator {
 /// version.
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let transaction = lock(db).await?;
-    let pending = status_of(&transaction)
-        .await?
-        .into_iter()
-        .filter(|(_, applied)| !applied);
+    let pending = status_of(&transaction).await?.into_iter().filter(|(_, applied)| !applied);
     let pending = pending.map(|(name, _)| name).collect();
     Migrator::up(&transaction, None).await?;
     transaction.commit().await?;
@@ -65,15 +62,8 @@ pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 /// version.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, DbErr> {
     let transaction = lock(db).await?;
-    let applied = status_of(&transaction)
-        .await?
-        .into_iter()
-        .filter(|(_, applied)| *applied);
-    let last = applied
-        .map(|(name, _)| name)
-        .rev()
-        .take(steps as usize)
-        .collect();
+    let applied = status_of(&transaction).await?.into_iter().filter(|(_, applied)| *applied);
+    let last = applied.map(|(name, _)| name).rev().take(steps as usize).collect();
     Migrator::down(&transaction, Some(steps)).await?;
     transaction.commit().await?;
     Ok(last)
@@ -100,20 +90,14 @@ where
         let rows = all.all(schema.get_connection()).await?;
         applied.extend(rows.into_iter().map(|row| row.version));
     }
-    let known: Vec<_> = Migrator::migrations()
-        .iter()
-        .map(|m| m.name().to_owned())
-        .collect();
+    let known: Vec<_> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
     if let Some(unknown) = applied.iter().find(|name| !known.contains(name)) {
         return Err(DbErr::Migration(format!(
             "the database holds the migration {unknown}, which this version of Countersign does \
              not know; a newer version has been run on it"
         )));
     }
-    Ok(known
-        .into_iter()
-        .map(|name| (name.clone(), applied.contains(&name)))
-        .collect())
+    Ok(known.into_iter().map(|name| (name.clone(), applied.contains(&name))).collect())
 }
 
 /// Keeps every other writer out until the transaction ends. SQLite changes its schema within a
@@ -121,9 +105,6 @@ where
 /// fails as soon as it turns from reading to writing.
 async fn lock(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    db.begin_with_options(TransactionOptions {
-        sqlite_transaction_mode,
-        ..Default::default()
-    })
-    .await
+    db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() })
+        .await
 }

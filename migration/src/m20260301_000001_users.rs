@@ -14,12 +14,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("email_canonical").string_len(254).not_null())
             .col(ColumnDef::new("username").string_len(64).not_null())
             .col(ColumnDef::new("password_hash").string_len(255).null())
-            .col(
-                ColumnDef::new("is_active")
-                    .boolean()
-                    .not_null()
-                    .default(true),
-            )
+            .col(ColumnDef::new("is_active").boolean().not_null().default(true))
             .col(moment(schema, "created_at"))
             .col(moment(schema, "updated_at"))
             .take();

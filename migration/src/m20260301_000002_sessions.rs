@@ -31,20 +31,12 @@ impl MigrationTrait for Migration {
         let index = |name| Index::create().name(name).table("sessions").take();
         for index in [
             // Every request that carries a token.
-            index("sessions_token_digest_key")
-                .col("token_digest")
-                .unique()
-                .take(),
+            index("sessions_token_digest_key").col("token_digest").unique().take(),
             // A user's sessions in order: listed, limited and ended; the foreign key.
-            index("sessions_user_id_created_at_idx")
-                .col("user_id")
-                .col("created_at")
-                .take(),
+            index("sessions_user_id_created_at_idx").col("user_id").col("created_at").take(),
             // The two ways in which a session dies: purged.
             index("sessions_expires_at_idx").col("expires_at").take(),
-            index("sessions_last_seen_at_idx")
-                .col("last_seen_at")
-                .take(),
+            index("sessions_last_seen_at_idx").col("last_seen_at").take(),
         ] {
             schema.create_index(index).await?;
         }
@@ -52,8 +44,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        schema
-            .drop_table(Table::drop().table("sessions").take())
-            .await
+        schema.drop_table(Table::drop().table("sessions").take()).await
     }
 }

@@ -46,10 +46,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The URL of another database may hold a password, so it is not repeated.
-            let url = url
-                .split('?')
-                .next()
-                .filter(|url| url.starts_with("sqlite:"));
+            let url = url.split('?').next().filter(|url| url.starts_with("sqlite:"));
             let error = format!("{}: {error}", url.unwrap_or("the database URL"));
             // There is nobody left to tell when standard error is closed.
             writeln!(io::stderr(), "{}", error.replace(char::is_control, " ")).ok();
@@ -58,18 +55,11 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a program's configuration begins here"
-)]
+#[expect(clippy::disallowed_methods, reason = "a program's configuration begins here")]
 fn url_from_environment() -> String {
     let names = ["COUNTERSIGN_DATABASE_URL", "DATABASE_URL"];
-    let mut found = names
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok());
-    found
-        .find(|url| !url.is_empty())
-        .unwrap_or_else(|| DEFAULT_URL.to_owned())
+    let mut found = names.into_iter().filter_map(|name| std::env::var(name).ok());
+    found.find(|url| !url.is_empty()).unwrap_or_else(|| DEFAULT_URL.to_owned())
 }
 
 async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
@@ -79,8 +69,7 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
         Command::Down { steps } => told("reverted", countersign_migration::down(&db, steps).await?),
         Command::Status => {
             let all = countersign_migration::status(&db).await?.into_iter();
-            all.map(|(name, applied)| (if applied { "applied" } else { "pending" }, name))
-                .collect()
+            all.map(|(name, applied)| (if applied { "applied" } else { "pending" }, name)).collect()
         }
     };
     db.close().await?;
@@ -97,25 +86,14 @@ fn told(state: &str, names: Vec<String>) -> Vec<(&str, String)> {
 
 /// Opens the database; makes it only if it `may_create` and the URL says `mode=rwc`.
 async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
-    let rest = url
-        .strip_prefix("sqlite:")
-        .ok_or("it must begin with sqlite:")?;
+    let rest = url.strip_prefix("sqlite:").ok_or("it must begin with sqlite:")?;
     let options: SqliteConnectOptions = url.parse()?;
-    let parameters = rest
-        .split_once('?')
-        .map_or("", |(_, parameters)| parameters);
-    if may_create
-        && parameters
-            .split('&')
-            .any(|parameter| parameter == "mode=rwc")
-    {
+    let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
+    if may_create && parameters.split('&').any(|parameter| parameter == "mode=rwc") {
         create(options.get_filename())?;
     }
     let pool = SqlitePoolOptions::new().max_connections(1);
-    Ok(pool
-        .connect_with(options.create_if_missing(false))
-        .await?
-        .into())
+    Ok(pool.connect_with(options.create_if_missing(false)).await?.into())
 }
 
 /// Makes an empty database file, for the eyes of its owner alone: it will hold password hashes.

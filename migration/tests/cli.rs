@@ -8,9 +8,7 @@ use tempfile::TempDir;
 fn program(dir: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-migration"));
     command.args(arguments).current_dir(dir.path());
-    command
-        .env_remove("COUNTERSIGN_DATABASE_URL")
-        .env_remove("DATABASE_URL");
+    command.env_remove("COUNTERSIGN_DATABASE_URL").env_remove("DATABASE_URL");
     command
 }
 
@@ -26,10 +24,7 @@ fn out(output: &Output) -> &str {
 
 fn error(output: &Output) -> (Option<i32>, &str) {
     assert!(output.stdout.is_empty());
-    (
-        output.status.code(),
-        str::from_utf8(&output.stderr).unwrap(),
-    )
+    (output.status.code(), str::from_utf8(&output.stderr).unwrap())
 }
 
 #[test]
@@ -40,18 +35,12 @@ fn it_says_one_line_for_each_migration() {
         "applied m20260301_000001_users\napplied m20260301_000002_sessions\n"
     );
     assert_eq!(out(&run(&dir, &["up"])), "");
-    assert_eq!(
-        out(&run(&dir, &["down"])),
-        "reverted m20260301_000002_sessions\n"
-    );
+    assert_eq!(out(&run(&dir, &["down"])), "reverted m20260301_000002_sessions\n");
     assert_eq!(
         out(&run(&dir, &["status"])),
         "applied m20260301_000001_users\npending m20260301_000002_sessions\n"
     );
-    assert_eq!(
-        out(&run(&dir, &["down", "5"])),
-        "reverted m20260301_000001_users\n"
-    );
+    assert_eq!(out(&run(&dir, &["down", "5"])), "reverted m20260301_000001_users\n");
 }
 
 #[test]
@@ -59,15 +48,11 @@ fn the_database_is_found_on_the_command_line_then_in_the_environment() {
     let dir = TempDir::new().unwrap();
     let url = |name: &str| format!("sqlite:{name}.db?mode=rwc");
     let mut up = program(&dir, &["up", "--database-url", &url("given")]);
-    up.env("COUNTERSIGN_DATABASE_URL", url("ours"))
-        .env("DATABASE_URL", url("plain"));
+    up.env("COUNTERSIGN_DATABASE_URL", url("ours")).env("DATABASE_URL", url("plain"));
     out(&up.output().unwrap());
     let mut up = program(&dir, &["up"]);
     out(&up.env("DATABASE_URL", url("plain")).output().unwrap());
-    out(&up
-        .env("COUNTERSIGN_DATABASE_URL", url("ours"))
-        .output()
-        .unwrap());
+    out(&up.env("COUNTERSIGN_DATABASE_URL", url("ours")).output().unwrap());
     out(&run(&dir, &["up"]));
     for name in ["given.db", "plain.db", "ours.db", "countersign.db"] {
         assert!(dir.path().join(name).exists(), "{name}");
@@ -100,37 +85,22 @@ fn a_failure_is_one_line_without_the_url_and_exits_with_1() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("text.db"), "no database ".repeat(100)).unwrap();
     for (url, says) in [
-        (
-            "postgres://ada:secret@localhost/x",
-            "the database URL: it must begin with sqlite:",
-        ),
-        (
-            "sqlite:nowhere/x.db?mode=rwc",
-            "sqlite:nowhere/x.db: No such file",
-        ),
+        ("postgres://ada:secret@localhost/x", "the database URL: it must begin with sqlite:"),
+        ("sqlite:nowhere/x.db?mode=rwc", "sqlite:nowhere/x.db: No such file"),
         ("sqlite:text.db", "sqlite:text.db: "),
         ("sqlite:x.db?mode=secret", "unknown value"),
     ] {
         let output = run(&dir, &["up", "--database-url", url]);
         let (code, line) = error(&output);
         assert_eq!((code, line.lines().count()), (Some(1), 1), "{line}");
-        assert!(
-            line.contains(says) && !line.contains("ada:secret"),
-            "{line}"
-        );
+        assert!(line.contains(says) && !line.contains("ada:secret"), "{line}");
     }
 }
 
 #[test]
 fn wrong_usage_exits_with_2() {
     let dir = TempDir::new().unwrap();
-    for arguments in [
-        &[][..],
-        &["sideways"],
-        &["down", "0"],
-        &["down", "x"],
-        &["up", "1"],
-    ] {
+    for arguments in [&[][..], &["sideways"], &["down", "0"], &["down", "x"], &["up", "1"]] {
         assert_eq!(error(&run(&dir, arguments)).0, Some(2), "{arguments:?}");
     }
 }

@@ -11,34 +11,21 @@ const ALL: [&str; 2] = ["m20260301_000001_users", "m20260301_000002_sessions"];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {
     let file = dir.path().join("test.db");
-    Database::connect(format!("sqlite://{}?mode=rwc", file.display()))
-        .await
-        .unwrap()
+    Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap()
 }
 
 async fn ask(db: &DatabaseConnection, sql: &str) -> Vec<String> {
-    let rows = db
-        .query_all_raw(Statement::from_string(DbBackend::Sqlite, sql))
-        .await
-        .unwrap();
-    rows.iter()
-        .map(|row| row.try_get_by_index(0).unwrap())
-        .collect()
+    let rows = db.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
 async fn schema(db: &DatabaseConnection) -> Vec<String> {
-    ask(
-        db,
-        "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1",
-    )
-    .await
+    ask(db, "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1")
+        .await
 }
 
 fn pending_from(applied: usize) -> Vec<(String, bool)> {
-    ALL.iter()
-        .enumerate()
-        .map(|(n, name)| (name.to_string(), n < applied))
-        .collect()
+    ALL.iter().enumerate().map(|(n, name)| (name.to_string(), n < applied)).collect()
 }
 
 #[tokio::test]
@@ -47,16 +34,8 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let db = open(&dir).await;
     assert_eq!(up(&db).await.unwrap(), ALL);
     let first = schema(&db).await;
-    assert!(
-        first
-            .iter()
-            .any(|line| line.starts_with("index users_email_canonical_key "))
-    );
-    assert_eq!(
-        up(&db).await.unwrap(),
-        [""; 0],
-        "there is nothing left to do"
-    );
+    assert!(first.iter().any(|line| line.starts_with("index users_email_canonical_key ")));
+    assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
     assert_eq!(down(&db, 9).await.unwrap(), [ALL[1], ALL[0]]);
     assert!(!schema(&db).await.iter().any(|line| line.contains("users")));
     assert_eq!(up(&db).await.unwrap(), ALL);
@@ -89,10 +68,7 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
     for _ in 0..8 {
         connections.push(open(&dir).await);
     }
-    let runs = connections
-        .iter()
-        .cloned()
-        .map(|db| tokio::spawn(async move { up(&db).await }));
+    let runs = connections.iter().cloned().map(|db| tokio::spawn(async move { up(&db).await }));
     let mut applied = Vec::new();
     for run in runs.collect::<Vec<_>>() {
         applied.extend(run.await.unwrap().unwrap());
@@ -105,15 +81,10 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
 async fn a_run_that_fails_half_way_changes_nothing() {
     let dir = TempDir::new().unwrap();
     let db = open(&dir).await;
-    db.execute_unprepared("CREATE TABLE sessions (in_the_way text)")
-        .await
-        .unwrap();
+    db.execute_unprepared("CREATE TABLE sessions (in_the_way text)").await.unwrap();
     up(&db).await.unwrap_err();
     let left = schema(&db).await;
-    assert_eq!(
-        left,
-        ["table sessions CREATE TABLE sessions (in_the_way text)"]
-    );
+    assert_eq!(left, ["table sessions CREATE TABLE sessions (in_the_way text)"]);
     assert_eq!(status(&db).await.unwrap(), pending_from(0));
 }
 
@@ -132,10 +103,7 @@ async fn a_database_of_a_newer_version_is_refused() {
         status(&db).await.unwrap_err(),
     ] {
         let error = error.to_string();
-        assert!(
-            error.contains("m20990101_000001_robots") && error.contains("newer"),
-            "{error}"
-        );
+        assert!(error.contains("m20990101_000001_robots") && error.contains("newer"), "{error}");
     }
     assert_eq!(schema(&db).await, before);
 }

@@ -46,20 +46,14 @@ impl Auth {
     ///
     /// When the password is not acceptable, the user is gone, or the service cannot do it now.
     pub async fn set_password(&self, user: &User, password: &str) -> Result<(), SetPasswordError> {
-        let context = PasswordContext {
-            email: user.email.as_str(),
-            username: user.username.as_str(),
-        };
+        let context =
+            PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let password = self
             .password_policy()
             .parse_new(password, context)
             .map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
-        match self
-            .store
-            .replace_password(user.id, &hash, None, self.clock.now())
-            .await?
-        {
+        match self.store.replace_password(user.id, &hash, None, self.clock.now()).await? {
             true => Ok(()),
             false => Err(SetPasswordError::NoSuchUser),
         }

@@ -59,10 +59,7 @@ impl Default for HashingConfig {
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self {
-            lifetimes: SessionLifetimes::default(),
-            max_per_user: 20,
-        }
+        Self { lifetimes: SessionLifetimes::default(), max_per_user: 20 }
     }
 }
 
@@ -122,35 +119,15 @@ impl AuthConfig {
             max_floor.max(password.min_chars),
             1024,
         )?;
-        in_range(
-            "argon2.memory_kib",
-            hashing.memory_kib,
-            8,
-            Self::MAX_MEMORY_KIB,
-        )?;
-        in_range(
-            "argon2.iterations",
-            hashing.iterations,
-            1,
-            Self::MAX_ITERATIONS,
-        )?;
-        in_range(
-            "argon2.parallelism",
-            hashing.parallelism,
-            1,
-            Self::MAX_PARALLELISM,
-        )?;
+        in_range("argon2.memory_kib", hashing.memory_kib, 8, Self::MAX_MEMORY_KIB)?;
+        in_range("argon2.iterations", hashing.iterations, 1, Self::MAX_ITERATIONS)?;
+        in_range("argon2.parallelism", hashing.parallelism, 1, Self::MAX_PARALLELISM)?;
         in_range("argon2.workers", hashing.workers, 1, 1024)?;
         in_range("argon2.queue", hashing.queue, 1, 1_000_000)?;
         in_range("argon2.max_wait", hashing.max_wait.as_secs(), 0, 60)?;
         in_range("session.idle_timeout", seconds(idle), 1, month)?;
         in_range("session.absolute_timeout", seconds(absolute), 1, month)?;
-        in_range(
-            "session.fresh_for",
-            seconds(sessions.lifetimes.fresh),
-            1,
-            month,
-        )?;
+        in_range("session.fresh_for", seconds(sessions.lifetimes.fresh), 1, month)?;
         in_range("session.max_per_user", sessions.max_per_user, 1, 10_000)?;
         hashing.check_strength()
     }
@@ -160,11 +137,7 @@ impl HashingConfig {
     /// Parameters that cost next to nothing, for tests.
     #[cfg(feature = "testing")]
     pub fn cheap() -> Self {
-        Self {
-            memory_kib: 8,
-            iterations: 1,
-            ..Self::default()
-        }
+        Self { memory_kib: 8, iterations: 1, ..Self::default() }
     }
 
     /// How long one hash takes on this thread, with memory that has been used before: the shortest
@@ -174,11 +147,7 @@ impl HashingConfig {
     ///
     /// When the service would not run with these parameters.
     pub fn measure(&self) -> Result<Duration, ConfigError> {
-        AuthConfig {
-            hashing: *self,
-            ..AuthConfig::default()
-        }
-        .check()?;
+        AuthConfig { hashing: *self, ..AuthConfig::default() }.check()?;
         Ok(crate::hasher::measure(self))
     }
 
@@ -193,16 +162,8 @@ impl HashingConfig {
             _ => 12_288,
         };
         if self.memory_kib < floor {
-            let &Self {
-                memory_kib,
-                iterations,
-                ..
-            } = self;
-            return Err(ConfigError::WeakHash {
-                memory_kib,
-                iterations,
-                floor,
-            });
+            let &Self { memory_kib, iterations, .. } = self;
+            return Err(ConfigError::WeakHash { memory_kib, iterations, floor });
         }
         Ok(())
     }
@@ -218,12 +179,7 @@ fn in_range<T: TryInto<u64>, U: TryInto<u64>>(
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    Err(ConfigError::OutOfRange {
-        key,
-        value,
-        min,
-        max,
-    })
+    Err(ConfigError::OutOfRange { key, value, min, max })
 }
 
 fn saturated(number: impl TryInto<u64>) -> u64 {
@@ -235,16 +191,8 @@ mod tests {
     use super::*;
 
     fn hashing(memory_kib: u32, iterations: u32) -> Result<(), ConfigError> {
-        let hashing = HashingConfig {
-            memory_kib,
-            iterations,
-            ..HashingConfig::default()
-        };
-        AuthConfig {
-            hashing,
-            ..AuthConfig::default()
-        }
-        .check()
+        let hashing = HashingConfig { memory_kib, iterations, ..HashingConfig::default() };
+        AuthConfig { hashing, ..AuthConfig::default() }.check()
     }
 
     #[test]
@@ -268,10 +216,7 @@ mod tests {
         let mut config = AuthConfig::default();
         config.password.min_chars = 7;
         let error = config.check().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "password.min_length = 7 is not allowed: use 8 to 1024"
-        );
+        assert_eq!(error, "password.min_length = 7 is not allowed: use 8 to 1024");
         let error = hashing(19_456, 11).unwrap_err().to_string();
         assert_eq!(error, "argon2.iterations = 11 is not allowed: use 1 to 10");
     }

@@ -52,12 +52,7 @@ pub(crate) struct Unreadable;
 
 impl HashingConfig {
     fn params(&self) -> Params {
-        let &Self {
-            memory_kib,
-            iterations,
-            parallelism,
-            ..
-        } = self;
+        let &Self { memory_kib, iterations, parallelism, .. } = self;
         // What `AuthConfig::check` has accepted is accepted here.
         Params::new(memory_kib, iterations, parallelism, None).unwrap_or_default()
     }
@@ -72,12 +67,7 @@ impl Hasher {
         let params = config.params();
         let dummy = Recipe::new(params.clone(), rng);
         let workers = Workers::start(config.workers, config.queue, config.max_wait);
-        Self {
-            workers,
-            params,
-            dummy,
-            computed: Arc::default(),
-        }
+        Self { workers, params, dummy, computed: Arc::default() }
     }
 
     pub(crate) fn computed(&self) -> u64 {
@@ -129,11 +119,7 @@ impl Hasher {
                 output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
             })
             .await?;
-        if matches && is_real {
-            Ok(Verdict::Correct { outdated })
-        } else {
-            Ok(Verdict::Wrong)
-        }
+        if matches && is_real { Ok(Verdict::Correct { outdated }) } else { Ok(Verdict::Wrong) }
     }
 }
 
@@ -147,10 +133,7 @@ pub(crate) fn measure(config: &HashingConfig) -> Duration {
         start.elapsed()
     };
     once();
-    [once(), once(), once()]
-        .into_iter()
-        .min()
-        .unwrap_or_default()
+    [once(), once(), once()].into_iter().min().unwrap_or_default()
 }
 
 impl Recipe {
@@ -203,20 +186,15 @@ impl Recipe {
     fn is_made_with(&self, params: &Params) -> bool {
         (self.algorithm, self.version) == (Algorithm::Argon2id, Version::V0x13)
             && self.expected.len() == OUTPUT_LEN
-            && (
-                self.params.m_cost(),
-                self.params.t_cost(),
-                self.params.p_cost(),
-            ) == (params.m_cost(), params.t_cost(), params.p_cost())
+            && (self.params.m_cost(), self.params.t_cost(), self.params.p_cost())
+                == (params.m_cost(), params.t_cost(), params.p_cost())
     }
 
     fn compute(&self, password: &[u8], memory: &mut Memory) -> Option<Vec<u8>> {
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
         let blocks = memory.blocks(self.params.block_count());
         let mut output = vec![0; self.expected.len()];
-        argon2
-            .hash_password_into_with_memory(password, &self.salt, &mut output, blocks)
-            .ok()?;
+        argon2.hash_password_into_with_memory(password, &self.salt, &mut output, blocks).ok()?;
         Some(output)
     }
 }
@@ -248,10 +226,7 @@ mod tests {
     }
 
     async fn hash(hasher: &Hasher, typed: &str) -> PasswordHash {
-        hasher
-            .hash(password(typed), &mut UnwrapErr(SysRng))
-            .await
-            .unwrap()
+        hasher.hash(password(typed), &mut UnwrapErr(SysRng)).await.unwrap()
     }
 
     #[tokio::test]
@@ -259,10 +234,7 @@ mod tests {
         let hasher = hasher();
         let saved = hash(&hasher, "tidal lantern orbit").await;
         let verify = async |typed| hasher.verify(password(typed), Some(&saved)).await.unwrap();
-        assert_eq!(
-            verify("tidal lantern orbit").await,
-            Verdict::Correct { outdated: false }
-        );
+        assert_eq!(verify("tidal lantern orbit").await, Verdict::Correct { outdated: false });
         assert_eq!(verify("tidal lantern orbiT").await, Verdict::Wrong);
     }
 
@@ -270,11 +242,7 @@ mod tests {
     async fn a_hash_is_argon2id_in_phc_format_with_a_salt_of_its_own() {
         let hasher = hasher();
         let (one, two) = (hash(&hasher, "same").await, hash(&hasher, "same").await);
-        assert!(
-            one.as_phc().starts_with("$argon2id$v=19$m=8,t=1,p=1$"),
-            "{}",
-            one.as_phc()
-        );
+        assert!(one.as_phc().starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{}", one.as_phc());
         assert_ne!(one, two);
     }
 
@@ -298,9 +266,7 @@ mod tests {
         let long = "$argon2id$v=19$m=64,t=4000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q";
         let foreign = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
         let saved = [endless, long, foreign, "", "plain text"].map(PasswordHash::from_phc);
-        let all = [None, Some(&good)]
-            .into_iter()
-            .chain(saved.iter().map(Some));
+        let all = [None, Some(&good)].into_iter().chain(saved.iter().map(Some));
         for hash in all {
             let before = hasher.computed();
             let verdict = hasher.verify(password("wrong"), hash).await;
@@ -312,10 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_with_weaker_parameters_is_outdated() {
         let weak = hash(&hasher(), "right").await;
-        let config = HashingConfig {
-            memory_kib: 16,
-            ..HashingConfig::cheap()
-        };
+        let config = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
         let hasher = Hasher::start(&config, &mut UnwrapErr(SysRng));
         let verdict = hasher.verify(password("right"), Some(&weak)).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));

@@ -51,11 +51,7 @@ impl Auth {
     /// A service over `store` with the default configuration and the system's clock. It starts one
     /// hashing thread per core.
     pub fn new(store: impl Store + 'static) -> Self {
-        Self::assemble(
-            Arc::new(store),
-            Arc::new(SystemClock),
-            AuthConfig::default(),
-        )
+        Self::assemble(Arc::new(store), Arc::new(SystemClock), AuthConfig::default())
     }
 
     /// A service with a configuration and a clock of the caller's.
@@ -74,12 +70,7 @@ impl Auth {
 
     fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
         let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
-        Self {
-            store,
-            clock,
-            hasher,
-            config: Arc::new(config),
-        }
+        Self { store, clock, hasher, config: Arc::new(config) }
     }
 
     /// Which passwords may be set here.
@@ -115,8 +106,6 @@ impl Auth {
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Auth").field("config", &self.config).finish_non_exhaustive()
     }
 }

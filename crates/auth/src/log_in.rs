@@ -73,42 +73,24 @@ impl Auth {
     /// When a field is invalid, the credentials are wrong, or the service cannot do it now.
     pub async fn log_in(&self, attempt: LogIn<'_>) -> Result<Login, LogInError> {
         let policy = self.password_policy();
-        let checked = (
-            EmailAddress::parse(attempt.email),
-            policy.parse_attempt(attempt.password),
-        );
+        let checked = (EmailAddress::parse(attempt.email), policy.parse_attempt(attempt.password));
         let (email, password) = match checked {
             (Ok(email), Ok(password)) => (email, password),
             (email, password) => {
-                let invalid = InvalidLogIn {
-                    email: email.err(),
-                    password: password.err(),
-                };
+                let invalid = InvalidLogIn { email: email.err(), password: password.err() };
                 return Err(LogInError::Invalid(invalid));
             }
         };
-        let user = self
-            .store
-            .user_by_email(&email)
-            .await?
-            .filter(|user| user.is_active);
+        let user = self.store.user_by_email(&email).await?.filter(|user| user.is_active);
         let hash = user.as_ref().and_then(|user| user.password_hash.as_ref());
         let verdict = self.hasher.verify(password.clone(), hash).await?;
         let (Some(user), Some(hash), Verdict::Correct { outdated }) = (&user, hash, verdict) else {
             return Err(LogInError::WrongCredentials);
         };
-        let upgraded = if outdated {
-            self.upgrade_hash(user, hash, password).await
-        } else {
-            None
-        };
+        let upgraded = if outdated { self.upgrade_hash(user, hash, password).await } else { None };
         let proof = upgraded.as_ref().unwrap_or(hash);
-        let begun = self
-            .begin_session(user, Some(proof), attempt.client)
-            .await?;
-        begun
-            .map(Login::Complete)
-            .ok_or(LogInError::WrongCredentials)
+        let begun = self.begin_session(user, Some(proof), attempt.client).await?;
+        begun.map(Login::Complete).ok_or(LogInError::WrongCredentials)
     }
 
     /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: it
@@ -155,10 +137,6 @@ impl Auth {
             max_per_user: self.config.sessions.max_per_user,
         };
         let stands = self.store.insert_session(grant).await?;
-        Ok(stands.then(|| NewSession {
-            token,
-            session,
-            user: user.clone(),
-        }))
+        Ok(stands.then(|| NewSession { token, session, user: user.clone() }))
     }
 }

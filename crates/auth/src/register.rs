@@ -51,11 +51,7 @@ impl Auth {
     ///
     /// When a field is invalid, the email address is taken, or the service cannot do it now.
     pub async fn register(&self, registration: Registration<'_>) -> Result<User, RegisterError> {
-        let Registration {
-            email,
-            username,
-            password,
-        } = registration;
+        let Registration { email, username, password } = registration;
         let context = PasswordContext { email, username };
         let checked = (
             EmailAddress::parse(email),

@@ -38,11 +38,7 @@ impl Auth {
             }
         }
         let is_fresh = session.is_fresh(now, lifetimes);
-        Ok(Some(Authenticated {
-            user,
-            session,
-            is_fresh,
-        }))
+        Ok(Some(Authenticated { user, session, is_fresh }))
     }
 
     /// Ends a session. It makes no difference whether it has ended already.
@@ -51,10 +47,7 @@ impl Auth {
     ///
     /// When it may still stand.
     pub async fn log_out(&self, session: &Session) -> Result<(), StoreError> {
-        self.store
-            .end_session(session.user_id, session.id)
-            .await
-            .map(|_| ())
+        self.store.end_session(session.user_id, session.id).await.map(|_| ())
     }
 
     /// The sessions of a user that stand, the newest first.

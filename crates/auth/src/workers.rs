@@ -69,18 +69,13 @@ impl<S: Default + 'static> Workers<S> {
         &self,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        let overloaded = Overloaded {
-            retry_after: self.max_wait.max(Duration::from_secs(1)),
-        };
+        let overloaded = Overloaded { retry_after: self.max_wait.max(Duration::from_secs(1)) };
         let (reply, mut answer) = oneshot::channel();
         let ticket = Arc::new(Ticket::default());
         let work = Box::new(move |scratch: &mut S| {
             let _caller_has_gone = reply.send(work(scratch));
         });
-        let job = Job {
-            ticket: Arc::clone(&ticket),
-            work,
-        };
+        let job = Job { ticket: Arc::clone(&ticket), work };
         let claimant = Claimant(ticket);
         self.jobs.try_send(job).map_err(|_| overloaded)?;
         let done = match tokio::time::timeout(self.max_wait, &mut answer).await {
@@ -96,10 +91,7 @@ fn work_off<S: Default>(waiting: &Mutex<Receiver<Job<S>>>) {
     lower_priority();
     let mut scratch = S::default();
     loop {
-        let job = waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv();
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         if !job.ticket.claim() {
             continue;
@@ -166,20 +158,11 @@ mod tests {
             let workers = Arc::clone(&workers);
             async move { workers.run(|_| 7).await }
         });
-        while workers
-            .jobs
-            .try_send(Job {
-                ticket: Arc::default(),
-                work: Box::new(|_| ()),
-            })
-            .is_ok()
+        while workers.jobs.try_send(Job { ticket: Arc::default(), work: Box::new(|_| ()) }).is_ok()
         {
             tokio::task::yield_now().await;
         }
-        assert_eq!(
-            workers.run(|_| 8).await,
-            Err(Overloaded { retry_after: LONG })
-        );
+        assert_eq!(workers.run(|_| 8).await, Err(Overloaded { retry_after: LONG }));
         drop(release);
         drop(waiting);
     }
@@ -203,11 +186,7 @@ mod tests {
         let workers = Arc::new(Workers::<u32>::start(1, 8, LONG));
         let release = occupy(&workers).await;
         let gone = workers.run(|scratch| *scratch = 99);
-        assert!(
-            tokio::time::timeout(Duration::from_millis(5), gone)
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(5), gone).await.is_err());
         drop(release);
         assert_eq!(workers.run(|scratch| *scratch).await, Ok(0));
     }

@@ -12,7 +12,6 @@
     clippy::missing_panics_doc,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test says that a promise is broken by panicking"
 )]
 
@@ -122,18 +121,8 @@ fn token(rng: &mut impl CryptoRng) -> TokenDigest {
 
 /// Saves a session that nothing else is known of; the test fails if the store refuses it.
 async fn insert(store: &impl Store, session: &Session, token: &TokenDigest) {
-    let grant = SessionGrant {
-        session,
-        token,
-        proof: None,
-        max_per_user: 20,
-    };
-    assert!(
-        store
-            .insert_session(grant)
-            .await
-            .expect("the session is saved")
-    );
+    let grant = SessionGrant { session, token, proof: None, max_per_user: 20 };
+    assert!(store.insert_session(grant).await.expect("the session is saved"));
 }
 
 /// Saves `ada` and a session of hers.
@@ -146,11 +135,7 @@ async fn ada_logged_in(store: &impl Store) -> (User, Session, TokenDigest) {
 }
 
 async fn is_live(store: &impl Store, token: &TokenDigest) -> bool {
-    store
-        .session_by_token(token)
-        .await
-        .expect("the store answers")
-        .is_some()
+    store.session_by_token(token).await.expect("the store answers").is_some()
 }
 
 /// What was saved is what is read, to the microsecond, by id and by email address.
@@ -165,17 +150,10 @@ pub async fn a_user_reads_back_as_saved(store: &impl Store) {
         store.insert_user(user).await.expect("the user is saved");
         let by_id = store.user_by_id(user.id).await.expect("the store answers");
         assert_eq!(by_id.as_ref(), Some(user));
-        let by_email = store
-            .user_by_email(&user.email)
-            .await
-            .expect("the store answers");
+        let by_email = store.user_by_email(&user.email).await.expect("the store answers");
         assert_eq!(by_email.as_ref(), Some(user));
         let found = by_email.expect("just found");
-        assert_eq!(
-            found.email.as_str(),
-            user.email.as_str(),
-            "the address is kept as given"
-        );
+        assert_eq!(found.email.as_str(), user.email.as_str(), "the address is kept as given");
     }
 }
 
@@ -185,31 +163,13 @@ pub async fn an_email_address_belongs_to_one_user_in_every_spelling(store: &impl
     store.insert_user(&ada).await.expect("ada is saved");
     let mut impostor = user("eve", 2);
     impostor.email = email("ADA@Example.Org");
-    let error = store
-        .insert_user(&impostor)
-        .await
-        .expect_err("the address is taken");
+    let error = store.insert_user(&impostor).await.expect_err("the address is taken");
     assert!(matches!(error, StoreError::Taken(Field::Email)), "{error}");
-    assert_eq!(
-        store
-            .user_by_id(impostor.id)
-            .await
-            .expect("the store answers"),
-        None
-    );
-    let found = store
-        .user_by_email(&impostor.email)
-        .await
-        .expect("the store answers");
+    assert_eq!(store.user_by_id(impostor.id).await.expect("the store answers"), None);
+    let found = store.user_by_email(&impostor.email).await.expect("the store answers");
     assert_eq!(found.map(|user| user.id), Some(ada.id));
-    let namesake = User {
-        email: email("ada@example.com"),
-        ..user("ada", 3)
-    };
-    store
-        .insert_user(&namesake)
-        .await
-        .expect("a username need not be unique");
+    let namesake = User { email: email("ada@example.com"), ..user("ada", 3) };
+    store.insert_user(&namesake).await.expect("a username need not be unique");
 }
 
 /// Whoever comes first has it; all others hear that it is taken.
@@ -218,52 +178,21 @@ pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl St
     let results = join_all(rivals.iter().map(|rival| store.insert_user(rival))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     for error in results.into_iter().filter_map(Result::err) {
-        assert!(
-            matches!(error, StoreError::Taken(Field::Email)),
-            "{error:?}"
-        );
+        assert!(matches!(error, StoreError::Taken(Field::Email)), "{error:?}");
     }
-    assert_eq!(
-        store
-            .users(None, 10)
-            .await
-            .expect("the store answers")
-            .len(),
-        1
-    );
+    assert_eq!(store.users(None, 10).await.expect("the store answers").len(), 1);
 }
 
 /// By id, which is by time; a page begins after the last one's end.
 pub async fn users_are_listed_in_the_order_they_registered(store: &impl Store) {
     for (seed, name) in [(3, "carol"), (1, "ada"), (2, "bob")] {
-        store
-            .insert_user(&user(name, seed))
-            .await
-            .expect("the user is saved");
+        store.insert_user(&user(name, seed)).await.expect("the user is saved");
     }
     let first = store.users(None, 2).await.expect("the store answers");
-    assert_eq!(
-        first
-            .iter()
-            .map(|u| u.username.as_str())
-            .collect::<Vec<_>>(),
-        ["ada", "bob"]
-    );
-    let rest = store
-        .users(Some(first[1].id), 2)
-        .await
-        .expect("the store answers");
-    assert_eq!(
-        rest.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(),
-        ["carol"]
-    );
-    assert!(
-        store
-            .users(Some(rest[0].id), 2)
-            .await
-            .expect("the store answers")
-            .is_empty()
-    );
+    assert_eq!(first.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
+    let rest = store.users(Some(first[1].id), 2).await.expect("the store answers");
+    assert_eq!(rest.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(), ["carol"]);
+    assert!(store.users(Some(rest[0].id), 2).await.expect("the store answers").is_empty());
 }
 
 /// Whoever knows the old password is out.
@@ -271,31 +200,14 @@ pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Stor
     let (ada, kept, kept_token) = ada_logged_in(store).await;
     let (other, other_token) = session(&ada, START, 60);
     insert(store, &other, &other_token).await;
-    let (new, later) = (
-        PasswordHash::from_phc("$argon2id$new"),
-        START + Duration::HOUR,
-    );
-    let changed = store
-        .replace_password(ada.id, &new, Some(kept.id), later)
-        .await;
+    let (new, later) = (PasswordHash::from_phc("$argon2id$new"), START + Duration::HOUR);
+    let changed = store.replace_password(ada.id, &new, Some(kept.id), later).await;
     assert!(changed.expect("the password is changed"));
     assert!(is_live(store, &kept_token).await);
     assert!(!is_live(store, &other_token).await);
-    let ada = store
-        .user_by_id(ada.id)
-        .await
-        .expect("the store answers")
-        .expect("ada is there");
-    assert_eq!(
-        (ada.password_hash, ada.updated_at),
-        (Some(new.clone()), later)
-    );
-    assert!(
-        store
-            .replace_password(ada.id, &new, None, later)
-            .await
-            .expect("changed again")
-    );
+    let ada = store.user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
+    assert_eq!((ada.password_hash, ada.updated_at), (Some(new.clone()), later));
+    assert!(store.replace_password(ada.id, &new, None, later).await.expect("changed again"));
     assert!(!is_live(store, &kept_token).await);
 }
 
@@ -304,63 +216,25 @@ pub async fn an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password(store
     let (ada, _, token) = ada_logged_in(store).await;
     let old = ada.password_hash.expect("ada has a password");
     let new = PasswordHash::from_phc("$argon2id$stronger");
-    assert!(
-        store
-            .upgrade_password_hash(ada.id, &old, &new)
-            .await
-            .expect("the hash is replaced")
-    );
+    assert!(store.upgrade_password_hash(ada.id, &old, &new).await.expect("the hash is replaced"));
     assert!(is_live(store, &token).await);
     let late = PasswordHash::from_phc("$argon2id$late");
-    assert!(
-        !store
-            .upgrade_password_hash(ada.id, &old, &late)
-            .await
-            .expect("nothing happens")
-    );
-    let ada = store
-        .user_by_id(ada.id)
-        .await
-        .expect("the store answers")
-        .expect("ada is there");
+    assert!(!store.upgrade_password_hash(ada.id, &old, &late).await.expect("nothing happens"));
+    let ada = store.user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
     assert_eq!(ada.password_hash, Some(new));
 }
 
 /// Being shut out takes effect at once, and is undone without bringing a session back.
 pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
     let (ada, _, old_token) = ada_logged_in(store).await;
-    assert!(
-        store
-            .set_active(ada.id, false, START)
-            .await
-            .expect("ada is disabled")
-    );
+    assert!(store.set_active(ada.id, false, START).await.expect("ada is disabled"));
     assert!(!is_live(store, &old_token).await);
-    let found = store
-        .user_by_id(ada.id)
-        .await
-        .expect("the store answers")
-        .expect("ada is there");
+    let found = store.user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
     assert!(!found.is_active);
     let (session, token) = session(&ada, START, 60);
-    let grant = SessionGrant {
-        session: &session,
-        token: &token,
-        proof: None,
-        max_per_user: 20,
-    };
-    assert!(
-        !store
-            .insert_session(grant)
-            .await
-            .expect("the session is refused")
-    );
-    assert!(
-        store
-            .set_active(ada.id, true, START)
-            .await
-            .expect("ada is enabled")
-    );
+    let grant = SessionGrant { session: &session, token: &token, proof: None, max_per_user: 20 };
+    assert!(!store.insert_session(grant).await.expect("the session is refused"));
+    assert!(store.set_active(ada.id, true, START).await.expect("ada is enabled"));
     assert!(!is_live(store, &old_token).await);
     insert(store, &session, &token).await;
 }
@@ -370,68 +244,30 @@ pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
     let (ada, _, token) = ada_logged_in(store).await;
     assert!(store.delete_user(ada.id).await.expect("ada is deleted"));
     assert!(!is_live(store, &token).await);
-    assert_eq!(
-        store.user_by_id(ada.id).await.expect("the store answers"),
-        None
-    );
-    assert!(
-        store
-            .sessions_of(ada.id)
-            .await
-            .expect("the store answers")
-            .is_empty()
-    );
-    store
-        .insert_user(&user("ada", 9))
-        .await
-        .expect("the address is free again");
+    assert_eq!(store.user_by_id(ada.id).await.expect("the store answers"), None);
+    assert!(store.sessions_of(ada.id).await.expect("the store answers").is_empty());
+    store.insert_user(&user("ada", 9)).await.expect("the address is free again");
 }
 
 /// Both as saved.
 pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
-    let found = store
-        .session_by_token(&token)
-        .await
-        .expect("the store answers");
+    let found = store.session_by_token(&token).await.expect("the store answers");
     assert_eq!(found, Some((session.clone(), ada.clone())));
-    assert_eq!(
-        store.sessions_of(ada.id).await.expect("the store answers"),
-        [session]
-    );
+    assert_eq!(store.sessions_of(ada.id).await.expect("the store answers"), [session]);
 }
 
 /// An active user, and the password that was checked.
 pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl Store) {
     let ada = user("ada", 1);
     let (session, token) = session(&ada, START, 50);
-    let grant = |proof| SessionGrant {
-        session: &session,
-        token: &token,
-        proof,
-        max_per_user: 20,
-    };
-    assert!(
-        !store
-            .insert_session(grant(None))
-            .await
-            .expect("there is no such user")
-    );
+    let grant = |proof| SessionGrant { session: &session, token: &token, proof, max_per_user: 20 };
+    assert!(!store.insert_session(grant(None)).await.expect("there is no such user"));
     store.insert_user(&ada).await.expect("ada is saved");
     let stale = PasswordHash::from_phc("$argon2id$before");
-    assert!(
-        !store
-            .insert_session(grant(Some(&stale)))
-            .await
-            .expect("the password has changed")
-    );
+    assert!(!store.insert_session(grant(Some(&stale))).await.expect("the password has changed"));
     assert!(!is_live(store, &token).await);
-    assert!(
-        store
-            .insert_session(grant(ada.password_hash.as_ref()))
-            .await
-            .expect("it is saved")
-    );
+    assert!(store.insert_session(grant(ada.password_hash.as_ref())).await.expect("it is saved"));
     assert!(is_live(store, &token).await);
 }
 
@@ -443,18 +279,8 @@ pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store)
         .map(|n| session(&ada, START + Duration::minutes(n.into()), 50 + 10 * n))
         .collect();
     for (session, token) in &sessions {
-        let grant = SessionGrant {
-            session,
-            token,
-            proof: None,
-            max_per_user: 2,
-        };
-        assert!(
-            store
-                .insert_session(grant)
-                .await
-                .expect("the session is saved")
-        );
+        let grant = SessionGrant { session, token, proof: None, max_per_user: 2 };
+        assert!(store.insert_session(grant).await.expect("the session is saved"));
     }
     let left = store.sessions_of(ada.id).await.expect("the store answers");
     assert_eq!(left, [sessions[3].0.clone(), sessions[2].0.clone()]);
@@ -465,14 +291,8 @@ pub async fn a_session_is_touched_forwards_only(store: &impl Store) {
     let (_, session, token) = ada_logged_in(store).await;
     let later = START + Duration::minutes(5);
     for at in [later, START + Duration::MINUTE] {
-        store
-            .touch_session(session.id, at)
-            .await
-            .expect("the time is noted");
-        let found = store
-            .session_by_token(&token)
-            .await
-            .expect("the store answers");
+        store.touch_session(session.id, at).await.expect("the time is noted");
+        let found = store.session_by_token(&token).await.expect("the store answers");
         assert_eq!(found.map(|(session, _)| session.last_seen_at), Some(later));
     }
 }
@@ -482,26 +302,11 @@ pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
     let eve = user("eve", 2);
     store.insert_user(&eve).await.expect("eve is saved");
-    assert!(
-        !store
-            .end_session(eve.id, session.id)
-            .await
-            .expect("nothing happens")
-    );
+    assert!(!store.end_session(eve.id, session.id).await.expect("nothing happens"));
     assert!(is_live(store, &token).await);
-    assert!(
-        store
-            .end_session(ada.id, session.id)
-            .await
-            .expect("the session ends")
-    );
+    assert!(store.end_session(ada.id, session.id).await.expect("the session ends"));
     assert!(!is_live(store, &token).await);
-    assert!(
-        !store
-            .end_session(ada.id, session.id)
-            .await
-            .expect("it has ended already")
-    );
+    assert!(!store.end_session(ada.id, session.id).await.expect("it has ended already"));
 }
 
 /// Of this user, and of nobody else.
@@ -515,18 +320,9 @@ pub async fn all_other_sessions_end_at_once(store: &impl Store) {
         let (session, token) = session(&ada, START, seed);
         insert(store, &session, &token).await;
     }
-    assert_eq!(
-        store
-            .end_sessions_of(ada.id, Some(kept.id))
-            .await
-            .expect("they end"),
-        2
-    );
+    assert_eq!(store.end_sessions_of(ada.id, Some(kept.id)).await.expect("they end"), 2);
     assert!(is_live(store, &kept_token).await);
-    assert_eq!(
-        store.end_sessions_of(ada.id, None).await.expect("it ends"),
-        1
-    );
+    assert_eq!(store.end_sessions_of(ada.id, None).await.expect("it ends"), 1);
     assert!(!is_live(store, &kept_token).await);
     assert!(is_live(store, &eves_token).await);
 }
@@ -560,61 +356,14 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     let hash = PasswordHash::from_phc("$argon2id$x");
     let (id, now) = (nobody.id, START);
     assert_eq!(store.user_by_id(id).await.expect("the store answers"), None);
-    assert_eq!(
-        store
-            .user_by_email(&nobody.email)
-            .await
-            .expect("the store answers"),
-        None
-    );
-    assert!(
-        store
-            .users(None, 10)
-            .await
-            .expect("the store answers")
-            .is_empty()
-    );
-    assert!(
-        !store
-            .replace_password(id, &hash, None, now)
-            .await
-            .expect("the store answers")
-    );
-    assert!(
-        !store
-            .upgrade_password_hash(id, &hash, &hash)
-            .await
-            .expect("the store answers")
-    );
-    assert!(
-        !store
-            .set_active(id, false, now)
-            .await
-            .expect("the store answers")
-    );
+    assert_eq!(store.user_by_email(&nobody.email).await.expect("the store answers"), None);
+    assert!(store.users(None, 10).await.expect("the store answers").is_empty());
+    assert!(!store.replace_password(id, &hash, None, now).await.expect("the store answers"));
+    assert!(!store.upgrade_password_hash(id, &hash, &hash).await.expect("the store answers"));
+    assert!(!store.set_active(id, false, now).await.expect("the store answers"));
     assert!(!store.delete_user(id).await.expect("the store answers"));
-    assert_eq!(
-        store
-            .session_by_token(&token)
-            .await
-            .expect("the store answers"),
-        None
-    );
-    store
-        .touch_session(session.id, now)
-        .await
-        .expect("the store answers");
-    assert!(
-        !store
-            .end_session(id, session.id)
-            .await
-            .expect("the store answers")
-    );
-    assert_eq!(
-        store
-            .end_sessions_of(id, None)
-            .await
-            .expect("the store answers"),
-        0
-    );
+    assert_eq!(store.session_by_token(&token).await.expect("the store answers"), None);
+    store.touch_session(session.id, now).await.expect("the store answers");
+    assert!(!store.end_session(id, session.id).await.expect("the store answers"));
+    assert_eq!(store.end_sessions_of(id, None).await.expect("the store answers"), 0);
 }

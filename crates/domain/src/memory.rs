@@ -61,12 +61,7 @@ impl UserStore for MemoryStore {
     }
 
     async fn user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
-        Ok(self
-            .state()
-            .users
-            .values()
-            .find(|user| user.email == *email)
-            .cloned())
+        Ok(self.state().users.values().find(|user| user.email == *email).cloned())
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
@@ -101,13 +96,8 @@ impl UserStore for MemoryStore {
         to: &PasswordHash,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let user = state
-            .users
-            .get_mut(&id)
-            .filter(|u| u.password_hash.as_ref() == Some(from));
-        Ok(user
-            .map(|user| user.password_hash = Some(to.clone()))
-            .is_some())
+        let user = state.users.get_mut(&id).filter(|u| u.password_hash.as_ref() == Some(from));
+        Ok(user.map(|user| user.password_hash = Some(to.clone())).is_some())
     }
 
     async fn set_active(
@@ -141,17 +131,13 @@ impl SessionStore for MemoryStore {
         let mut state = self.state();
         let session = grant.session;
         let stands = state.users.get(&session.user_id).is_some_and(|user| {
-            let proven = grant
-                .proof
-                .is_none_or(|hash| user.password_hash.as_ref() == Some(hash));
+            let proven = grant.proof.is_none_or(|hash| user.password_hash.as_ref() == Some(hash));
             user.is_active && proven
         });
         if !stands {
             return Ok(false);
         }
-        state
-            .sessions
-            .insert(session.id, (*grant.token, session.clone()));
+        state.sessions.insert(session.id, (*grant.token, session.clone()));
         let too_many = state.newest_first(session.user_id);
         for old in too_many.iter().skip(grant.max_per_user as usize) {
             state.sessions.remove(&old.id);
@@ -182,10 +168,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        Ok(self
-            .state()
-            .remove_sessions(|s| s.id == id && s.user_id == user)
-            > 0)
+        Ok(self.state().remove_sessions(|s| s.id == id && s.user_id == user) > 0)
     }
 
     async fn end_sessions_of(

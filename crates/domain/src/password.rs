@@ -67,9 +67,7 @@ impl Password {
             return Err(PasswordError::Empty);
         }
         if typed.len() > Self::MAX_BYTES {
-            return Err(PasswordError::TooLong {
-                max: PasswordPolicy::default().max_chars,
-            });
+            return Err(PasswordError::TooLong { max: PasswordPolicy::default().max_chars });
         }
         if typed.contains(['\0', char::REPLACEMENT_CHARACTER]) {
             return Err(PasswordError::NotText);
@@ -133,11 +131,7 @@ pub struct PasswordPolicy {
 
 impl Default for PasswordPolicy {
     fn default() -> Self {
-        Self {
-            min_chars: 15,
-            max_chars: 128,
-            context_words: vec!["countersign".to_owned()],
-        }
+        Self { min_chars: 15, max_chars: 128, context_words: vec!["countersign".to_owned()] }
     }
 }
 
@@ -163,15 +157,11 @@ impl PasswordPolicy {
     /// When it can be nobody's password.
     pub fn parse_attempt(&self, typed: &str) -> Result<Password, PasswordError> {
         let password = Password::parse(typed).map_err(|error| match error {
-            PasswordError::TooLong { .. } => PasswordError::TooLong {
-                max: self.max_chars,
-            },
+            PasswordError::TooLong { .. } => PasswordError::TooLong { max: self.max_chars },
             other => other,
         })?;
         if password.chars() > self.max_chars {
-            return Err(PasswordError::TooLong {
-                max: self.max_chars,
-            });
+            return Err(PasswordError::TooLong { max: self.max_chars });
         }
         Ok(password)
     }
@@ -191,10 +181,7 @@ impl PasswordPolicy {
         let password = self.parse_attempt(typed)?;
         let got = password.chars();
         if got < self.min_chars {
-            return Err(PasswordError::TooShort {
-                min: self.min_chars,
-                got,
-            });
+            return Err(PasswordError::TooShort { min: self.min_chars, got });
         }
         self.check_guessable(&password, context)?;
         Ok(password)
@@ -233,9 +220,7 @@ impl PasswordPolicy {
         let mut words: Vec<String> = known
             .flat_map(|text| {
                 let text = text.nfkc().collect::<String>().to_lowercase();
-                let parts = text
-                    .split(|c: char| !c.is_alphanumeric())
-                    .map(str::to_owned);
+                let parts = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
                 parts.chain([text.clone()]).collect::<Vec<_>>()
             })
             .filter(|word| word.chars().count() >= 3)
@@ -258,9 +243,7 @@ static COMMON: LazyLock<HashSet<&'static str>> =
 fn is_common(folded: &str) -> bool {
     let joined = Zeroizing::new(folded.split_whitespace().collect::<String>());
     let core = joined.trim_matches(|c: char| !c.is_alphabetic());
-    [folded, joined.as_str(), core]
-        .into_iter()
-        .any(|text| COMMON.contains(text))
+    [folded, joined.as_str(), core].into_iter().any(|text| COMMON.contains(text))
 }
 
 /// Whether `folded` is one piece, of at most a third of its length and eight characters, said
@@ -271,10 +254,7 @@ fn is_repetitive(folded: &str) -> bool {
         return true;
     }
     (1..=(chars.len() / 2).min(8)).any(|period| {
-        chars
-            .iter()
-            .zip(chars.iter().skip(period))
-            .all(|(earlier, later)| earlier == later)
+        chars.iter().zip(chars.iter().skip(period)).all(|(earlier, later)| earlier == later)
     })
 }
 
@@ -290,8 +270,7 @@ fn is_sequence(folded: &str) -> bool {
     let follows = |a: char, b: char| {
         let pair = [a, b].iter().collect::<String>();
         let reverse = [b, a].iter().collect::<String>();
-        RUNS.iter()
-            .any(|run| run.contains(&pair) || run.contains(&reverse))
+        RUNS.iter().any(|run| run.contains(&pair) || run.contains(&reverse))
     };
     let steps = folded.chars().zip(folded.chars().skip(1));
     let (total, on_a_run) = steps.fold((0_usize, 0_usize), |(total, on_a_run), (a, b)| {
@@ -304,10 +283,8 @@ fn is_sequence(folded: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ADA: PasswordContext<'_> = PasswordContext {
-        email: "ada.lovelace@example.org",
-        username: "Countess Ada",
-    };
+    const ADA: PasswordContext<'_> =
+        PasswordContext { email: "ada.lovelace@example.org", username: "Countess Ada" };
 
     fn set(typed: &str) -> Result<Password, PasswordError> {
         PasswordPolicy::default().parse_new(typed, ADA)
@@ -335,41 +312,19 @@ mod tests {
             set("tidal lantern ").unwrap_err(),
             PasswordError::TooShort { min: 15, got: 14 }
         );
-        assert!(
-            set("ééàü tidal lant").is_ok(),
-            "code points count, not bytes"
-        );
+        assert!(set("ééàü tidal lant").is_ok(), "code points count, not bytes");
     }
 
     #[test]
     fn a_password_of_128_code_points_may_be_set_and_one_of_129_may_not() {
-        let long: String = "tidal lantern orbit mauve "
-            .chars()
-            .cycle()
-            .take(100)
-            .collect();
-        let policy = PasswordPolicy {
-            max_chars: 100,
-            ..PasswordPolicy::default()
-        };
+        let long: String = "tidal lantern orbit mauve ".chars().cycle().take(100).collect();
+        let policy = PasswordPolicy { max_chars: 100, ..PasswordPolicy::default() };
         assert!(policy.parse_attempt(&long).is_ok());
         let error = policy.parse_attempt(&format!("{long}x")).unwrap_err();
         assert_eq!(error, PasswordError::TooLong { max: 100 });
-        assert!(
-            PasswordPolicy::default()
-                .parse_attempt(&"€".repeat(128))
-                .is_ok()
-        );
-        assert!(
-            PasswordPolicy::default()
-                .parse_attempt(&"€".repeat(129))
-                .is_err()
-        );
-        assert!(
-            PasswordPolicy::default()
-                .parse_attempt(&"x".repeat(1_000_000))
-                .is_err()
-        );
+        assert!(PasswordPolicy::default().parse_attempt(&"€".repeat(128)).is_ok());
+        assert!(PasswordPolicy::default().parse_attempt(&"€".repeat(129)).is_err());
+        assert!(PasswordPolicy::default().parse_attempt(&"x".repeat(1_000_000)).is_err());
     }
 
     #[test]
@@ -409,24 +364,13 @@ mod tests {
 
     #[test]
     fn patterns_are_refused() {
-        for typed in [
-            "aaaaaaaaaaaaaaaa",
-            "passwordpassword",
-            "abcabcabcabcabcabc",
-            "1212121212121212",
-        ] {
-            assert_eq!(
-                set(typed).unwrap_err(),
-                PasswordError::Repetitive,
-                "{typed}"
-            );
+        for typed in
+            ["aaaaaaaaaaaaaaaa", "passwordpassword", "abcabcabcabcabcabc", "1212121212121212"]
+        {
+            assert_eq!(set(typed).unwrap_err(), PasswordError::Repetitive, "{typed}");
         }
-        for typed in [
-            "123456789012345",
-            "abcdefghijklmnop",
-            "qwertyuiopasdfgh",
-            "ponmlkjihgfedcba",
-        ] {
+        for typed in ["123456789012345", "abcdefghijklmnop", "qwertyuiopasdfgh", "ponmlkjihgfedcba"]
+        {
             assert_eq!(set(typed).unwrap_err(), PasswordError::Sequence, "{typed}");
         }
     }
@@ -449,9 +393,6 @@ mod tests {
     fn a_password_is_never_printed() {
         let password = Password::parse("tidal lantern orbit").unwrap();
         let hash = PasswordHash::from_phc("$argon2id$v=19$secret");
-        assert_eq!(
-            format!("{password:?} {hash:?}"),
-            "Password(redacted) PasswordHash(redacted)"
-        );
+        assert_eq!(format!("{password:?} {hash:?}"), "Password(redacted) PasswordHash(redacted)");
     }
 }

@@ -31,10 +31,7 @@ impl Client {
             let kept = text.chars().filter(|c| matches!(c, ' '..='~'));
             kept.take(Self::MAX_USER_AGENT_BYTES).collect::<String>()
         };
-        Self {
-            address,
-            user_agent: user_agent.map(printable).filter(|text| !text.is_empty()),
-        }
+        Self { address, user_agent: user_agent.map(printable).filter(|text| !text.is_empty()) }
     }
 }
 

@@ -116,10 +116,7 @@ mod tests {
     #[test]
     fn no_two_tokens_are_alike() {
         let one = SecretToken::generate(&mut UnwrapErr(SysRng));
-        assert_ne!(
-            one.digest(),
-            SecretToken::generate(&mut UnwrapErr(SysRng)).digest()
-        );
+        assert_ne!(one.digest(), SecretToken::generate(&mut UnwrapErr(SysRng)).digest());
     }
 
     #[test]
@@ -142,14 +139,8 @@ mod tests {
     #[test]
     fn the_digest_is_sha_256() {
         let token = SecretToken::parse(&"A".repeat(43)).unwrap();
-        assert_eq!(
-            token.digest().as_bytes().first_chunk(),
-            Some(&[0x66, 0x68, 0x7a, 0xad])
-        );
-        assert_eq!(
-            TokenDigest::from_bytes(token.digest().as_bytes()),
-            Some(token.digest())
-        );
+        assert_eq!(token.digest().as_bytes().first_chunk(), Some(&[0x66, 0x68, 0x7a, 0xad]));
+        assert_eq!(TokenDigest::from_bytes(token.digest().as_bytes()), Some(token.digest()));
         assert_eq!(TokenDigest::from_bytes(&[0; 31]), None);
     }
 

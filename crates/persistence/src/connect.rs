@@ -40,10 +40,7 @@ enum Place {
 }
 
 pub(crate) async fn connect(url: &str) -> Result<Connections, ConnectError> {
-    let failed = |why: String| ConnectError {
-        url: one_line(&shown(url)),
-        why: one_line(&why),
-    };
+    let failed = |why: String| ConnectError { url: one_line(&shown(url)), why: one_line(&why) };
     match place(url).map_err(failed)? {
         Place::Memory => in_memory().await.map_err(|error| failed(explained(&error))),
         Place::File { path, create } => {
@@ -82,17 +79,12 @@ fn place(url: &str) -> Result<Place, String> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let mut create = false;
-    for parameter in parameters
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-    {
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         create = match parameter {
             "mode=rwc" => true,
             "mode=rw" => false,
             _ => {
-                return Err(format!(
-                    "of parameters there are mode=rw and mode=rwc; {allowed}"
-                ));
+                return Err(format!("of parameters there are mode=rw and mode=rwc; {allowed}"));
             }
         };
     }
@@ -104,10 +96,7 @@ fn place(url: &str) -> Result<Place, String> {
             let options = options.map_err(|error| format!("{error}; {allowed}"))?;
             // A reader that is opened later must find the file, wherever the program has moved.
             let path = std::path::absolute(options.get_filename());
-            Ok(Place::File {
-                path: path.map_err(|error| error.to_string())?,
-                create,
-            })
+            Ok(Place::File { path: path.map_err(|error| error.to_string())?, create })
         }
     }
 }
@@ -145,31 +134,21 @@ fn prepare(path: &Path, create: bool) -> Result<(), String> {
 
 async fn in_memory() -> Result<Connections, sqlx::Error> {
     // Such a database belongs to one connection.
-    let one: DatabaseConnection = pool(1)
-        .connect_with(options(Path::new(":memory:")))
-        .await?
-        .into();
-    Ok(Connections {
-        reader: one.clone(),
-        writer: one,
-    })
+    let one: DatabaseConnection =
+        pool(1).connect_with(options(Path::new(":memory:"))).await?.into();
+    Ok(Connections { reader: one.clone(), writer: one })
 }
 
 async fn in_file(path: &Path) -> Result<Connections, String> {
     let writer = options(path).journal_mode(SqliteJournalMode::Wal);
     let writer = open(writer).await.map_err(|error| explained(&error))?;
     // A file system without shared memory leaves the old journal in place, and says nothing.
-    let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode")
-        .fetch_one(&writer)
-        .await;
+    let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode").fetch_one(&writer).await;
     if mode.map_err(|error| explained(&error))? != "wal" {
         return Err("its file system cannot hold a write-ahead log".to_owned());
     }
     let reader = pool(READERS).connect_lazy_with(options(path).read_only(true));
-    Ok(Connections {
-        reader: reader.into(),
-        writer: writer.into(),
-    })
+    Ok(Connections { reader: reader.into(), writer: writer.into() })
 }
 
 /// Opens the file for writing, and shows that it is a database that can be written. The change to
@@ -184,7 +163,10 @@ async fn open(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> 
             }
             Err(error) => return Err(error),
             Ok(pool) => {
-                let look = "BEGIN IMMEDIATE; SELECT count(*) FROM sqlite_master; ROLLBACK";
+                // SQLite opens what it may not write for reading, and then takes even an immediate
+                // transaction for one that reads; so the look includes a change, taken back.
+                let look = "BEGIN IMMEDIATE; SELECT count(*) FROM sqlite_master; \
+                            PRAGMA user_version = 0; ROLLBACK";
                 sqlx::raw_sql(look).execute(&pool).await?;
                 return Ok(pool);
             }

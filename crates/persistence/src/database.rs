@@ -59,10 +59,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        self.writer()
-            .begin_with_options(options)
-            .await
-            .map_err(unavailable)
+        self.writer().begin_with_options(options).await.map_err(unavailable)
     }
 }
 
@@ -70,16 +67,8 @@ impl Database {
 impl Store for Database {
     async fn ready(&self) -> Result<(), StoreError> {
         // Names every column and reads no row.
-        user::Entity::find()
-            .limit(0)
-            .all(self.reader())
-            .await
-            .map_err(unavailable)?;
-        session::Entity::find()
-            .limit(0)
-            .all(self.reader())
-            .await
-            .map_err(unavailable)?;
+        user::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
+        session::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
         Ok(())
     }
 }

@@ -34,14 +34,8 @@ pub(crate) fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<St
     let sqlx::Error::ColumnDecode { index, .. } = inner.as_ref() else {
         return Err(error);
     };
-    let name = index
-        .trim_matches('"')
-        .strip_prefix(prefix)
-        .unwrap_or_default();
-    match E::Column::iter()
-        .map(|column| column.as_str())
-        .find(|column| *column == name)
-    {
+    let name = index.trim_matches('"').strip_prefix(prefix).unwrap_or_default();
+    match E::Column::iter().map(|column| column.as_str()).find(|column| *column == name) {
         Some(column) => Ok(corrupt(E::default().table_name(), column)(error)),
         None => Err(error),
     }
@@ -52,9 +46,5 @@ pub(crate) fn corrupt<S>(table: &'static str, column: &'static str) -> impl Fn(S
 where
     S: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    move |source| StoreError::Corrupt {
-        table,
-        column,
-        source: source.into(),
-    }
+    move |source| StoreError::Corrupt { table, column, source: source.into() }
 }

@@ -15,9 +15,7 @@ async fn database() -> (Database, TempDir) {
     let dir = TempDir::new().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
     let database = Database::connect(&url).await.unwrap();
-    countersign_migration::up(database.connection())
-        .await
-        .unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
     (database, dir)
 }
 
@@ -25,9 +23,7 @@ async fn plan(db: &DatabaseConnection, query: &impl QueryTrait) -> String {
     let mut query = query.build(DbBackend::Sqlite);
     query.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
     let steps = db.query_all_raw(query).await.unwrap();
-    let steps = steps
-        .iter()
-        .map(|step| step.try_get::<String>("", "detail").unwrap());
+    let steps = steps.iter().map(|step| step.try_get::<String>("", "detail").unwrap());
     steps.collect::<Vec<_>>().join("; ")
 }
 
@@ -35,27 +31,15 @@ async fn plan(db: &DatabaseConnection, query: &impl QueryTrait) -> String {
 async fn every_query_uses_an_index() {
     let (database, _dir) = database().await;
     let db = database.reader();
-    let (user_id, session_id) = (
-        UserId::from_uuid(Uuid::nil()),
-        SessionId::from_uuid(Uuid::nil()),
-    );
+    let (user_id, session_id) = (UserId::from_uuid(Uuid::nil()), SessionId::from_uuid(Uuid::nil()));
     let token = TokenDigest::from_bytes(&[0; 32]).unwrap();
     let email = EmailAddress::parse("ada@example.org").unwrap();
 
     let by_token = plan(db, &session::by_token(&token)).await;
-    assert!(
-        by_token.contains("sessions USING INDEX sessions_token_digest_key"),
-        "{by_token}"
-    );
-    assert!(
-        by_token.contains("users USING INDEX sqlite_autoindex_users_1"),
-        "{by_token}"
-    );
+    assert!(by_token.contains("sessions USING INDEX sessions_token_digest_key"), "{by_token}");
+    assert!(by_token.contains("users USING INDEX sqlite_autoindex_users_1"), "{by_token}");
     let by_email = plan(db, &user::by_email(&email)).await;
-    assert!(
-        by_email.contains("USING INDEX users_email_canonical_key"),
-        "{by_email}"
-    );
+    assert!(by_email.contains("USING INDEX users_email_canonical_key"), "{by_email}");
     let purge = plan(db, &session::dead(NOW, NOW, 9)).await;
     for index in ["sessions_expires_at_idx", "sessions_last_seen_at_idx"] {
         assert!(purge.contains(index), "{purge}");
@@ -64,23 +48,14 @@ async fn every_query_uses_an_index() {
     let all = [
         (plan(db, &session::newest_first(user_id)).await, of_user),
         (plan(db, &session::beyond(user_id, 9)).await, of_user),
-        (
-            plan(db, &session::sessions_but(user_id, Some(session_id))).await,
-            of_user,
-        ),
-        (
-            plan(db, &user::page(Some(user_id), 9)).await,
-            "INDEX sqlite_autoindex_users_1 (id>?)",
-        ),
+        (plan(db, &session::sessions_but(user_id, Some(session_id))).await, of_user),
+        (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
         (by_token, "(token_digest=?)"),
         (by_email, "(email_canonical=?)"),
         (purge, "MULTI-INDEX OR"),
     ];
     for (plan, index) in all {
-        assert!(
-            plan.contains(index) && !plan.contains("SCAN sessions"),
-            "{plan}"
-        );
+        assert!(plan.contains(index) && !plan.contains("SCAN sessions"), "{plan}");
     }
 }
 
@@ -97,11 +72,7 @@ async fn every_connection_is_set_up_as_promised() {
             let sql = format!("SELECT CAST({column} AS TEXT) FROM pragma_{pragma}");
             let sql = Statement::from_string(DbBackend::Sqlite, sql);
             let row = db.query_one_raw(sql).await.unwrap().unwrap();
-            assert_eq!(
-                row.try_get_by_index::<String>(0).unwrap(),
-                value,
-                "{pragma}"
-            );
+            assert_eq!(row.try_get_by_index::<String>(0).unwrap(), value, "{pragma}");
         }
     }
 }
@@ -109,11 +80,7 @@ async fn every_connection_is_set_up_as_promised() {
 #[tokio::test]
 async fn readers_cannot_write_and_there_are_eight() {
     let (database, _dir) = database().await;
-    database
-        .reader()
-        .execute_unprepared("DELETE FROM users")
-        .await
-        .unwrap_err();
+    database.reader().execute_unprepared("DELETE FROM users").await.unwrap_err();
     let mut busy = Vec::new();
     for _ in 0..8 {
         busy.push(database.reader().begin().await.unwrap());
@@ -125,10 +92,7 @@ async fn readers_cannot_write_and_there_are_eight() {
 async fn a_reader_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let change = database.begin().await.unwrap();
-    change
-        .execute_unprepared("DELETE FROM users")
-        .await
-        .unwrap();
+    change.execute_unprepared("DELETE FROM users").await.unwrap();
     countersign_domain::Store::ready(&database).await.unwrap();
     change.rollback().await.unwrap();
 }

@@ -25,10 +25,7 @@ impl From<&User> for user::Model {
             email: user.email.as_str().to_owned(),
             email_canonical: user.email.canonical().to_owned(),
             username: user.username.as_str().to_owned(),
-            password_hash: user
-                .password_hash
-                .as_ref()
-                .map(|hash| hash.as_phc().to_owned()),
+            password_hash: user.password_hash.as_ref().map(|hash| hash.as_phc().to_owned()),
             is_active: user.is_active,
             created_at: moment(user.created_at),
             updated_at: moment(user.updated_at),
@@ -40,15 +37,11 @@ impl TryFrom<user::Model> for User {
     type Error = StoreError;
 
     fn try_from(row: user::Model) -> Result<Self, StoreError> {
-        let email = EmailAddress::parse(&row.email).map_err(corrupt("users", "email"))?;
-        if email.canonical() != row.email_canonical {
-            let why = "it is not the canonical form of the email address";
-            return Err(corrupt("users", "email_canonical")(why));
-        }
+        let email = EmailAddress::from_saved(row.email, row.email_canonical);
         Ok(Self {
             id: UserId::from_uuid(row.id),
-            email,
-            username: Username::parse(&row.username).map_err(corrupt("users", "username"))?,
+            email: email.map_err(corrupt("users", "email"))?,
+            username: Username::from_saved(row.username).map_err(corrupt("users", "username"))?,
             password_hash: row.password_hash.map(PasswordHash::from_phc),
             is_active: row.is_active,
             created_at: row.created_at.assume_utc(),
@@ -75,10 +68,7 @@ impl TryFrom<session::Model> for Session {
     type Error = StoreError;
 
     fn try_from(row: session::Model) -> Result<Self, StoreError> {
-        let address = row
-            .address
-            .map(|written| written.parse::<IpAddr>())
-            .transpose();
+        let address = row.address.map(|written| written.parse::<IpAddr>()).transpose();
         Ok(Self {
             id: SessionId::from_uuid(row.id),
             user_id: UserId::from_uuid(row.user_id),

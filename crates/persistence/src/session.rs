@@ -41,11 +41,7 @@ pub(crate) fn sessions_but(user: UserId, keep: Option<SessionId>) -> DeleteMany<
 /// The sessions of a user that are too many.
 pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    these(
-        newest_first(user)
-            .offset(u64::from(max))
-            .limit(i64::MAX.unsigned_abs()),
-    )
+    these(newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs()))
 }
 
 /// At most `limit` sessions that are over.
@@ -63,10 +59,7 @@ pub(crate) fn dead(
 /// A deletion of what a limited query finds. MySQL takes a limit in no subquery but this kind.
 fn these(sessions: Select<Entity>) -> DeleteMany<Entity> {
     let found: SelectStatement = sessions.select_only().column(Column::Id).into_query();
-    let ids = Query::select()
-        .column(Column::Id)
-        .from_subquery(found, "found")
-        .take();
+    let ids = Query::select().column(Column::Id).from_subquery(found, "found").take();
     Entity::delete_many().filter(Column::Id.in_subquery(ids))
 }
 
@@ -83,21 +76,14 @@ impl SessionStore for Database {
             rests_on = rests_on.filter(user::Column::PasswordHash.eq(hash.as_phc()));
         }
         let transaction = self.begin().await?;
-        let holds = rests_on
-            .into_tuple::<Uuid>()
-            .one(&transaction)
-            .await
-            .map_err(unavailable)?;
+        let holds = rests_on.into_tuple::<Uuid>().one(&transaction).await.map_err(unavailable)?;
         if holds.is_none() {
             return Ok(false);
         }
         let row = session_row(grant.session, grant.token).into_active_model();
         let insertion = Entity::insert(row).exec_without_returning(&transaction);
         insertion.await.map_err(unavailable)?;
-        beyond(user, grant.max_per_user)
-            .exec(&transaction)
-            .await
-            .map_err(unavailable)?;
+        beyond(user, grant.max_per_user).exec(&transaction).await.map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(true)
     }
@@ -118,10 +104,7 @@ impl SessionStore for Database {
     }
 
     async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
-        let rows = newest_first(user)
-            .all(self.reader())
-            .await
-            .map_err(unread::<Entity>)?;
+        let rows = newest_first(user).all(self.reader()).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(Session::try_from).collect()
     }
 
@@ -130,21 +113,12 @@ impl SessionStore for Database {
             .col_expr(Column::LastSeenAt, Expr::value(moment(now)))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::LastSeenAt.lt(moment(now)));
-        touch
-            .exec(self.writer())
-            .await
-            .map(drop)
-            .map_err(unavailable)
+        touch.exec(self.writer()).await.map(drop).map_err(unavailable)
     }
 
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
         let ending = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
-        Ok(ending
-            .exec(self.writer())
-            .await
-            .map_err(unavailable)?
-            .rows_affected
-            > 0)
+        Ok(ending.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
     }
 
     async fn end_sessions_of(

@@ -18,9 +18,7 @@ pub(crate) fn by_email(email: &EmailAddress) -> Select<Entity> {
 }
 
 pub(crate) fn page(after: Option<UserId>, limit: u32) -> Select<Entity> {
-    let users = Entity::find()
-        .order_by_asc(Column::Id)
-        .limit(u64::from(limit));
+    let users = Entity::find().order_by_asc(Column::Id).limit(u64::from(limit));
     match after {
         Some(id) => users.filter(Column::Id.gt(id.as_uuid())),
         None => users,
@@ -38,9 +36,7 @@ impl Database {
 impl UserStore for Database {
     async fn insert_user(&self, user: &User) -> Result<(), StoreError> {
         let row = Model::from(user).into_active_model();
-        let inserted = Entity::insert(row)
-            .exec_without_returning(self.writer())
-            .await;
+        let inserted = Entity::insert(row).exec_without_returning(self.writer()).await;
         inserted.map(drop).map_err(not_inserted)
     }
 
@@ -53,10 +49,7 @@ impl UserStore for Database {
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
-        let rows = page(after, limit)
-            .all(self.reader())
-            .await
-            .map_err(unread::<Entity>)?;
+        let rows = page(after, limit).all(self.reader()).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(User::try_from).collect()
     }
 
@@ -72,16 +65,8 @@ impl UserStore for Database {
             .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
             .filter(Column::Id.eq(id.as_uuid()));
         let transaction = self.begin().await?;
-        let changed = change
-            .exec(&transaction)
-            .await
-            .map_err(unavailable)?
-            .rows_affected
-            > 0;
-        sessions_but(id, keep)
-            .exec(&transaction)
-            .await
-            .map_err(unavailable)?;
+        let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
+        sessions_but(id, keep).exec(&transaction).await.map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(changed)
     }
@@ -111,17 +96,9 @@ impl UserStore for Database {
             .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
             .filter(Column::Id.eq(id.as_uuid()));
         let transaction = self.begin().await?;
-        let changed = change
-            .exec(&transaction)
-            .await
-            .map_err(unavailable)?
-            .rows_affected
-            > 0;
+        let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
         if !active {
-            sessions_but(id, None)
-                .exec(&transaction)
-                .await
-                .map_err(unavailable)?;
+            sessions_but(id, None).exec(&transaction).await.map_err(unavailable)?;
         }
         transaction.commit().await.map_err(unavailable)?;
         Ok(changed)

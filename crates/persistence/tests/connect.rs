@@ -8,41 +8,26 @@ use tempfile::TempDir;
 
 async fn refusal(url: &str) -> String {
     let error = Database::connect(url).await.expect_err(url).to_string();
-    assert!(
-        error.starts_with("cannot use the database ") && error.lines().count() == 1,
-        "{error}"
-    );
+    assert!(error.starts_with("cannot use the database ") && error.lines().count() == 1, "{error}");
     error
 }
 
 #[tokio::test]
 async fn another_kind_of_database_is_refused_with_what_is_allowed_and_without_its_password() {
     for (url, shown) in [
-        (
-            "postgres://ada:s3cret@db.example/site",
-            "postgres://***@db.example/site:",
-        ),
+        ("postgres://ada:s3cret@db.example/site", "postgres://***@db.example/site:"),
         (
             "postgres://ada:s3c@r/e?t@db.example/site?password=s3cret",
             "postgres://***@db.example/site:",
         ),
-        (
-            "mysql://db.example/site?password=s3cret",
-            "mysql://db.example/site:",
-        ),
+        ("mysql://db.example/site?password=s3cret", "mysql://db.example/site:"),
         ("ada:s3cret@db.example", "URL:"),
         ("host=db.example password=s3cret", "URL:"),
         ("", "URL:"),
     ] {
         let error = refusal(url).await;
-        assert!(
-            error.starts_with(&format!("cannot use the database {shown}")),
-            "{error}"
-        );
-        assert!(
-            error.contains("sqlite://PATH?mode=rwc") && !error.contains("s3c"),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("cannot use the database {shown}")), "{error}");
+        assert!(error.contains("sqlite://PATH?mode=rwc") && !error.contains("s3c"), "{error}");
     }
 }
 
@@ -65,20 +50,14 @@ async fn what_is_no_database_file_is_said_to_be_so() {
     let dir = TempDir::new().unwrap();
     let url = |name: &str| format!("sqlite://{}/{name}", dir.path().display());
     let error = refusal(&url("missing.db")).await;
-    assert!(
-        error.contains("missing.db: there is no such file; add ?mode=rwc"),
-        "{error}"
-    );
+    assert!(error.contains("missing.db: there is no such file; add ?mode=rwc"), "{error}");
     let error = refusal(&url("nowhere/x.db?mode=rwc")).await;
     assert!(error.contains("x.db: there is no directory /"), "{error}");
     let error = refusal(&url("?mode=rwc")).await;
     assert!(error.contains("it is a directory"), "{error}");
     fs::write(dir.path().join("text.db"), "no database ".repeat(1_000)).unwrap();
     let error = refusal(&url("text.db")).await;
-    assert!(
-        error.contains("the file is not an SQLite database"),
-        "{error}"
-    );
+    assert!(error.contains("the file is not an SQLite database"), "{error}");
     let error = refusal(&url("text.db/x.db?mode=rwc")).await;
     assert!(error.contains("Not a directory"), "{error}");
 }
@@ -89,9 +68,7 @@ async fn a_damaged_database_is_said_to_be_damaged() {
     let path = dir.path().join("test.db");
     let url = format!("sqlite://{}?mode=rwc", path.display());
     let database = Database::connect(&url).await.unwrap();
-    countersign_migration::up(database.connection())
-        .await
-        .unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
     database.close().await;
     // The list of tables begins after the header.
     let mut bytes = fs::read(&path).unwrap();
@@ -109,13 +86,10 @@ async fn a_file_that_may_not_be_written_is_said_to_be_so() {
     let path = dir.path().join("test.db");
     let url = format!("sqlite:{}?mode=rwc", path.display());
     Database::connect(&url).await.unwrap().close().await;
-    for (mode, why) in [
-        (0o400, "it cannot be written"),
-        (0o000, "it cannot be opened"),
-    ] {
+    for (mode, why) in [(0o400, "it cannot be written"), (0o000, "it cannot be opened")] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         // The superuser may write whatever the mode is.
-        if fs::OpenOptions::new().write(true).open(&path).is_err() {
+        if fs::OpenOptions::new().append(true).open(&path).is_err() {
             let error = refusal(&url).await;
             assert!(error.contains(why), "{error}");
         }
@@ -126,12 +100,8 @@ async fn a_file_that_may_not_be_written_is_said_to_be_so() {
 async fn both_ways_of_writing_a_url_name_one_file() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path().display();
-    let one = Database::connect(&format!("sqlite://{dir}/a%20b.db?mode=rwc"))
-        .await
-        .unwrap();
+    let one = Database::connect(&format!("sqlite://{dir}/a%20b.db?mode=rwc")).await.unwrap();
     countersign_migration::up(one.connection()).await.unwrap();
-    let two = Database::connect(&format!("sqlite:{dir}/a b.db"))
-        .await
-        .unwrap();
+    let two = Database::connect(&format!("sqlite:{dir}/a b.db")).await.unwrap();
     countersign_domain::Store::ready(&two).await.unwrap();
 }

@@ -6,9 +6,7 @@ use tempfile::TempDir;
 
 async fn migrated(url: &str) -> Database {
     let database = Database::connect(url).await.unwrap();
-    countersign_migration::up(database.connection())
-        .await
-        .unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
     database
 }
 

@@ -30,11 +30,7 @@ pub(crate) struct Assets {
 impl Asset {
     fn new(stem: &str, extension: &str, content_type: ContentType, body: &'static str) -> Self {
         let digest = Sha256::digest(body);
-        let fingerprint: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let fingerprint: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Self {
             name: format!("{stem}.{fingerprint}.{extension}"),
             integrity: format!("sha256-{}", STANDARD.encode(digest)),
@@ -57,10 +53,7 @@ impl Assets {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Asset> {
-        [&self.css, &self.js, &self.icon]
-            .into_iter()
-            .find(|asset| asset.name == name)
-            .cloned()
+        [&self.css, &self.js, &self.icon].into_iter().find(|asset| asset.name == name).cloned()
     }
 }
 

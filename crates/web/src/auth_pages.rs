@@ -180,10 +180,7 @@ impl AuthPages {
             },
             paths: Paths {
                 after_login: self.login_redirect.clone(),
-                after_logout: self
-                    .logout_redirect
-                    .clone()
-                    .unwrap_or_else(|| login.clone()),
+                after_logout: self.logout_redirect.clone().unwrap_or_else(|| login.clone()),
                 login,
                 register,
             },
@@ -196,9 +193,7 @@ impl AuthPages {
     /// program: where the application has none it gets an empty one.
     fn with_template_dir(&self, rocket: Rocket<Build>) -> std::io::Result<Rocket<Build>> {
         use rocket::figment::value::magic::RelativePathBuf;
-        let configured = rocket
-            .figment()
-            .extract_inner::<RelativePathBuf>("template_dir");
+        let configured = rocket.figment().extract_inner::<RelativePathBuf>("template_dir");
         let folder = configured.map_or_else(|_| PathBuf::from("templates"), |path| path.relative());
         if folder.is_dir() {
             return Ok(rocket);
@@ -214,14 +209,8 @@ impl AuthPages {
 
 /// Those of our catchers for which the application has none of its own.
 fn missing_catchers(rocket: &Rocket<Build>) -> Vec<Catcher> {
-    let is_taken = |code| {
-        rocket
-            .catchers()
-            .any(|own| own.code == code && own.base.path() == "/")
-    };
-    let ours = [None, Some(401)]
-        .into_iter()
-        .filter(|code| !is_taken(*code));
+    let is_taken = |code| rocket.catchers().any(|own| own.code == code && own.base.path() == "/");
+    let ours = [None, Some(401)].into_iter().filter(|code| !is_taken(*code));
     ours.map(|code| Catcher::new(code, Catch)).collect()
 }
 
@@ -249,11 +238,7 @@ impl Fairing for AuthPages {
             tracing::error!("Rocket's address and port make no URL: set AuthPages::public_url");
             return Err(rocket);
         };
-        let base = if self.base.is_empty() {
-            "/"
-        } else {
-            &self.base
-        };
+        let base = if self.base.is_empty() { "/" } else { &self.base };
         let mut rocket = rocket
             .manage(self.shared(&public_url))
             .mount(base, pages::auth_routes())

@@ -56,39 +56,24 @@ mod tests {
     #[test]
     fn behind_trusted_proxies_the_nearest_other_address_is_the_client() {
         let proxies = ["10.0.0.0/8", "127.0.0.1/32"];
-        assert_eq!(
-            seen("127.0.0.1", &["198.51.100.1"], &proxies),
-            "198.51.100.1"
-        );
+        assert_eq!(seen("127.0.0.1", &["198.51.100.1"], &proxies), "198.51.100.1");
         assert_eq!(
             seen("127.0.0.1", &["1.2.3.4, 198.51.100.1, 10.1.1.1"], &proxies),
             "198.51.100.1"
         );
-        assert_eq!(
-            seen("127.0.0.1", &["1.2.3.4", "198.51.100.1"], &proxies),
-            "198.51.100.1"
-        );
-        assert_eq!(
-            seen("203.0.113.7", &["198.51.100.1"], &proxies),
-            "203.0.113.7"
-        );
+        assert_eq!(seen("127.0.0.1", &["1.2.3.4", "198.51.100.1"], &proxies), "198.51.100.1");
+        assert_eq!(seen("203.0.113.7", &["198.51.100.1"], &proxies), "203.0.113.7");
     }
 
     #[test]
     fn what_is_no_address_ends_the_chain() {
-        assert_eq!(
-            seen("127.0.0.1", &["1.2.3.4, unknown"], &["127.0.0.1/32"]),
-            "127.0.0.1"
-        );
+        assert_eq!(seen("127.0.0.1", &["1.2.3.4, unknown"], &["127.0.0.1/32"]), "127.0.0.1");
         assert_eq!(seen("127.0.0.1", &[], &["127.0.0.1/32"]), "127.0.0.1");
     }
 
     #[test]
     fn mapped_addresses_are_folded() {
         let forwarded = ["::ffff:198.51.100.1"];
-        assert_eq!(
-            seen("127.0.0.1", &forwarded, &["127.0.0.1/32"]),
-            "198.51.100.1"
-        );
+        assert_eq!(seen("127.0.0.1", &forwarded, &["127.0.0.1/32"]), "198.51.100.1");
     }
 }

@@ -23,27 +23,16 @@ impl CookieNames {
     /// 4.1.3.2); without it no browser would accept that.
     pub(crate) fn new(is_secure: bool) -> Self {
         if is_secure {
-            Self {
-                session: "__Host-session",
-                flash: "__Host-flash",
-                is_secure,
-            }
+            Self { session: "__Host-session", flash: "__Host-flash", is_secure }
         } else {
-            Self {
-                session: "session",
-                flash: "flash",
-                is_secure,
-            }
+            Self { session: "session", flash: "flash", is_secure }
         }
     }
 }
 
 /// The value of the one cookie called exactly `name`; none when there is none, or more than one.
 pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
-    let pairs = request
-        .headers()
-        .get("Cookie")
-        .flat_map(|header| header.split(';'));
+    let pairs = request.headers().get("Cookie").flat_map(|header| header.split(';'));
     let mut values = pairs.filter_map(|pair| {
         let (found, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         (found == name).then_some(value)

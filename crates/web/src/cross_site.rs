@@ -21,10 +21,7 @@ pub(crate) async fn restore_method(request: &mut Request<'_>, data: &mut Data<'_
     // As far as Rocket looks: it takes over the value of the first field.
     let start = data.peek("_method=delete&".len()).await;
     let first = start.split(|b| *b == b'&').next().unwrap_or_default();
-    if form_urlencoded::parse(first)
-        .next()
-        .is_some_and(|(name, _)| name == "_method")
-    {
+    if form_urlencoded::parse(first).next().is_some_and(|(name, _)| name == "_method") {
         request.set_method(Method::Post);
     }
 }
@@ -57,7 +54,5 @@ fn is_same_site(request: &Request<'_>, shared: &Shared) -> bool {
     if fetch_sites.peek().is_some() {
         return fetch_sites.all(|site| matches!(site, "same-origin" | "none"));
     }
-    headers
-        .get("Origin")
-        .all(|origin| shared.is_own_origin(origin))
+    headers.get("Origin").all(|origin| shared.is_own_origin(origin))
 }

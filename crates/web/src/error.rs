@@ -66,25 +66,17 @@ impl PageError {
                 "Registration is closed",
                 "New accounts are made by this site's administrator. Please ask them for one.",
             ),
-            (_, 400) => (
-                "That did not make sense",
-                "The request could not be read. Please try again.",
-            ),
+            (_, 400) => {
+                ("That did not make sense", "The request could not be read. Please try again.")
+            }
             (_, 401) => ("Please log in", "This page is for members only."),
             (_, 403) => ("Not allowed", "Your account may not do this."),
             (_, 404) => ("Page not found", "There is nothing at this address."),
-            (_, 413) => (
-                "That is too much",
-                "What was sent is larger than a form on this site can be.",
-            ),
-            (_, 415) => (
-                "Not a form",
-                "What was sent is not of the kind that this page takes.",
-            ),
-            (_, 422) => (
-                "That did not fit",
-                "What was sent does not fit what this page takes.",
-            ),
+            (_, 413) => {
+                ("That is too much", "What was sent is larger than a form on this site can be.")
+            }
+            (_, 415) => ("Not a form", "What was sent is not of the kind that this page takes."),
+            (_, 422) => ("That did not fit", "What was sent does not fit what this page takes."),
             (_, 503) => (
                 "Unavailable for a moment",
                 "We cannot do this right now. Nothing was lost; please try again in a few seconds.",
@@ -119,18 +111,13 @@ impl<'r> Responder<'r, 'static> for PageError {
             (Wants::Html, Some(shared)) if self == Self::LoginRequired => to_login(request, shared),
             (Wants::Htmx, Some(shared)) if self == Self::LoginRequired => {
                 let login = login_url(request, shared);
-                Response::build()
-                    .status(status)
-                    .raw_header("HX-Redirect", login)
-                    .finalize()
+                Response::build().status(status).raw_header("HX-Redirect", login).finalize()
             }
             (Wants::Html | Wants::Htmx, shared) => {
                 let home = shared.map(|shared| shared.site.home.as_str());
                 let page = Page(ErrorView::new(status.code, words.title, words.text, home));
                 // A page that cannot be rendered must not end in another attempt to render it.
-                let page = page
-                    .respond_to(request)
-                    .or_else(|_| words.text.respond_to(request))?;
+                let page = page.respond_to(request).or_else(|_| words.text.respond_to(request))?;
                 Response::build_from(page).status(status).finalize()
             }
             (Wants::Json, _) => problem(request, status, words.title, words.text, None),
@@ -154,9 +141,7 @@ fn to_login(request: &Request<'_>, shared: &Shared) -> Response<'static> {
 
 fn login_url(request: &Request<'_>, shared: &Shared) -> String {
     let is_get = request.method() == rocket::http::Method::Get;
-    let next = is_get
-        .then(|| Next::parse(&request.uri().to_string()))
-        .flatten();
+    let next = is_get.then(|| Next::parse(&request.uri().to_string())).flatten();
     with_next(&shared.paths.login, next.as_ref())
 }
 
@@ -254,15 +239,11 @@ impl<'r, V: View> Responder<'r, 'static> for Refusal<V> {
         };
         let status = rejection.status();
         let mut response = if Wants::of(request) == Wants::Json {
-            let detail = rejection
-                .message()
-                .unwrap_or("Some fields are not acceptable.");
+            let detail = rejection.message().unwrap_or("Some fields are not acceptable.");
             let title = status.reason().unwrap_or("Refused");
             problem(request, status, title, detail, view.errors())
         } else {
-            Response::build_from(Page(view).respond_to(request)?)
-                .status(status)
-                .finalize()
+            Response::build_from(Page(view).respond_to(request)?).status(status).finalize()
         };
         if let Rejection::Overloaded(wait) = rejection {
             response.set_raw_header("Retry-After", wait.as_secs().to_string());
@@ -274,9 +255,7 @@ impl<'r, V: View> Responder<'r, 'static> for Refusal<V> {
 /// Only those fields of `errors` that have any.
 pub(crate) fn without_empty(errors: impl Serialize) -> Option<Value> {
     let mut errors = serde_json::to_value(errors).ok()?;
-    errors
-        .as_object_mut()?
-        .retain(|_, texts| texts.as_array().is_some_and(|t| !t.is_empty()));
+    errors.as_object_mut()?.retain(|_, texts| texts.as_array().is_some_and(|t| !t.is_empty()));
     Some(errors)
 }
 

@@ -54,13 +54,7 @@ impl Flash {
     /// Leaves the message for the next page that is shown.
     pub(crate) fn leave(self, request: &Request<'_>, shared: &Shared) {
         let names = &shared.cookies;
-        cookies::set(
-            request,
-            names,
-            names.flash,
-            self.code(),
-            Some(Duration::MINUTE),
-        );
+        cookies::set(request, names, names.flash, self.code(), Some(Duration::MINUTE));
     }
 
     /// Takes the message that was left, if any; it is shown once.
@@ -68,9 +62,6 @@ impl Flash {
         let names = &shared.cookies;
         let code = cookies::read(request, names.flash)?;
         cookies::remove(request, names, names.flash);
-        Self::ALL
-            .into_iter()
-            .find(|flash| flash.code() == code)
-            .map(Self::view)
+        Self::ALL.into_iter().find(|flash| flash.code() == code).map(Self::view)
     }
 }

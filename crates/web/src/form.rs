@@ -49,10 +49,7 @@ impl fmt::Display for FormError {
 const LIMIT_KIB: u64 = 8;
 
 async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Result<T, FormError> {
-    if !request
-        .content_type()
-        .is_some_and(|content_type| content_type.is_form())
-    {
+    if !request.content_type().is_some_and(|content_type| content_type.is_form()) {
         return Err(FormError::Unsupported);
     }
     let body = data.open(LIMIT_KIB.kibibytes()).into_bytes().await;
@@ -61,9 +58,7 @@ async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Res
         return Err(FormError::TooLarge);
     }
     // The decoder below is lossy; it loses nothing of a body that decodes strictly.
-    percent_encoding::percent_decode(&body)
-        .decode_utf8()
-        .map_err(|_| FormError::Malformed)?;
+    percent_encoding::percent_decode(&body).decode_utf8().map_err(|_| FormError::Malformed)?;
     serde_urlencoded::from_bytes(&body).map_err(|_| FormError::Malformed)
 }
 

@@ -20,10 +20,7 @@ impl SecurityHeaders {
             ("X-Content-Type-Options", "nosniff".to_owned()),
             ("X-Frame-Options", "DENY".to_owned()),
             ("X-XSS-Protection", "0".to_owned()),
-            (
-                "Referrer-Policy",
-                "strict-origin-when-cross-origin".to_owned(),
-            ),
+            ("Referrer-Policy", "strict-origin-when-cross-origin".to_owned()),
             (
                 "Permissions-Policy",
                 "camera=(), geolocation=(), microphone=(), payment=(), usb=()".to_owned(),

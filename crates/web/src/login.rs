@@ -18,13 +18,7 @@ impl Login<'_> {
     pub(crate) fn begin(self, begun: &NewSession) {
         let names = &self.0.cookies;
         tracing::info!(user = %begun.user.id, session = %begun.session.id, "logged in");
-        cookies::set(
-            self.0.request,
-            names,
-            names.session,
-            &begun.token.expose(),
-            None,
-        );
+        cookies::set(self.0.request, names, names.session, &begun.token.expose(), None);
     }
 
     /// Has the browser forget the token, and what it kept of members' pages.

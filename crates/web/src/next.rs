@@ -43,14 +43,9 @@ mod tests {
 
     #[test]
     fn a_path_on_this_site_is_honoured() {
-        for path in [
-            "/",
-            "/blogs",
-            "/blogs?page=2&q=a%20b#top",
-            "/a/../b",
-            "/x//y",
-            "/@evil.example",
-        ] {
+        for path in
+            ["/", "/blogs", "/blogs?page=2&q=a%20b#top", "/a/../b", "/x//y", "/@evil.example"]
+        {
             assert_eq!(Next::parse(path).unwrap().as_str(), path);
         }
     }
@@ -83,10 +78,7 @@ mod tests {
     #[test]
     fn the_page_to_come_back_to_is_encoded() {
         let next = Next::parse("/blogs?page=2&q=a").unwrap();
-        assert_eq!(
-            with_next("/login", Some(&next)),
-            "/login?next=%2Fblogs%3Fpage%3D2%26q%3Da"
-        );
+        assert_eq!(with_next("/login", Some(&next)), "/login?next=%2Fblogs%3Fpage%3D2%26q%3Da");
         assert_eq!(with_next("/login", None), "/login");
     }
 }

@@ -68,10 +68,7 @@ struct Frame<'a, V> {
 
 impl<'r, V: View> Responder<'r, 'static> for Page<V> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let shared = request
-            .rocket()
-            .state::<Shared>()
-            .ok_or(Status::InternalServerError)?;
+        let shared = request.rocket().state::<Shared>().ok_or(Status::InternalServerError)?;
         let visitor = Visitor::already_known(request).unwrap_or(Visitor::Unavailable);
         let user = visitor.user();
         let frame = Frame {
@@ -236,18 +233,8 @@ impl ErrorView {
         home: Option<&str>,
     ) -> Self {
         let label = "Go to the home page";
-        let action = home.map(|home| ErrorAction {
-            href: home.to_owned(),
-            label,
-        });
-        Self {
-            error: ErrorText {
-                status,
-                title,
-                text,
-                action,
-            },
-        }
+        let action = home.map(|home| ErrorAction { href: home.to_owned(), label });
+        Self { error: ErrorText { status, title, text, action } }
     }
 }
 

@@ -17,19 +17,10 @@ impl Wants {
         let is_json =
             |media: &MediaType| media.is_json() || media.sub().as_str().ends_with("+json");
         if request.headers().get_one("HX-Request") == Some("true") {
-            Self::Htmx
-        } else if request
-            .content_type()
-            .is_some_and(|content_type| is_json(content_type))
-        {
-            Self::Json
-        } else if request
-            .accept()
-            .is_some_and(|accept| is_json(accept.preferred().media_type()))
-        {
-            Self::Json
-        } else {
-            Self::Html
+            return Self::Htmx;
         }
+        let sends_json = request.content_type().is_some_and(|content_type| is_json(content_type));
+        let accepts = request.accept().map(|accept| accept.preferred().media_type());
+        if sends_json || accepts.is_some_and(is_json) { Self::Json } else { Self::Html }
     }
 }

@@ -32,10 +32,7 @@ pub(crate) fn username(error: UsernameError) -> String {
             format!("Use at most {max} characters: this name has {got}.")
         }
         UsernameError::Invisible(c) => {
-            format!(
-                "Type the name again: it holds a hidden character ({}).",
-                code_point(c)
-            )
+            format!("Type the name again: it holds a hidden character ({}).", code_point(c))
         }
     }
 }

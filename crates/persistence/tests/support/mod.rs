@@ -27,16 +27,12 @@ impl File {
     }
 
     pub(crate) async fn open(&self) -> Database {
-        Database::connect(&format!("sqlite://{}?mode=rwc", self.path().display()))
-            .await
-            .unwrap()
+        Database::connect(&format!("sqlite://{}?mode=rwc", self.path().display())).await.unwrap()
     }
 
     pub(crate) async fn migrated(&self) -> Database {
         let database = self.open().await;
-        countersign_migration::up(database.connection())
-            .await
-            .unwrap();
+        countersign_migration::up(database.connection()).await.unwrap();
         database
     }
 }

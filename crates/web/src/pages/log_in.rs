@@ -49,11 +49,7 @@ pub(crate) async fn submit(
         return Ok(site.after_login(next));
     }
     let client = client(site.request, site.shared);
-    let attempt = LogIn {
-        email: &form.email,
-        password: &form.password,
-        client: &client,
-    };
+    let attempt = LogIn { email: &form.email, password: &form.password, client: &client };
     match site.auth.log_in(attempt).await {
         Ok(Progress::Complete(begun)) => {
             login.begin(&begun);
@@ -92,10 +88,7 @@ fn view(site: &Site<'_>, form: &LogInForm, next: Option<&Next>) -> LogInView {
         form: LogInFormView {
             action: site.paths.login.clone(),
             next: next.map_or_else(String::new, |next| next.as_str().to_owned()),
-            values: LogInValues {
-                email: form.email.clone(),
-                remember: false,
-            },
+            values: LogInValues { email: form.email.clone(), remember: false },
             ..LogInFormView::default()
         },
     }

@@ -40,9 +40,6 @@ impl SeeOther {
 
 impl<'r> Responder<'r, 'static> for SeeOther {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        Response::build()
-            .status(Status::SeeOther)
-            .raw_header("Location", self.0)
-            .ok()
+        Response::build().status(Status::SeeOther).raw_header("Location", self.0).ok()
     }
 }

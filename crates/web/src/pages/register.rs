@@ -44,20 +44,8 @@ pub(crate) async fn submit(
         return Ok(site.after_login(None));
     }
     check_open(&site)?;
-    let RegisterForm {
-        email,
-        username,
-        password,
-    } = form;
-    match site
-        .auth
-        .register(NewUser {
-            email,
-            username,
-            password,
-        })
-        .await
-    {
+    let RegisterForm { email, username, password } = form;
+    match site.auth.register(NewUser { email, username, password }).await {
         Ok(user) => {
             tracing::info!(user = %user.id, "registered");
             Flash::Registered.leave(site.request, site.shared);
@@ -77,11 +65,7 @@ fn check_open(site: &Site<'_>) -> Result<(), PageError> {
 fn refuse(site: &Site<'_>, form: &RegisterForm, error: RegisterError) -> Refusal<RegisterView> {
     let mut view = view(site, form);
     let rejection = match error {
-        RegisterError::Invalid(InvalidRegistration {
-            email,
-            username,
-            password,
-        }) => {
+        RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
             view.form.errors = RegisterErrors {
                 email: email.map(wording::email).into_iter().collect(),
                 username: username.map(wording::username).into_iter().collect(),
@@ -107,10 +91,7 @@ fn view(site: &Site<'_>, form: &RegisterForm) -> RegisterView {
             action: site.paths.register.clone(),
             min_length: policy.min_chars,
             max_length: policy.max_chars,
-            values: RegisterValues {
-                email: form.email.clone(),
-                username: form.username.clone(),
-            },
+            values: RegisterValues { email: form.email.clone(), username: form.username.clone() },
             ..RegisterFormView::default()
         },
     }

@@ -17,16 +17,12 @@ use crate::{Database, wording};
 
 /// Runs `work` to its end on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::new)?.block_on(work)
 }
 
 async fn open(settings: &Settings) -> Result<Auth, Failure> {
-    let database = Database::connect(settings.database_url())
-        .await
-        .map_err(Failure::new)?;
+    let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
     Auth::with(database, SystemClock, settings.auth()).map_err(Failure::new)
 }
 
@@ -35,35 +31,25 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
     block_on(async {
         let auth = open(settings).await?;
         match verb {
-            UserVerb::Create {
-                who,
-                username,
-                password,
-                json,
-            } => create(&auth, &who, username, password, json).await,
+            UserVerb::Create { who, username, password, json } => {
+                create(&auth, &who, username, password, json).await
+            }
             UserVerb::List { json } => list(&auth, json).await,
             UserVerb::Show { who, json } => show(&find(&auth, &who).await?, json),
             UserVerb::SetPassword { who, password } => {
                 let user = find(&auth, &who).await?;
                 let set = auth.set_password(&user, &read_password(password)?).await;
                 set.map_err(explain_password)?;
-                done(
-                    &user,
-                    "has a new password; all of their sessions have ended",
-                )
+                done(&user, "has a new password; all of their sessions have ended")
             }
             UserVerb::Disable { who } => {
                 let user = find(&auth, &who).await?;
-                auth.set_active(user.id, false)
-                    .await
-                    .map_err(|e| Failure::store(&e))?;
+                auth.set_active(user.id, false).await.map_err(|e| Failure::store(&e))?;
                 done(&user, "is disabled; all of their sessions have ended")
             }
             UserVerb::Enable { who } => {
                 let user = find(&auth, &who).await?;
-                auth.set_active(user.id, true)
-                    .await
-                    .map_err(|e| Failure::store(&e))?;
+                auth.set_active(user.id, true).await.map_err(|e| Failure::store(&e))?;
                 done(&user, "is enabled")
             }
             UserVerb::Delete { who, yes } => {
@@ -71,9 +57,7 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
                 if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
                     return output::say("Nothing was deleted.");
                 }
-                auth.delete_user(user.id)
-                    .await
-                    .map_err(|e| Failure::store(&e))?;
+                auth.delete_user(user.id).await.map_err(|e| Failure::store(&e))?;
                 done(&user, "is deleted")
             }
         }
@@ -87,15 +71,10 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
         match verb {
             SessionVerb::List { who, json } => {
                 let user = find(&auth, &who).await?;
-                let sessions = auth
-                    .sessions(user.id)
-                    .await
-                    .map_err(|e| Failure::store(&e))?;
+                let sessions = auth.sessions(user.id).await.map_err(|e| Failure::store(&e))?;
                 show_sessions(&sessions, json)
             }
-            SessionVerb::Revoke {
-                user, all: true, ..
-            } => {
+            SessionVerb::Revoke { user, all: true, .. } => {
                 let user = find_by_email(&auth, &user).await?;
                 let ended = auth.revoke_all(user.id, None).await;
                 let ended = ended.map_err(|e| Failure::store(&e))?;
@@ -106,11 +85,7 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
                 let id = id.as_deref().unwrap_or_default();
                 let none = || Failure::new(format!("{} has no session {id:?}", user.email));
                 let id = SessionId::parse(id).ok_or_else(none)?;
-                match auth
-                    .revoke(user.id, id)
-                    .await
-                    .map_err(|e| Failure::store(&e))?
-                {
+                match auth.revoke(user.id, id).await.map_err(|e| Failure::store(&e))? {
                     true => output::say(&format!("Session {id} of {} has ended.", user.email)),
                     false => Err(none()),
                 }
@@ -130,28 +105,20 @@ async fn create(
     let local_part = email.split('@').next().unwrap_or_default();
     let username = username.unwrap_or_else(|| local_part.to_owned());
     let password = read_password(password)?;
-    let registration = Registration {
-        email,
-        username: &username,
-        password: &password,
-    };
+    let registration = Registration { email, username: &username, password: &password };
     match auth.register(registration).await {
         Ok(user) if json => output::json(&user_json(&user)),
         Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),
-        Err(RegisterError::Invalid(InvalidRegistration {
-            email,
-            username,
-            password,
-        })) => {
+        Err(RegisterError::Invalid(InvalidRegistration { email, username, password })) => {
             let email = email.map(|error| format!("email: {}", wording::email(error)));
             let username = username.map(|error| format!("username: {}", wording::username(error)));
             let password = password.map(|e| format!("password: {}", wording::new_password(e)));
             let all = [email, username, password].into_iter().flatten();
             Err(Failure::new(all.collect::<Vec<_>>().join(" ")))
         }
-        Err(RegisterError::EmailTaken) => Err(Failure::new(format!(
-            "{email} is taken: another user has this email address"
-        ))),
+        Err(RegisterError::EmailTaken) => {
+            Err(Failure::new(format!("{email} is taken: another user has this email address")))
+        }
         Err(RegisterError::Store(error)) => Err(Failure::store(&error)),
         Err(error @ RegisterError::Overloaded(_)) => Err(Failure::new(error)),
     }
@@ -162,10 +129,7 @@ async fn list(auth: &Auth, json: bool) -> Result<(), Failure> {
     let mut users: Vec<User> = Vec::new();
     loop {
         let after = users.last().map(|user| user.id);
-        let page = auth
-            .users(after, PAGE)
-            .await
-            .map_err(|e| Failure::store(&e))?;
+        let page = auth.users(after, PAGE).await.map_err(|e| Failure::store(&e))?;
         let is_last = page.len() < PAGE as usize;
         users.extend(page);
         if is_last {
@@ -201,20 +165,11 @@ fn show(user: &User, json: bool) -> Result<(), Failure> {
         ("email", user.email.to_string()),
         ("username", user.username.to_string()),
         ("active", user.is_active.to_string()),
-        (
-            "password",
-            if user.password_hash.is_some() {
-                "set"
-            } else {
-                "none"
-            }
-            .to_owned(),
-        ),
+        ("password", if user.password_hash.is_some() { "set" } else { "none" }.to_owned()),
         ("created_at", moment(user.created_at)),
         ("updated_at", moment(user.updated_at)),
     ];
-    rows.iter()
-        .try_for_each(|(name, value)| output::say(&format!("{name:12}{value}")))
+    rows.iter().try_for_each(|(name, value)| output::say(&format!("{name:12}{value}")))
 }
 
 fn show_sessions(sessions: &[Session], json: bool) -> Result<(), Failure> {
@@ -237,13 +192,7 @@ fn show_sessions(sessions: &[Session], json: bool) -> Result<(), Failure> {
         .map(|s| {
             let agent = s.client.user_agent.clone().unwrap_or_default();
             let address = address(s).unwrap_or_default();
-            [
-                s.id.to_string(),
-                address,
-                moment(s.created_at),
-                moment(s.last_seen_at),
-                agent,
-            ]
+            [s.id.to_string(), address, moment(s.created_at), moment(s.last_seen_at), agent]
         })
         .collect();
     output::table(["ID", "ADDRESS", "BEGAN", "LAST SEEN", "CLIENT"], &rows)
@@ -268,10 +217,7 @@ async fn find(auth: &Auth, who: &Who) -> Result<User, Failure> {
 async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
     let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
     let email = EmailAddress::parse(typed).map_err(wrong)?;
-    let user = auth
-        .user_by_email(&email)
-        .await
-        .map_err(|e| Failure::store(&e))?;
+    let user = auth.user_by_email(&email).await.map_err(|e| Failure::store(&e))?;
     user.ok_or_else(|| Failure::new(format!("there is no user with the email address {typed}")))
 }
 
@@ -296,10 +242,7 @@ fn read_password(source: PasswordSource) -> Result<String, Failure> {
         let mut text = String::new();
         // As many bytes as any password has, and the end of the line.
         let limit = countersign_domain::Password::MAX_BYTES as u64 + 2;
-        stdin()
-            .take(limit)
-            .read_to_string(&mut text)
-            .map_err(Failure::new)?;
+        stdin().take(limit).read_to_string(&mut text).map_err(Failure::new)?;
         return Ok(text.lines().next().unwrap_or_default().to_owned());
     }
     let prompt = |text| {

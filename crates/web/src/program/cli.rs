@@ -67,7 +67,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum MigrateVerb {
     /// Apply all pending migrations
     #[command(after_help = "Example: countersign migrate up")]
@@ -102,10 +102,7 @@ pub(crate) struct Who {
 
 impl Who {
     pub(crate) fn email(&self) -> &str {
-        self.positional
-            .as_deref()
-            .or(self.named.as_deref())
-            .unwrap_or_default()
+        self.positional.as_deref().or(self.named.as_deref()).unwrap_or_default()
     }
 }
 

@@ -10,16 +10,10 @@ use super::output;
 pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
     let mut rows = Vec::new();
     let mut best = None;
-    let memories = [
-        19_456, 32_768, 47_104, 65_536, 98_304, 131_072, 196_608, 262_144,
-    ];
+    let memories = [19_456, 32_768, 47_104, 65_536, 98_304, 131_072, 196_608, 262_144];
     for memory_kib in memories {
         for iterations in [2, 3, 4] {
-            let config = HashingConfig {
-                memory_kib,
-                iterations,
-                ..HashingConfig::default()
-            };
+            let config = HashingConfig { memory_kib, iterations, ..HashingConfig::default() };
             let took = config.measure().map_err(Failure::new)?;
             let fits = took <= target;
             let millis = format!("{:.1}", took.as_secs_f64() * 1_000.0);

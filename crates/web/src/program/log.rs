@@ -16,15 +16,10 @@ pub(crate) fn start(level: LogLevel) {
         }
         LogLevel::Debug => "debug",
     };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(directives))
-        .with_writer(stderr);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(directives)).with_writer(stderr);
     // A second start is a mistake that harms nobody.
-    let _ = if stderr().is_terminal() {
-        log.try_init()
-    } else {
-        log.json().try_init()
-    };
+    let _ = if stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, cause = panic.payload_as_str(), "a handler panicked");

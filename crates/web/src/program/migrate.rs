@@ -8,9 +8,7 @@ use super::settings::Settings;
 /// Moves the database along the history of its schema.
 pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure> {
     super::accounts::block_on(async {
-        let database = Database::connect(settings.database_url())
-            .await
-            .map_err(Failure::new)?;
+        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
         let db = database.connection();
         let done = match verb {
             MigrateVerb::Up => {
@@ -18,15 +16,12 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
                 report("applied", &applied, "The schema is up to date.")
             }
             MigrateVerb::Down { steps } => {
-                let reverted = countersign_migration::down(db, steps)
-                    .await
-                    .map_err(Failure::new)?;
+                let reverted =
+                    countersign_migration::down(db, steps).await.map_err(Failure::new)?;
                 report("reverted", &reverted, "There is nothing to revert.")
             }
             MigrateVerb::Status { json } => {
-                let status = countersign_migration::status(db)
-                    .await
-                    .map_err(Failure::new)?;
+                let status = countersign_migration::status(db).await.map_err(Failure::new)?;
                 show_status(&status, json)
             }
         };
@@ -39,9 +34,7 @@ fn report(done: &str, names: &[String], nothing: &str) -> Result<(), Failure> {
     if names.is_empty() {
         return output::say(nothing);
     }
-    names
-        .iter()
-        .try_for_each(|name| output::say(&format!("{done} {name}")))
+    names.iter().try_for_each(|name| output::say(&format!("{done} {name}")))
 }
 
 fn show_status(status: &[(String, bool)], json: bool) -> Result<(), Failure> {
@@ -51,7 +44,5 @@ fn show_status(status: &[(String, bool)], json: bool) -> Result<(), Failure> {
         let rows = rows.map(|(name, on)| serde_json::json!({ "name": name, "status": word(on) }));
         return output::json(&rows.collect());
     }
-    status
-        .iter()
-        .try_for_each(|(name, on)| output::say(&format!("{} {name}", word(on))))
+    status.iter().try_for_each(|(name, on)| output::say(&format!("{} {name}", word(on))))
 }

@@ -36,22 +36,16 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let load = || Settings::load(cli.config.as_deref(), cli.database_url.as_deref());
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::serve(load()?),
+        Command::Serve => serve::serve(&load()?),
         Command::Migrate { verb } => migrate::run(verb, &load()?),
         Command::User { verb } => accounts::user(verb, &load()?),
         Command::Session { verb } => accounts::session(verb, &load()?),
-        Command::Config {
-            verb: ConfigVerb::Check,
-        } => {
+        Command::Config { verb: ConfigVerb::Check } => {
             load()?;
             output::say("The configuration is valid.")
         }
-        Command::Config {
-            verb: ConfigVerb::Show { json },
-        } => load()?.show(json),
-        Command::Hash {
-            verb: HashVerb::Calibrate { target },
-        } => hash::calibrate(target.0),
+        Command::Config { verb: ConfigVerb::Show { json } } => load()?.show(json),
+        Command::Hash { verb: HashVerb::Calibrate { target } } => hash::calibrate(target.0),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

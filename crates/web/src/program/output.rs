@@ -33,10 +33,7 @@ pub(crate) fn table<const N: usize>(
         })
         .collect();
     for row in all {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
         say(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())

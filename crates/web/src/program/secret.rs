@@ -54,9 +54,6 @@ mod tests {
         assert!(shown.contains("ada:redacted@db.example"), "{shown}");
         let plain = DatabaseUrl::new("sqlite://countersign.db?mode=rwc");
         assert_eq!(format!("{plain:?}"), "sqlite://countersign.db?mode=rwc");
-        assert_eq!(
-            format!("{:?}", DatabaseUrl::new("ada:hunter2@db")),
-            "(not a URL)"
-        );
+        assert_eq!(format!("{:?}", DatabaseUrl::new("ada:hunter2@db")), "(not a URL)");
     }
 }

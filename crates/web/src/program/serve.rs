@@ -11,7 +11,7 @@ use super::{log, output};
 use crate::{AuthPages, Database, site_routes};
 
 /// Brings the database up to date, then serves until told to stop.
-pub(crate) fn serve(settings: Settings) -> Result<(), Failure> {
+pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
     log::start(settings.rocket.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.rocket.workers)
@@ -21,16 +21,12 @@ pub(crate) fn serve(settings: Settings) -> Result<(), Failure> {
         .build()
         .map_err(Failure::new)?;
     runtime.block_on(async {
-        let database = Database::connect(settings.database_url())
-            .await
-            .map_err(Failure::new)?;
+        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
         let config = settings.auth();
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
-        let launched = site(&settings, auth)?.launch().await;
+        let launched = site(settings, auth)?.launch().await;
         database.close().await;
-        launched
-            .map(|_| ())
-            .map_err(|error| explain(&error, &settings))
+        launched.map(|_| ()).map_err(|error| explain(&error, settings))
     })
 }
 
@@ -48,10 +44,7 @@ fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
     }
     // That folder holds templates that stand for ours; Rocket is to load none by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    Ok(rocket::custom(figment)
-        .attach(pages)
-        .mount("/", site_routes())
-        .attach(announce()))
+    Ok(rocket::custom(figment).attach(pages).mount("/", site_routes()).attach(announce()))
 }
 
 /// The one line that says where to point a browser.
@@ -59,11 +52,7 @@ fn announce() -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             let config = rocket.config();
-            let scheme = if config.tls_enabled() {
-                "https"
-            } else {
-                "http"
-            };
+            let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = std::net::SocketAddr::new(config.address, config.port);
             // Whoever started the program and closed its output knows already.
             let _ = output::say(&format!("Countersign is ready at {scheme}://{address}"));

@@ -112,10 +112,7 @@ impl Default for Own {
 
 impl Default for SessionKeys {
     fn default() -> Self {
-        let SessionConfig {
-            lifetimes,
-            max_per_user,
-        } = SessionConfig::default();
+        let SessionConfig { lifetimes, max_per_user } = SessionConfig::default();
         let span = |duration: time::Duration| Span(duration.unsigned_abs());
         Self {
             idle_timeout: span(lifetimes.idle),
@@ -128,37 +125,17 @@ impl Default for SessionKeys {
 
 impl Default for PasswordKeys {
     fn default() -> Self {
-        let PasswordPolicy {
-            min_chars,
-            max_chars,
-            ..
-        } = PasswordPolicy::default();
-        Self {
-            min_length: min_chars,
-            max_length: max_chars,
-        }
+        let PasswordPolicy { min_chars, max_chars, .. } = PasswordPolicy::default();
+        Self { min_length: min_chars, max_length: max_chars }
     }
 }
 
 impl Default for Argon2Keys {
     fn default() -> Self {
-        let HashingConfig {
-            memory_kib,
-            iterations,
-            parallelism,
-            workers,
-            max_wait,
-            ..
-        } = HashingConfig::default();
+        let HashingConfig { memory_kib, iterations, parallelism, workers, max_wait, .. } =
+            HashingConfig::default();
         let max_wait = Span(max_wait);
-        Self {
-            memory_kib,
-            iterations,
-            parallelism,
-            workers,
-            queue: None,
-            max_wait,
-        }
+        Self { memory_kib, iterations, parallelism, workers, queue: None, max_wait }
     }
 }
 
@@ -167,23 +144,14 @@ impl Settings {
     pub(crate) fn load(file: Option<&Path>, database_url: Option<&str>) -> Result<Self, Failure> {
         let figment = sources(file)?;
         error::check_top_level_keys(&figment)?;
-        let rocket = figment
-            .extract::<Config>()
-            .map_err(|e| error::explain(e, &figment))?;
+        let rocket = figment.extract::<Config>().map_err(|e| error::explain(e, &figment))?;
         let own = if figment.contains("countersign") {
-            figment
-                .extract_inner::<Own>("countersign")
-                .map_err(|e| error::explain(e, &figment))?
+            figment.extract_inner::<Own>("countersign").map_err(|e| error::explain(e, &figment))?
         } else {
             Own::default()
         };
         let template_dir = template_dir(&figment)?;
-        let mut settings = Self {
-            figment,
-            rocket,
-            own,
-            template_dir,
-        };
+        let mut settings = Self { figment, rocket, own, template_dir };
         settings.complete(database_url)?;
         settings.check()?;
         Ok(settings)
@@ -192,11 +160,7 @@ impl Settings {
     /// Fills in what depends on other keys.
     fn complete(&mut self, database_url: Option<&str>) -> Result<(), Failure> {
         let own = &mut self.own;
-        let from_file = own
-            .database_url_file
-            .as_deref()
-            .map(read_secret)
-            .transpose()?;
+        let from_file = own.database_url_file.as_deref().map(read_secret).transpose()?;
         own.database_url = match (database_url, own.database_url.take(), from_file) {
             (Some(url), _, _) => Some(DatabaseUrl::new(url)),
             (None, Some(_), Some(_)) => {
@@ -216,10 +180,7 @@ impl Settings {
             let url = format!("http://{host}:{}", self.rocket.port);
             own.public_url = Some(Url::parse(&url).map_err(Failure::new)?);
         }
-        own.argon2.queue = own
-            .argon2
-            .queue
-            .or(Some(own.argon2.workers.saturating_mul(64)));
+        own.argon2.queue = own.argon2.queue.or(Some(own.argon2.workers.saturating_mul(64)));
         Ok(())
     }
 
@@ -249,17 +210,11 @@ impl Settings {
     }
 
     pub(crate) fn database_url(&self) -> &str {
-        self.own
-            .database_url
-            .as_ref()
-            .map_or("", DatabaseUrl::expose)
+        self.own.database_url.as_ref().map_or("", DatabaseUrl::expose)
     }
 
     pub(crate) fn public_url(&self) -> Result<&Url, Failure> {
-        self.own
-            .public_url
-            .as_ref()
-            .ok_or_else(|| Failure::new("public_url is not set"))
+        self.own.public_url.as_ref().ok_or_else(|| Failure::new("public_url is not set"))
     }
 
     pub(crate) fn registration(&self) -> Registration {
@@ -271,12 +226,7 @@ impl Settings {
 
     /// What the service is configured with.
     pub(crate) fn auth(&self) -> AuthConfig {
-        let Own {
-            session,
-            password,
-            argon2,
-            ..
-        } = &self.own;
+        let Own { session, password, argon2, .. } = &self.own;
         let host = self.own.public_url.as_ref().and_then(|url| url.host_str());
         let mut policy = PasswordPolicy {
             min_chars: password.min_length,
@@ -321,13 +271,9 @@ impl Settings {
             return output::json(&serde_json::json!({ "rocket": rocket, "countersign": own }));
         }
         output::say(&format!("[{}]", self.figment.profile()))?;
-        lines("", &rocket)
-            .iter()
-            .try_for_each(|line| output::say(line))?;
+        lines("", &rocket).iter().try_for_each(|line| output::say(line))?;
         output::say(&format!("\n[{}.countersign]", self.figment.profile()))?;
-        lines("", &own)
-            .iter()
-            .try_for_each(|line| output::say(line))
+        lines("", &own).iter().try_for_each(|line| output::say(line))
     }
 }
 
@@ -337,11 +283,7 @@ fn lines(prefix: &str, value: &Value) -> Vec<String> {
         Value::Object(members) => members
             .iter()
             .flat_map(|(key, value)| {
-                let key = if prefix.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{prefix}.{key}")
-                };
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 lines(&key, value)
             })
             .collect(),
@@ -356,17 +298,11 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
         ip_header: None,
         cli_colors: false,
         // Long enough for a queued login to be answered.
-        shutdown: rocket::config::Shutdown {
-            grace: 10,
-            mercy: 5,
-            ..Default::default()
-        },
+        shutdown: rocket::config::Shutdown { grace: 10, mercy: 5, ..Default::default() },
         ..Config::default()
     };
     let mut figment = Figment::from(Serialized::defaults(quiet));
-    let chosen = file
-        .map(Path::to_path_buf)
-        .or_else(|| variable("ROCKET_CONFIG").map(Into::into));
+    let chosen = file.map(Path::to_path_buf).or_else(|| variable("ROCKET_CONFIG").map(Into::into));
     match chosen {
         Some(path) if path.is_file() => {
             figment = figment.merge(Toml::file_exact(path).nested());
@@ -385,15 +321,9 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
     let ours = Env::prefixed("COUNTERSIGN_")
         .map(|key| format!("countersign.{}", key.as_str().replace("__", ".")).into())
         .global();
-    let plain = Env::raw()
-        .only(&["DATABASE_URL"])
-        .map(|_| "countersign.database_url".into());
+    let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
     figment = figment
-        .merge(
-            Env::prefixed("ROCKET_")
-                .ignore(&["CONFIG", "PROFILE"])
-                .global(),
-        )
+        .merge(Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]).global())
         .merge(plain.global())
         .merge(ours);
     let profile = Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE);
@@ -423,9 +353,7 @@ fn template_dir(figment: &Figment) -> Result<Option<PathBuf>, Failure> {
 
 fn read_secret(path: &Path) -> Result<DatabaseUrl, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format!(
-            "database_url_file = {path:?} cannot be read: {error}"
-        ))
+        Failure::new(format!("database_url_file = {path:?} cannot be read: {error}"))
     })?;
     Ok(DatabaseUrl::new(text.trim_end_matches(['\r', '\n'])))
 }
@@ -446,16 +374,11 @@ fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
         Written::List(list) => list,
         Written::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    let written = written
-        .iter()
-        .map(|net| net.trim())
-        .filter(|net| !net.is_empty());
+    let written = written.iter().map(|net| net.trim()).filter(|net| !net.is_empty());
     let parse = |net: &str| {
         let address = net.parse::<IpAddr>().map(IpNet::from);
         net.parse::<IpNet>().or(address)
     };
     let allowed = "use networks such as \"10.0.0.0/8\" and \"::1/128\"";
-    written
-        .map(|net| parse(net).map_err(|_| serde::de::Error::custom(allowed)))
-        .collect()
+    written.map(|net| parse(net).map_err(|_| serde::de::Error::custom(allowed))).collect()
 }

@@ -38,10 +38,7 @@ pub(crate) fn check_top_level_keys(figment: &Figment) -> Result<(), Failure> {
         ));
     }
     let all: BTreeMap<String, Value> = figment.extract().map_err(|e| explain(e, figment))?;
-    match all
-        .iter()
-        .find(|(key, _)| !TOP_LEVEL.contains(&key.as_str()))
-    {
+    match all.iter().find(|(key, _)| !TOP_LEVEL.contains(&key.as_str())) {
         Some((key, value)) => Err(Failure::new(format!(
             "{key} = {} is not a key: known are {}",
             shown(key, value),
@@ -60,9 +57,7 @@ pub(crate) fn explain(error: Error, figment: &Figment) -> Failure {
     let path = &error.path;
     let full_key = path.join(".");
     let value = figment.find_value(&full_key).ok();
-    let own_path = path
-        .strip_prefix(&["countersign".to_owned()])
-        .unwrap_or(path);
+    let own_path = path.strip_prefix(&["countersign".to_owned()]).unwrap_or(path);
     let key = own_path.join(".");
     let assignment = |value: Option<&Value>| match value {
         Some(value) => format!("{key} = {}", shown(&key, value)),
@@ -70,40 +65,20 @@ pub(crate) fn explain(error: Error, figment: &Figment) -> Failure {
     };
     let what = match &error.kind {
         Kind::UnknownField(field, known) => {
-            let prefix = if key.is_empty() {
-                String::new()
-            } else {
-                format!("{key}.")
-            };
-            let known = known
-                .iter()
-                .map(|known| format!("{prefix}{known}"))
-                .collect::<Vec<_>>();
-            let full_key = if full_key.is_empty() {
-                field.clone()
-            } else {
-                format!("{full_key}.{field}")
-            };
+            let prefix = if key.is_empty() { String::new() } else { format!("{key}.") };
+            let known = known.iter().map(|known| format!("{prefix}{known}")).collect::<Vec<_>>();
+            let full_key =
+                if full_key.is_empty() { field.clone() } else { format!("{full_key}.{field}") };
             let value = figment.find_value(&full_key).ok();
             let value = value.map(|value| format!(" = {}", shown(field, &value)));
             let value = value.unwrap_or_default();
-            format!(
-                "{prefix}{field}{value} is not a key: known are {}",
-                known.join(", ")
-            )
+            format!("{prefix}{field}{value} is not a key: known are {}", known.join(", "))
         }
         Kind::UnknownVariant(_, known) => {
-            format!(
-                "{} is not allowed: use {}",
-                assignment(value.as_ref()),
-                known.join(" or ")
-            )
+            format!("{} is not allowed: use {}", assignment(value.as_ref()), known.join(" or "))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!(
-                "{} is not allowed: use {expected}",
-                assignment(value.as_ref())
-            )
+            format!("{} is not allowed: use {expected}", assignment(value.as_ref()))
         }
         Kind::Message(allowed) if !key.is_empty() => {
             format!("{} is not allowed: {allowed}", assignment(value.as_ref()))
@@ -127,9 +102,8 @@ fn origin(error: &Error) -> Option<String> {
 
 /// A value as it would be written, unless it may hold a secret.
 fn shown(key: &str, value: &Value) -> String {
-    let may_be_secret = ["secret_key", "tls", "database_url"]
-        .iter()
-        .any(|name| key.ends_with(name));
+    let may_be_secret =
+        ["secret_key", "tls", "database_url"].iter().any(|name| key.ends_with(name));
     if may_be_secret {
         return "(hidden)".to_owned();
     }

@@ -17,9 +17,7 @@ impl FromStr for Span {
         if let Ok(seconds) = written.trim().parse() {
             return Ok(Self(Duration::from_secs(seconds)));
         }
-        humantime::parse_duration(written.trim())
-            .map(Self)
-            .map_err(|_| format!("use {ALLOWED}"))
+        humantime::parse_duration(written.trim()).map(Self).map_err(|_| format!("use {ALLOWED}"))
     }
 }
 
@@ -55,11 +53,7 @@ impl<'de> Deserialize<'de> for Span {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(
-            &humantime::format_duration(self.0)
-                .to_string()
-                .replace(' ', ""),
-        )
+        serializer.collect_str(&humantime::format_duration(self.0).to_string().replace(' ', ""))
     }
 }
 
@@ -77,20 +71,9 @@ mod tests {
             ("0s", 0),
             ("1h 30m", 5_400),
         ] {
-            assert_eq!(
-                written.parse::<Span>().unwrap().0.as_secs(),
-                seconds,
-                "{written}"
-            );
+            assert_eq!(written.parse::<Span>().unwrap().0.as_secs(), seconds, "{written}");
         }
-        for nonsense in [
-            "",
-            "soon",
-            "-5",
-            "1.5",
-            "30 minutes ago",
-            "9999999999999999999d",
-        ] {
+        for nonsense in ["", "soon", "-5", "1.5", "30 minutes ago", "9999999999999999999d"] {
             assert!(nonsense.parse::<Span>().is_err(), "{nonsense}");
         }
     }

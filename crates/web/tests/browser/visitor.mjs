@@ -75,7 +75,8 @@ export class Visitor {
 
   /** Does what makes the browser load a page, and returns the status it was answered with. */
   async land(act) {
-    const [response] = await Promise.all([
+    const before = this.page.url();
+    const landed = Promise.all([
       this.page.waitForResponse(
         (response) =>
           response.request().isNavigationRequest() && Math.trunc(response.status() / 100) !== 3,
@@ -83,6 +84,9 @@ export class Visitor {
       this.page.waitForEvent("load"),
       act(),
     ]);
+    const [response] = await landed.catch((cause) => {
+      throw new Error(`nothing was loaded from ${before}`, { cause });
+    });
     return response.status();
   }
 
