@@ -14,7 +14,8 @@ pub(crate) fn start(level: LogLevel) {
             "warn,countersign_web=info,countersign_auth=info,countersign_persistence=info,\
              rocket=off,rocket_dyn_templates=error"
         }
-        LogLevel::Debug => "debug",
+        // Rocket and hyper would write down whole answers, with the cookies in them.
+        LogLevel::Debug => "debug,hyper=info,rocket=info,sqlx=info",
     };
     let log =
         tracing_subscriber::fmt().with_env_filter(EnvFilter::new(directives)).with_writer(stderr);
