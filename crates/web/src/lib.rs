@@ -7,7 +7,7 @@
 //!   in `views`, with its sample; a template in `templates/`.
 //! - An error page or a status code: `error`, and nowhere else.
 //! - A sentence that people read about their input: `wording`.
-//! - A key of the configuration: `program::settings`, and INTERFACE in the book.
+//! - A key of the configuration: `program::settings`, and `docs/reference/configuration.md`.
 
 mod assets;
 mod auth_pages;
@@ -40,3 +40,14 @@ pub use database::{Database, DatabaseError};
 pub use guards::{CurrentUser, GuardError, Visitor};
 pub use pages::site_routes;
 pub use state::Registration;
+
+/// The examples of the book, compiled and run with those of this documentation.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/library.md")]
+    mod library {}
+    #[doc = include_str!("../../../docs/without-rocket.md")]
+    mod without_rocket {}
+}
