@@ -1,0 +1,230 @@
+//! A configuration that cannot be served with ends the start, and the one line says what to mend.
+
+use crate::support::{Done, Env, Place};
+
+/// An environment, and what the line must say: the key, its value, what is allowed.
+const BROKEN: &[(&Env<'_>, &[&str])] = &[
+    (&[("ROCKET_NONSENSE", "x")], &["nonsense", "x", "port"]),
+    (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "soon")], &["session.idle_timeout", "soon", "30m"]),
+    (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "-1")], &["session.idle_timeout", "-1", "30m"]),
+    (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "0s")], &["session.idle_timeout", "0", "1"]),
+    (&[("COUNTERSIGN_SESSION__ABSOLUTE_TIMEOUT", "31d")], &["session.absolute_timeout"]),
+    (&[("COUNTERSIGN_SESSION__FRESH_FOR", "0")], &["session.fresh_for", "0"]),
+    (&[("COUNTERSIGN_SESSION__MAX_PER_USER", "0")], &["session.max_per_user", "0", "1"]),
+    (&[("COUNTERSIGN_SESSION__MAX_PER_USER", "many")], &["session.max_per_user", "many"]),
+    (&[("COUNTERSIGN_REGISTRATION", "maybe")], &["registration", "maybe", "open", "closed"]),
+    (&[("COUNTERSIGN_ARGON2__MEMORY_KIB", "19455")], &["argon2.memory_kib", "19455", "19456"]),
+    (&[("COUNTERSIGN_ARGON2__ITERATIONS", "1")], &["argon2.iterations", "1", "47104"]),
+    (&[("COUNTERSIGN_ARGON2__ITERATIONS", "11")], &["argon2.iterations", "11", "10"]),
+    (&[("COUNTERSIGN_ARGON2__PARALLELISM", "0")], &["argon2.parallelism", "0", "1"]),
+    (&[("COUNTERSIGN_ARGON2__WORKERS", "0")], &["argon2.workers", "0", "1"]),
+    (&[("COUNTERSIGN_ARGON2__QUEUE", "0")], &["argon2.queue", "0", "1"]),
+    (&[("COUNTERSIGN_ARGON2__MAX_WAIT", "2h")], &["argon2.max_wait", "60"]),
+    (&[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "7")], &["password.min_length", "7", "8"]),
+    (&[("COUNTERSIGN_PASSWORD__MAX_LENGTH", "63")], &["password.max_length", "63", "64"]),
+    (&[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "200")], &["password.max_length", "128", "200"]),
+    (&[("COUNTERSIGN_PUBLIC_URL", "ftp://site.example")], &["public_url", "ftp", "https://"]),
+    (&[("COUNTERSIGN_PUBLIC_URL", "https://site.example/a")], &["public_url", "/a", "https://"]),
+    (&[("COUNTERSIGN_PUBLIC_URL", "https://site.example/?a")], &["public_url", "https://"]),
+    (&[("COUNTERSIGN_PUBLIC_URL", "site.example")], &["public_url", "site.example"]),
+    (&[("COUNTERSIGN_PUBLIC_URL", "")], &["public_url"]),
+    (&[("COUNTERSIGN_LOGIN_REDIRECT", "//evil.example")], &["login_redirect", "//evil", "/blogs"]),
+    (&[("COUNTERSIGN_LOGOUT_REDIRECT", "login")], &["logout_redirect", "login", "/blogs"]),
+    (&[("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/33")], &["trusted_proxies", "10.0.0.0/33"]),
+    (&[("COUNTERSIGN_DATABASE_URL_FILE", "missing")], &["database_url_file", "missing"]),
+    (
+        &[("COUNTERSIGN_DATABASE_URL", "sqlite://a.db"), ("COUNTERSIGN_DATABASE_URL_FILE", "b")],
+        &["database_url", "database_url_file"],
+    ),
+    (
+        &[("DATABASE_URL", "sqlite://a.db"), ("COUNTERSIGN_DATABASE_URL_FILE", "secret")],
+        &["database_url", "database_url_file"],
+    ),
+    (&[("ROCKET_PORT", "99999")], &["port", "99999"]),
+    (&[("ROCKET_PORT", "http")], &["port", "http"]),
+    (&[("ROCKET_ADDRESS", "nowhere")], &["address", "nowhere"]),
+    (&[("ROCKET_LOG_LEVEL", "loud")], &["log_level", "loud"]),
+    (&[("ROCKET_TEMPLATE_DIR", "nowhere")], &["template_dir", "nowhere"]),
+    (&[("ROCKET_CONFIG", "missing.toml")], &["missing.toml"]),
+];
+
+/// What is missing in the one line.
+fn missing(done: &Done, says: &[&str]) -> Vec<String> {
+    let why = done.stderr.strip_prefix("error: ").unwrap_or_default().trim_end();
+    let is_one_line = done.code == Some(1) && done.stdout.is_empty() && why.lines().count() == 1;
+    if !is_one_line || why.contains("panicked") {
+        return vec![format!("{done:?}")];
+    }
+    let absent = says.iter().filter(|word| !why.contains(**word));
+    absent.map(|word| format!("{word:?} is not in {why:?}")).collect()
+}
+
+#[track_caller]
+fn check(done: &Done, says: &[&str]) {
+    assert_eq!(missing(done, says), [""; 0]);
+}
+
+#[test]
+fn a_broken_environment_ends_the_start_with_the_key_the_value_and_what_is_allowed() {
+    let place = Place::new();
+    place.write("secret", "sqlite://b.db");
+    let runs = BROKEN.iter().map(|(env, says)| missing(&place.run_with(env, &["serve"], ""), says));
+    assert_eq!(runs.flatten().collect::<Vec<_>>(), [""; 0]);
+    assert!(!place.path("countersign.db").exists(), "nothing was made");
+}
+
+#[test]
+fn every_verb_reads_the_configuration() {
+    let place = Place::new();
+    for args in [
+        &["config", "check"][..],
+        &["config", "show"],
+        &["user", "list"],
+        &["session", "list", "ada@example.org"],
+        &["migrate", "up"],
+    ] {
+        let env = [("COUNTERSIGN_REGISTRATION", "maybe")];
+        check(&place.run_with(&env, args, ""), &["registration", "maybe", "open"]);
+    }
+    assert!(!place.path("countersign.db").exists(), "nothing was made");
+}
+
+#[test]
+fn a_key_that_is_not_ours_is_named_as_it_is_written_with_its_value() {
+    let place = Place::new();
+    place.write("own.toml", "[default.countersign]\nseson = 17");
+    place.write("session.toml", "[default.countersign.session]\nidle = 17");
+    let is_at_the_start = |env: &Env<'_>, args: &[&str], start: &str| {
+        let done = place.run_with(env, args, "");
+        (!done.fails().starts_with(start)).then(|| format!("{start:?} does not begin {done:?}"))
+    };
+    let wrong: Vec<_> = [
+        (&[("COUNTERSIGN_NONSENSE", "17")][..], &["serve"][..], "nonsense = 17 is not a key"),
+        (&[("COUNTERSIGN_SESSION__IDLE", "17")], &["serve"], "session.idle = 17 is not a key"),
+        (&[], &["--config", "own.toml", "serve"], "seson = 17 is not a key"),
+        (&[], &["--config", "session.toml", "serve"], "session.idle = 17 is not a key"),
+    ]
+    .into_iter()
+    .filter_map(|(env, args, start)| is_at_the_start(env, args, start))
+    .collect();
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn a_number_of_threads_that_cannot_be_ends_the_start_like_any_other_value() {
+    let place = Place::new();
+    for (variable, key) in [("ROCKET_WORKERS", "workers"), ("ROCKET_MAX_BLOCKING", "max_blocking")]
+    {
+        let env = [(variable, "0"), ("ROCKET_PORT", "0")];
+        check(&place.run_with(&env, &["serve"], ""), &[key, "0"]);
+    }
+}
+
+#[test]
+fn a_broken_file_is_named_with_what_is_wrong_in_it() {
+    let place = Place::new();
+    let cases = [
+        ("[default]\nprot = 17", &["prot = 17", "port"][..]),
+        ("[default]\nport = \"http\"", &["port", "http", "site.toml"]),
+        (
+            "[default.countersign.session]\nidle_timeout = \"soon\"",
+            &["session.idle_timeout", "soon", "30m", "site.toml"],
+        ),
+        ("[default.countersign]\nregistration = true", &["registration", "true", "open"]),
+        ("[countersign]\nregistration = \"closed\"", &["[countersign]", "[default.countersign]"]),
+        ("[default.countersign]\nargon2 = 3", &["argon2", "3"]),
+        ("[default\nport = 1", &["site.toml"]),
+        ("port = 1", &["port"]),
+        (
+            "[default.countersign]\ndatabase_url = \"sqlite://a\"\ndatabase_url_file = \"b\"",
+            &["database_url", "database_url_file"],
+        ),
+    ];
+    let runs = cases.iter().map(|(text, says)| {
+        place.write("site.toml", text);
+        missing(&place.run(&["--config", "site.toml", "serve"]), says)
+    });
+    assert_eq!(runs.flatten().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let place = Place::new();
+    check(&place.run(&["--config", "missing.toml", "serve"]), &["missing.toml"]);
+    place.write("folder/x", "");
+    check(&place.run(&["--config", "folder", "serve"]), &["folder"]);
+}
+
+#[test]
+fn a_secret_is_not_shown_where_it_is_wrong() {
+    let place = Place::new();
+    place.write("secret", "postgres://ada:hunter2@db.example/site\n");
+    let url = "postgres://ada:hunter2@db.example/site?password=hunter3";
+    for (env, args) in [
+        (&[("DATABASE_URL", url)][..], &["serve"][..]),
+        (&[("COUNTERSIGN_DATABASE_URL", url)], &["user", "list"]),
+        (&[("COUNTERSIGN_DATABASE_URL", "[\"hunter2\", 3]")], &["serve"]),
+        (&[("COUNTERSIGN_DATABASE_URL_FILE", "secret")], &["serve"]),
+        (&[], &["serve", "--database-url", url]),
+    ] {
+        let why = place.run_with(env, args, "");
+        assert!(!why.fails().contains("hunter"), "{why:?}");
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named_with_the_reason() {
+    let place = Place::new();
+    place.write(
+        "text.db",
+        "This is no database, but a text that somebody has put here.\n".repeat(99),
+    );
+    place.write("folder.db/x", "");
+    for (url, says) in [
+        ("sqlite://missing/site.db?mode=rwc", &["missing", "directory"][..]),
+        ("sqlite://missing.db", &["missing.db", "mode=rwc"]),
+        ("sqlite://folder.db", &["folder.db", "directory"]),
+        ("sqlite://text.db", &["text.db", "not an SQLite database"]),
+        ("sqlite://", &["sqlite://PATH"]),
+        ("sqlite://site.db?mode=memory", &["mode=rwc"]),
+        ("mysql://db.example/site", &["mysql://db.example/site", "sqlite://PATH"]),
+        ("nonsense", &["sqlite://PATH"]),
+    ] {
+        for args in [&["serve"][..], &["user", "list"], &["migrate", "up"]] {
+            let done = place.run_with(&[("DATABASE_URL", url), ("ROCKET_PORT", "0")], args, "");
+            check(&done, says);
+        }
+    }
+}
+
+#[test]
+fn a_database_that_was_damaged_does_not_serve() {
+    let place = Place::new();
+    // A server that ends leaves everything in the one file.
+    place.serve(&[]).end("TERM");
+    let path = place.path("countersign.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The header stays; what it leads to is noise.
+    for (n, byte) in bytes.iter_mut().enumerate().skip(100) {
+        *byte = (n % 251) as u8;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let done = place.run_with(&[("ROCKET_PORT", "0")], &["serve"], "");
+    check(&done, &["countersign.db"]);
+}
+
+#[test]
+fn a_password_in_a_public_url_that_is_refused_is_not_shown() {
+    let place = Place::new();
+    let env = [("COUNTERSIGN_PUBLIC_URL", "https://ada:hunter2@site.example")];
+    let done = place.run_with(&env, &["config", "check"], "");
+    check(&done, &["public_url", "https://"]);
+    assert!(!done.stderr.contains("hunter2"), "{done:?}");
+}
+
+#[test]
+fn certificates_that_this_build_does_not_serve_with_are_refused_and_not_ignored() {
+    let place = Place::new();
+    place.write("site.toml", "[default.tls]\ncerts = \"chain.pem\"\nkey = \"key.pem\"");
+    check(&place.run(&["--config", "site.toml", "config", "check"]), &["tls"]);
+}

@@ -1,0 +1,68 @@
+//! What the program writes of its work.
+
+use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
+
+/// Everything that people do, with right and wrong passwords; the tokens that were given out.
+fn work(server: &crate::support::Server) -> Vec<String> {
+    let mut ada = server.browser();
+    ada.try_register(EMAIL, PASSWORD).unwrap().is(303);
+    ada.try_register("bob@example.org", "hunter2").unwrap().is(422);
+    ada.try_register(EMAIL, PASSWORD).unwrap().is(409);
+    ada.log_in(EMAIL, OTHER_PASSWORD).is(401);
+    ada.log_in("nobody@example.org", OTHER_PASSWORD).is(401);
+    ada.log_in(EMAIL, PASSWORD).is(303);
+    let token = ada.token();
+    ada.get("/blogs").is(200);
+    ada.get("/nowhere").is(404);
+    ada.log_in(EMAIL, OTHER_PASSWORD).is(303);
+    ada.post("/logout", &[]).is(303);
+    ada.post("/login", &[("password", PASSWORD), ("password", PASSWORD)]).is(400);
+    vec![token]
+}
+
+#[test]
+fn a_log_that_no_person_reads_is_json_and_holds_no_secret() {
+    for level in ["critical", "normal", "debug"] {
+        let place = Place::new();
+        let server = place.serve(&[("ROCKET_LOG_LEVEL", level)]);
+        let tokens = work(&server);
+        let log = server.log();
+        for line in log.lines() {
+            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(entry["timestamp"].is_string() && entry["level"].is_string(), "{line}");
+        }
+        for secret in [PASSWORD, OTHER_PASSWORD, "hunter2"] {
+            let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            assert!(!log.contains(secret) && !log.contains(&encoded), "{level}: {secret}\n{log}");
+        }
+        for token in tokens {
+            assert!(!log.contains(&token), "{level} writes a token");
+        }
+        assert!(!log.contains("$argon2"), "{level} writes a hash");
+        if level == "normal" {
+            assert!(log.contains("\"logged in\"") && log.contains("\"registered\""), "{log}");
+            assert!(!log.contains("ERROR"), "nothing went wrong: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    // The table of sessions is gone: what a person would call an outage.
+    place.run(&["migrate", "down", "1"]).works();
+    let reply = ada.get("/blogs");
+    assert_eq!(reply.is(503).header("Retry-After"), Some("5"));
+    let id = reply.header("X-Request-Id").unwrap();
+    reply.shows(id);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(id) && line.contains("the store"));
+    assert!(line.is_some_and(|line| line.contains("ERROR")), "{log}");
+    ada.get("/health/ready").is(503);
+    ada.get("/health/live").is(200);
+    place.run(&["migrate", "up"]).works();
+    ada.get("/health/ready").is(200);
+}

@@ -1,0 +1,17 @@
+//! The program as an operator meets it: a process with arguments, an environment, files and a port.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test, and what helps it, fails by panicking"
+)]
+
+mod accounts;
+mod broken_configuration;
+mod commands;
+mod configuration;
+mod crash;
+mod http;
+mod logs;
+mod serve;
+mod support;
+mod wire;

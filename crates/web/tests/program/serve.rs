@@ -1,0 +1,168 @@
+//! Starting, serving and stopping.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use crate::support::{EMAIL, PASSWORD, Place};
+
+/// The grace period, and a little for a busy machine.
+const GRACE: Duration = Duration::from_secs(12);
+
+#[test]
+fn it_says_where_it_is_in_one_line_and_makes_its_database() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let expected = format!("Countersign is ready at http://127.0.0.1:{}\n", server.port);
+    assert_eq!(server.line, expected);
+    assert_ne!(server.port, 0, "the port that it was given, not the one it was told");
+    assert!(place.path("countersign.db").is_file());
+    server.browser().get("/health/ready").is(200);
+    let (_, _, rest) = server.end("TERM");
+    assert_eq!(rest, "");
+}
+
+#[cfg(unix)]
+#[test]
+fn its_database_is_for_its_owners_eyes_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    let _server = place.serve(&[]);
+    for entry in std::fs::read_dir(place.path("")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("countersign.db") {
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.file_name());
+        }
+    }
+}
+
+#[test]
+fn people_register_log_in_see_the_members_page_and_log_out() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let mut ada = server.browser();
+    ada.get("/blogs").sees_other("/login?next=%2Fblogs");
+    ada.get("/login?next=%2Fblogs").is(200).shows("Please log in to access this page.");
+    ada.try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
+    ada.log_in(EMAIL, PASSWORD).sees_other("/blogs");
+    ada.get("/blogs").is(200).shows("Hi Ada");
+    let mut thief = ada.clone();
+    ada.post("/logout", &[]).sees_other("/login");
+    ada.get("/blogs").sees_other("/login?next=%2Fblogs");
+    thief.get("/blogs").sees_other("/login?next=%2Fblogs");
+}
+
+#[test]
+fn a_session_outlives_the_process() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    server.end("TERM");
+    let server = place.serve(&[]);
+    ada.port = server.port;
+    ada.get("/blogs").is(200).shows("Hi Ada");
+}
+
+#[test]
+fn it_ends_when_it_is_told_to_and_says_that_it_is_done() {
+    for signal in ["TERM", "INT"] {
+        let place = Place::new();
+        let server = place.serve(&[]);
+        let mut ada = server.browser();
+        ada.try_register(EMAIL, PASSWORD).unwrap().is(303);
+        let (code, took, _) = server.end(signal);
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(took < GRACE, "{signal} took {took:?}");
+        // The write-ahead log is folded into the file, which can be copied as it is.
+        assert!(!place.path("countersign.db-wal").exists());
+    }
+}
+
+#[test]
+fn it_ends_within_its_grace_though_a_connection_is_open() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let mut idle = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: site\r\n\r\n").unwrap();
+    assert!(idle.read(&mut [0; 4096]).unwrap() > 0);
+    let _silent = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    slow.write_all(b"POST /login HTTP/1.1\r\nHost: site\r\nContent-Length: 10\r\n").unwrap();
+    let (code, took, _) = server.end("TERM");
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(17), "it took {took:?}");
+}
+
+#[test]
+fn two_that_start_at_once_on_a_new_database_both_serve() {
+    for _ in 0..3 {
+        let place = Place::new();
+        let (one, other) = (place.start(&[]), place.start(&[]));
+        let (one, other) = (one.ready(), other.ready());
+        one.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
+        let mut ada = other.member(EMAIL, PASSWORD);
+        ada.port = one.port;
+        ada.get("/blogs").is(200).shows("Hi Ada");
+        ada.post("/logout", &[]).is(303);
+        let status = place.run(&["migrate", "status"]);
+        assert!(!status.works().contains("pending"), "{status:?}");
+    }
+}
+
+#[test]
+fn a_port_that_is_in_use_is_named() {
+    let place = Place::new();
+    place.run(&["migrate", "up"]).works();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let done = place.run_with(&[("ROCKET_PORT", &port)], &["serve"], "");
+    let why = done.fails();
+    assert!(why.contains(&format!("127.0.0.1:{port}")) && why.contains("in use"), "{why}");
+}
+
+#[test]
+fn without_a_command_it_serves() {
+    let place = Place::new();
+    place.run(&["migrate", "up"]).works();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let done = place.run_with(&[("ROCKET_PORT", &port)], &[], "");
+    assert!(done.fails().contains("in use"), "{done:?}");
+}
+
+#[test]
+fn a_folder_of_templates_replaces_single_pages() {
+    let place = Place::new();
+    let own = "{% extends \"base.html\" %}{% block content %}Own login{% endblock content %}";
+    place.write("own/auth/login.html.tera", own);
+    place.write("own/unrelated.html.tera", "{{ nothing }}");
+    let server = place.serve(&[("ROCKET_TEMPLATE_DIR", "own")]);
+    let mut anon = server.browser();
+    anon.get("/login").is(200).shows("Own login").shows("site-header");
+    anon.get("/register").is(200).shows("Create your account");
+}
+
+#[test]
+fn a_template_that_cannot_be_read_ends_the_start_with_its_name() {
+    let place = Place::new();
+    place.write("own/auth/login.html.tera", "{% extends \"base.html\" %}{% block");
+    let env = [("ROCKET_TEMPLATE_DIR", "own"), ("ROCKET_PORT", "0")];
+    let done = place.run_with(&env, &["serve"], "");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("auth/login.html"), "{done:?}");
+    assert!(!done.stderr.contains("panicked"), "{done:?}");
+}
+
+#[test]
+fn nothing_but_the_program_is_needed() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let page = server.browser().get("/");
+    for file in page.body.split('"').filter(|text| text.starts_with("/static/")) {
+        server.browser().get(file).is(200);
+    }
+    assert!(!place.path("templates").exists());
+}

@@ -1,0 +1,219 @@
+//! Starts the program in a folder of its own, with nothing in its environment but what is said.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::http::Browser;
+
+pub(crate) const EMAIL: &str = "ada@example.org";
+pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
+pub(crate) const OTHER_PASSWORD: &str = "copper window seven gulls";
+
+/// More than any answer takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) type Env<'a> = [(&'a str, &'a str)];
+
+/// A working directory.
+pub(crate) struct Place {
+    folder: TempDir,
+    count: AtomicU32,
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), count: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, env: &Env<'_>, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(args).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.envs(env.iter().copied()).current_dir(self.folder.path());
+        command
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.path(&format!("output-{}", self.count.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        self.run_with(&[], args, "")
+    }
+
+    /// Runs the program to its end.
+    #[track_caller]
+    pub(crate) fn run_with(&self, env: &Env<'_>, args: &[&str], stdin: &str) -> Done {
+        let (out, err) = (self.scratch(), self.scratch());
+        let mut command = self.command(env, args);
+        command.stdin(Stdio::piped());
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut child = command.spawn().unwrap();
+        // Whoever reads no input closes it.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let status = wait(&mut child, PATIENCE);
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let (stdout, stderr) = (read(&out), read(&err));
+        let Some(status) = status else {
+            child.kill().unwrap();
+            panic!("{args:?} {env:?} does not end: {stdout}{stderr}");
+        };
+        Done { code: status.code(), stdout, stderr }
+    }
+
+    /// Starts the server on a free port.
+    #[track_caller]
+    pub(crate) fn serve(&self, env: &Env<'_>) -> Server {
+        self.start(env).ready()
+    }
+
+    pub(crate) fn start(&self, env: &Env<'_>) -> Starting {
+        let log = self.scratch();
+        let mut command = self.command(env, &["serve"]);
+        if !env.iter().any(|(name, _)| *name == "ROCKET_PORT") {
+            command.env("ROCKET_PORT", "0");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        Starting { child: command.spawn().unwrap(), log }
+    }
+
+    /// Makes an account.
+    #[track_caller]
+    pub(crate) fn create(&self, email: &str, password: &str) {
+        let args = ["user", "create", email, "--username", "Ada", "--password-stdin"];
+        self.run_with(&[], &args, &format!("{password}\n")).works();
+    }
+}
+
+impl Done {
+    #[track_caller]
+    pub(crate) fn works(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(self.works()).unwrap()
+    }
+
+    /// The one line that says why the program failed.
+    #[track_caller]
+    pub(crate) fn fails(&self) -> &str {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        assert_eq!((self.stderr.lines().count(), self.stdout.as_str()), (1, ""), "{self:?}");
+        self.stderr.strip_prefix("error: ").unwrap().trim_end()
+    }
+}
+
+/// A server that has not said yet that it is ready.
+pub(crate) struct Starting {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Starting {
+    #[track_caller]
+    pub(crate) fn ready(mut self) -> Server {
+        let mut stdout = BufReader::new(self.child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        let port = line.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
+        let Some(port) = port else { panic!("it does not serve: {line}{log}") };
+        Server { child: self.child, stdout, log: self.log, line, port }
+    }
+}
+
+/// A server that serves; it ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    log: PathBuf,
+    /// What it said when it was ready.
+    pub(crate) line: String,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self.port)
+    }
+
+    /// Somebody who has an account and logs in.
+    #[track_caller]
+    pub(crate) fn member(&self, email: &str, password: &str) -> Browser {
+        let mut browser = self.browser();
+        browser.log_in(email, password).sees_other("/blogs");
+        browser
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends a signal, such as `TERM`; says how the program ended, how long that took, and what
+    /// else it wrote to standard output.
+    #[track_caller]
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, Duration, String) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        let start = Instant::now();
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let status = wait(&mut self.child, PATIENCE);
+        let took = start.elapsed();
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (status.and_then(|status| status.code()), took, rest)
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if start.elapsed() > patience {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,100 @@
+//! What only a socket shows.
+
+use crate::http::exchange;
+use crate::support::{EMAIL, PASSWORD, Place};
+
+#[test]
+fn methods_and_headers_as_they_are_on_the_wire() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+
+    let head = ada.send("HEAD", "/blogs", &[]);
+    assert_eq!(head.is(200).body, "");
+    assert!(head.header("Content-Length").unwrap().parse::<u64>().unwrap() > 0);
+
+    for method in ["TRACE", "OPTIONS", "CONNECT", "PROPFIND"] {
+        let reply = ada.send(method, "/blogs", &[("X-Secret", "hunter2")]);
+        assert!(reply.status >= 400, "{method}: {reply:?}");
+        assert!(!reply.body.contains("hunter2"), "{method} echoes");
+    }
+
+    for reply in [
+        ada.get("/"),
+        ada.get("/nowhere"),
+        ada.get("/login"),
+        ada.get("/health/live"),
+        ada.send("POST", "/logout", &[("Sec-Fetch-Site", "cross-site")]),
+    ] {
+        assert_eq!(reply.header("Server"), None, "{reply:?}");
+        assert_eq!(reply.header("X-Frame-Options"), Some("DENY"));
+        assert_eq!(reply.all("Content-Security-Policy").count(), 1);
+        assert_eq!(reply.all("Cache-Control").collect::<Vec<_>>(), ["no-store"]);
+    }
+    ada.get("/blogs").is(200);
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_the_next_request_is_served() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(200_000));
+    for request in [
+        "nonsense\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        &long,
+    ] {
+        if let Ok(reply) = exchange(server.port, request.as_bytes()) {
+            assert!((400..500).contains(&reply.status), "{reply:?}");
+        }
+    }
+    server.browser().get("/health/ready").is(200);
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+#[test]
+fn two_session_cookies_on_the_wire_count_as_none() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let token = server.member(EMAIL, PASSWORD).token();
+    let request = |cookies: &str| {
+        let request =
+            format!("GET /blogs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{cookies}\r\n");
+        exchange(server.port, request.as_bytes()).unwrap().status
+    };
+    let own = format!("session={token}");
+    assert_eq!(request(&format!("Cookie: {own}\r\n")), 200);
+    assert_eq!(request(&format!("Cookie: {own}\r\nCookie: {own}\r\n")), 303);
+    assert_eq!(request(&format!("Cookie: {own}; {own}\r\n")), 303);
+    assert_eq!(request(&format!("Cookie: a=b; %73ession={token}\r\n")), 303);
+}
+
+#[test]
+fn a_method_field_in_a_form_is_ignored_on_the_wire() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    for method in ["GET", "PUT", "DELETE"] {
+        let mut ada = server.member(EMAIL, PASSWORD);
+        let reply = ada.post("/logout", &[("_method", method)]);
+        reply.sees_other("/login");
+        ada.get("/blogs").is(303);
+    }
+}
+
+#[test]
+fn a_browser_that_says_its_origin_alone_logs_in_on_whatever_port_was_free() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("email", EMAIL), ("password", PASSWORD)])
+        .finish();
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let reply = server.browser().try_send("POST", "/login", &[("Origin", &origin)], &body);
+    reply.unwrap().sees_other("/blogs");
+}

@@ -1,0 +1,23 @@
+//! The site as its visitors meet it: every test speaks HTTP to it, over a database of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test, and what helps it, fails by panicking"
+)]
+
+mod bodies;
+mod cookies;
+mod cross_site;
+mod forms;
+mod headers;
+mod library;
+mod login_secrecy;
+mod negotiation;
+mod next;
+mod outage;
+mod overload;
+mod pages;
+mod sessions;
+mod store;
+mod support;
+mod views;

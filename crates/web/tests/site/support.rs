@@ -1,0 +1,345 @@
+//! A site, the people who visit it, and what they are answered.
+
+use std::sync::{Arc, Mutex};
+
+use countersign_web::auth::{AuthConfig, HashingConfig};
+use countersign_web::domain::{Clock, Duration, EmailAddress, OffsetDateTime, Session, User};
+use countersign_web::{Auth, AuthPages, Database, Registration, site_routes};
+use rocket::config::{Config, Ident, LogLevel};
+use rocket::http::{Header, Method};
+use rocket::local::asynchronous::Client;
+use rocket::{Build, Rocket};
+use tempfile::TempDir;
+
+use crate::store::FragileStore;
+
+pub(crate) const EMAIL: &str = "ada@example.org";
+pub(crate) const USERNAME: &str = "Ada";
+pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
+pub(crate) const OTHER_PASSWORD: &str = "copper window seven gulls";
+
+const START: OffsetDateTime = time::macros::datetime!(2026-03-01 12:00 UTC);
+
+/// A clock that stands still until it is advanced.
+#[derive(Clone)]
+pub(crate) struct StoppedClock(Arc<Mutex<OffsetDateTime>>);
+
+impl StoppedClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What a test wants otherwise than the program has it by default.
+pub(crate) struct Setup {
+    public_url: &'static str,
+    registration: Registration,
+    hashing: HashingConfig,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let hashing = HashingConfig {
+            workers: 1,
+            max_wait: std::time::Duration::from_secs(60),
+            ..HashingConfig::cheap()
+        };
+        Self { public_url: "http://127.0.0.1:8000", registration: Registration::Open, hashing }
+    }
+}
+
+impl Setup {
+    pub(crate) fn https(mut self) -> Self {
+        self.public_url = "https://site.example";
+        self
+    }
+
+    pub(crate) fn closed(mut self) -> Self {
+        self.registration = Registration::Closed;
+        self
+    }
+
+    pub(crate) fn hashing(mut self, hashing: HashingConfig) -> Self {
+        self.hashing = hashing;
+        self
+    }
+
+    /// Starts the site as the program does.
+    pub(crate) async fn start(self) -> Site {
+        let Self { public_url, registration, hashing } = self;
+        Site::with(hashing, |auth| {
+            let pages = AuthPages::at("/", auth)
+                .public_url(public_url.parse().unwrap())
+                .registration(registration)
+                .login_redirect("/blogs")
+                .logout_redirect("/login")
+                .members_page("/blogs");
+            rocket().attach(pages).mount("/", site_routes())
+        })
+        .await
+    }
+}
+
+/// Rocket as the program configures it, with no folder of templates.
+pub(crate) fn rocket() -> Rocket<Build> {
+    let config = Config {
+        ident: Ident::none(),
+        ip_header: None,
+        log_level: LogLevel::Off,
+        cli_colors: false,
+        ..Config::debug_default()
+    };
+    rocket::custom(rocket::figment::Figment::from(config).merge(("template_dir", "")))
+}
+
+/// A running site over a database file of its own.
+pub(crate) struct Site {
+    client: Client,
+    pub(crate) auth: Auth,
+    pub(crate) store: FragileStore,
+    pub(crate) clock: StoppedClock,
+    _folder: TempDir,
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        Setup::default().start().await
+    }
+
+    /// An application of its own making.
+    pub(crate) async fn of(build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
+        Self::with(Setup::default().hashing, build).await
+    }
+
+    async fn with(hashing: HashingConfig, build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("site.db").display());
+        let store = FragileStore::new(Database::connect(&url).await.unwrap());
+        let clock = StoppedClock(Arc::new(Mutex::new(START)));
+        let config = AuthConfig { hashing, ..AuthConfig::default() };
+        let auth = Auth::with(store.clone(), clock.clone(), config).unwrap();
+        let client = Client::untracked(build(auth.clone())).await.unwrap();
+        Self { client, auth, store, clock, _folder: folder }
+    }
+
+    /// Somebody who has never been here.
+    pub(crate) fn anon(&self) -> Actor<'_> {
+        Actor { site: self, cookies: Vec::new() }
+    }
+
+    /// Ada, who has registered and logged in.
+    pub(crate) async fn ada(&self) -> Actor<'_> {
+        self.register(EMAIL).await;
+        self.logged_in(EMAIL).await
+    }
+
+    /// Somebody who has registered already and logs in.
+    pub(crate) async fn logged_in(&self, email: &str) -> Actor<'_> {
+        let mut actor = self.anon();
+        actor.log_in(email, PASSWORD).await.sees_other("/blogs");
+        actor
+    }
+
+    pub(crate) async fn register(&self, email: &str) -> User {
+        let registration =
+            countersign_web::auth::Registration { email, username: USERNAME, password: PASSWORD };
+        self.auth.register(registration).await.unwrap()
+    }
+
+    pub(crate) async fn users(&self) -> Vec<User> {
+        self.auth.users(None, 1_000).await.unwrap()
+    }
+
+    pub(crate) async fn user(&self, email: &str) -> User {
+        let email = EmailAddress::parse(email).unwrap();
+        self.auth.user_by_email(&email).await.unwrap().unwrap()
+    }
+
+    /// The live sessions of somebody.
+    pub(crate) async fn sessions(&self, email: &str) -> Vec<Session> {
+        self.auth.sessions(self.user(email).await.id).await.unwrap()
+    }
+}
+
+/// Somebody with a browser of their own, whose cookies are what the site has set.
+#[derive(Clone)]
+pub(crate) struct Actor<'s> {
+    site: &'s Site,
+    cookies: Vec<(String, String)>,
+}
+
+impl<'s> Actor<'s> {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.ask(Method::Get, path).send().await
+    }
+
+    pub(crate) async fn post_form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.ask(Method::Post, path).form(fields).send().await
+    }
+
+    pub(crate) async fn log_in(&mut self, email: &str, password: &str) -> Answer {
+        self.post_form("/login", &[("email", email), ("password", password)]).await
+    }
+
+    pub(crate) fn ask(&mut self, method: Method, path: &str) -> Ask<'_, 's> {
+        Ask { actor: self, method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A cookie's value, if the site has set it.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The token of the session, on http.
+    pub(crate) fn token(&self) -> String {
+        self.cookie("session").unwrap().to_owned()
+    }
+
+    pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.retain(|(found, _)| found != name);
+        self.cookies.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Keeps what an answer sets, as a browser does.
+    fn keep(&mut self, answer: &Answer) {
+        for header in answer.all("Set-Cookie") {
+            let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.retain(|(found, _)| found != name);
+            if !attributes.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+}
+
+/// A request in the making.
+pub(crate) struct Ask<'a, 's> {
+    actor: &'a mut Actor<'s>,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Ask<'_, '_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn headers(self, headers: &[(&str, &str)]) -> Self {
+        headers.iter().fold(self, |ask, (name, value)| ask.header(name, value))
+    }
+
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("Content-Type", content_type)
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let Self { actor, method, path, headers, body } = self;
+        let mut request = actor.site.client.req(method, path.clone()).body(body);
+        if !actor.cookies.is_empty() {
+            let pairs: Vec<_> = actor.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            request.add_header(Header::new("Cookie", pairs.join("; ")));
+        }
+        for (name, value) in headers {
+            request.add_header(Header::new(name, value));
+        }
+        let response = request.dispatch().await;
+        let headers = response.headers().iter();
+        let headers = headers.map(|h| (h.name().to_string(), h.value().to_owned())).collect();
+        let status = response.status().code;
+        let body = response.into_bytes().await.unwrap_or_default();
+        // As a browser reads it: the templates write every slash as a reference.
+        let text = String::from_utf8(body).unwrap().replace("&#x2F;", "/");
+        let answer = Answer { what: format!("{method} {path}"), status, headers, text };
+        actor.keep(&answer);
+        answer
+    }
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) what: String,
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// The one header of this name.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        assert!(self.all(name).count() <= 1, "{}: {name} is there twice", self.what);
+        self.all(name).next()
+    }
+
+    /// The `Set-Cookie` header of this cookie.
+    pub(crate) fn set_cookie(&self, name: &str) -> Option<&str> {
+        let start = format!("{name}=");
+        self.all("Set-Cookie").find(|header| header.starts_with(&start))
+    }
+
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}: {:?}\n{}", self.what, self.headers, self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn sees_other(&self, location: &str) -> &Self {
+        self.is(303).has("Location", location)
+    }
+
+    #[track_caller]
+    pub(crate) fn has(&self, name: &str, value: &str) -> &Self {
+        assert_eq!(self.header(name), Some(value), "{}: {name}", self.what);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) -> &Self {
+        assert!(self.text.contains(text), "{} lacks {text:?}:\n{}", self.what, self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn hides(&self, text: &str) -> &Self {
+        assert!(!self.text.contains(text), "{} shows {text:?}:\n{}", self.what, self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// The tag of the input of this name.
+    #[track_caller]
+    pub(crate) fn input(&self, name: &str) -> &str {
+        let marked = format!("name=\"{name}\"");
+        let tag = self.text.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap());
+        let mut found = tag.filter(|tag| tag.contains(&marked));
+        let tag = found.next().ok_or_else(|| format!("{} has no field {name}", self.what));
+        tag.unwrap()
+    }
+}
