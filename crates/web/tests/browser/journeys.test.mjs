@@ -155,7 +155,7 @@ journey("the keyboard alone registers, logs in and logs out", browser, {}, async
   visitor.isAt("/login");
 });
 
-journey("the show-password button shows the password, hides it again, and sends nothing", browser, {}, async (visitor) => {
+journey("the show-password button shows it, hides it again, and sends nothing", browser, {}, async (visitor) => {
   for (const path of ["/register", "/login"]) {
     await visitor.goto(path);
     const password = visitor.field("password");

@@ -13,7 +13,8 @@ const browser = launchBrowser();
 after(async () => (await browser).close());
 
 for (const page of pages) {
-  journey(`the page "${page.name}" can be read and used by everybody, light or dark, wide or narrow`, browser, {}, async (visitor, t) => {
+  const name = `the page "${page.name}" can be read and used by everybody, light or dark, wide or narrow`;
+  journey(name, browser, {}, async (visitor, t) => {
     assert.equal(await openPage(visitor, page), page.status ?? 200);
     assert.match(await visitor.page.title(), /\S/);
     assert.equal(await visitor.page.getByRole("heading", { level: 1 }).count(), 1, "headings of level 1");

@@ -19,7 +19,7 @@ export function launchBrowser() {
   return chromium.launch({
     executablePath: findChromium(),
     // Chromium's sandbox does not work for root.
-    chromiumSandbox: process.getuid() !== 0,
+    chromiumSandbox: process.getuid?.() !== 0,
     args: ["--disable-gpu", "--disable-quic", "--disable-sync"],
     // People's browsers keep the pages they leave: the back button must show nothing private there, too.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
@@ -90,7 +90,7 @@ async function freePort() {
 
 function findChromium() {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  const names = ["chromium", "chromium-browser", "google-chrome"];
   const directories = process.env.PATH.split(delimiter);
   const found = names
     .flatMap((name) => directories.map((directory) => join(directory, name)))

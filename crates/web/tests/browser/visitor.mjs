@@ -43,7 +43,7 @@ export class Visitor {
       reducedMotion: "reduce",
       ...options,
     });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const visitor = new Visitor(site, page);
     await visitor.#watch();
