@@ -15,7 +15,7 @@ pub(crate) fn table(schema: &SchemaManager<'_>, name: &'static str) -> TableCrea
     table
 }
 
-/// A moment in UTC, to the microsecond. MySQL's plain `DATETIME` rounds to seconds.
+/// A moment in UTC, to the microsecond; there is one unless the caller says `null`. MySQL's plain `DATETIME` rounds to seconds.
 pub(crate) fn moment(schema: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     match schema.get_database_backend() {

@@ -13,7 +13,8 @@
 
 mod column;
 mod m20260301_000001_users;
-mod m20260301_000002_sessions;
+mod m20260301_000002_remembered_logins;
+mod m20260301_000003_sessions;
 
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, EntityTrait, QueryOrder, SqliteTransactionMode,
@@ -33,7 +34,8 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20260301_000001_users::Migration),
-            Box::new(m20260301_000002_sessions::Migration),
+            Box::new(m20260301_000002_remembered_logins::Migration),
+            Box::new(m20260301_000003_sessions::Migration),
         ]
     }
 }

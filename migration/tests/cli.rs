@@ -32,15 +32,20 @@ fn it_says_one_line_for_each_migration() {
     let dir = TempDir::new().unwrap();
     assert_eq!(
         out(&run(&dir, &["up"])),
-        "applied m20260301_000001_users\napplied m20260301_000002_sessions\n"
+        "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
+         applied m20260301_000003_sessions\n"
     );
     assert_eq!(out(&run(&dir, &["up"])), "");
-    assert_eq!(out(&run(&dir, &["down"])), "reverted m20260301_000002_sessions\n");
+    assert_eq!(out(&run(&dir, &["down"])), "reverted m20260301_000003_sessions\n");
     assert_eq!(
         out(&run(&dir, &["status"])),
-        "applied m20260301_000001_users\npending m20260301_000002_sessions\n"
+        "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
+         pending m20260301_000003_sessions\n"
     );
-    assert_eq!(out(&run(&dir, &["down", "5"])), "reverted m20260301_000001_users\n");
+    assert_eq!(
+        out(&run(&dir, &["down", "5"])),
+        "reverted m20260301_000002_remembered_logins\nreverted m20260301_000001_users\n"
+    );
 }
 
 #[test]

@@ -7,7 +7,8 @@ use sea_orm_migration::sea_orm::{
 };
 use tempfile::TempDir;
 
-const ALL: [&str; 2] = ["m20260301_000001_users", "m20260301_000002_sessions"];
+const ALL: [&str; 3] =
+    ["m20260301_000001_users", "m20260301_000002_remembered_logins", "m20260301_000003_sessions"];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {
     let file = dir.path().join("test.db");
@@ -36,8 +37,9 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let first = schema(&db).await;
     assert!(first.iter().any(|line| line.starts_with("index users_email_canonical_key ")));
     assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
-    assert_eq!(down(&db, 9).await.unwrap(), [ALL[1], ALL[0]]);
-    assert!(!schema(&db).await.iter().any(|line| line.contains("users")));
+    assert_eq!(down(&db, 9).await.unwrap(), [ALL[2], ALL[1], ALL[0]]);
+    let left = schema(&db).await;
+    assert!(left.iter().all(|line| line.contains("seaql_migrations")), "{left:?}");
     assert_eq!(up(&db).await.unwrap(), ALL);
     assert_eq!(schema(&db).await, first);
 }
@@ -47,10 +49,10 @@ async fn down_takes_back_the_newest_first_and_no_more_than_asked() {
     let dir = TempDir::new().unwrap();
     let db = open(&dir).await;
     up(&db).await.unwrap();
-    assert_eq!(down(&db, 1).await.unwrap(), [ALL[1]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(1));
-    assert_eq!(up(&db).await.unwrap(), [ALL[1]]);
+    assert_eq!(down(&db, 1).await.unwrap(), [ALL[2]]);
     assert_eq!(status(&db).await.unwrap(), pending_from(2));
+    assert_eq!(up(&db).await.unwrap(), [ALL[2]]);
+    assert_eq!(status(&db).await.unwrap(), pending_from(3));
 }
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
         applied.extend(run.await.unwrap().unwrap());
     }
     assert_eq!(applied, ALL, "each migration was applied by one of them");
-    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(2));
+    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(3));
 }
 
 #[tokio::test]
@@ -108,17 +110,62 @@ async fn a_database_of_a_newer_version_is_refused() {
     assert_eq!(schema(&db).await, before);
 }
 
-#[tokio::test]
-async fn a_user_takes_their_sessions_along() {
-    let dir = TempDir::new().unwrap();
-    let db = open(&dir).await;
+const ADA: &str = "INSERT INTO users VALUES (x'01', 'a@b.c', 'a@b.c', 'a', NULL, 1, '', '')";
+const REMEMBERED: &str = "INSERT INTO remembered_logins \
+     VALUES (x'02', x'01', x'03', x'04', NULL, NULL, NULL, '', '', '')";
+
+/// One session of a login that is remembered, and one of a login that is not.
+async fn with_sessions(dir: &TempDir) -> DatabaseConnection {
+    let db = open(dir).await;
     up(&db).await.unwrap();
     for sql in [
-        "INSERT INTO users VALUES (x'01', 'a@b.c', 'a@b.c', 'a', NULL, 1, '', '')",
-        "INSERT INTO sessions VALUES (x'02', x'01', x'03', NULL, NULL, '', '', '', '')",
-        "DELETE FROM users",
+        ADA,
+        REMEMBERED,
+        "INSERT INTO sessions VALUES (x'05', x'01', x'02', x'06', NULL, NULL, '', NULL, '', '')",
+        "INSERT INTO sessions VALUES (x'07', x'01', NULL, x'08', NULL, NULL, '', '', '', '')",
     ] {
         db.execute_unprepared(sql).await.unwrap();
     }
+    db
+}
+
+#[tokio::test]
+async fn a_user_takes_their_sessions_and_remembered_logins_along() {
+    let dir = TempDir::new().unwrap();
+    let db = with_sessions(&dir).await;
+    db.execute_unprepared("DELETE FROM users").await.unwrap();
     assert_eq!(ask(&db, "SELECT hex(id) FROM sessions").await, [""; 0]);
+    assert_eq!(ask(&db, "SELECT hex(id) FROM remembered_logins").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_remembered_login_takes_its_sessions_along_and_no_other() {
+    let dir = TempDir::new().unwrap();
+    let db = with_sessions(&dir).await;
+    db.execute_unprepared("DELETE FROM sessions WHERE id = x'05'").await.unwrap();
+    assert_eq!(ask(&db, "SELECT hex(id) FROM remembered_logins").await, ["02"]);
+    let dir = TempDir::new().unwrap();
+    let db = with_sessions(&dir).await;
+    db.execute_unprepared("DELETE FROM remembered_logins").await.unwrap();
+    assert_eq!(ask(&db, "SELECT hex(id) FROM sessions").await, ["07"]);
+}
+
+#[tokio::test]
+async fn a_series_belongs_to_one_remembered_login() {
+    let dir = TempDir::new().unwrap();
+    let db = with_sessions(&dir).await;
+    let twin = REMEMBERED.replace("x'02'", "x'09'");
+    db.execute_unprepared(&twin).await.unwrap_err();
+    db.execute_unprepared(&twin.replace("x'03'", "x'0A'")).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_step_down_works_on_a_database_in_use() {
+    let dir = TempDir::new().unwrap();
+    let db = with_sessions(&dir).await;
+    for left in (0..ALL.len()).rev() {
+        assert_eq!(down(&db, 1).await.unwrap(), [ALL[left]]);
+        assert_eq!(status(&db).await.unwrap(), pending_from(left));
+    }
+    assert_eq!(up(&db).await.unwrap(), ALL);
 }

@@ -2,7 +2,7 @@
 //!
 //! Every type here is either a fact that has been checked ([`EmailAddress`], [`Username`],
 //! [`Password`], [`SecretToken`]), a thing that is saved ([`User`], [`Session`]), or a port through
-//! which saving happens ([`UserStore`], [`SessionStore`]). Time and randomness come in as
+//! which saving happens ([`UserStore`], [`SessionStore`], [`RememberStore`]). Time and randomness come in as
 //! arguments, so each rule can be tested to the second.
 //!
 //! # Where to add what
@@ -31,9 +31,9 @@ pub mod memory;
 pub use clock::{Clock, SystemClock};
 pub use email::{EmailAddress, EmailError};
 pub use password::{Password, PasswordContext, PasswordError, PasswordHash, PasswordPolicy};
-pub use session::{Client, Session, SessionId, SessionLifetimes};
-pub use store::{SessionStore, Store, StoreError, UserStore};
-pub use token::{SecretToken, TokenDigest, TokenError};
+pub use session::{Client, Remembered, RememberedId, Session, SessionId, SessionLifetimes};
+pub use store::{RememberStore, SessionStore, Store, StoreError, UserStore};
+pub use token::{RememberToken, SecretToken, TokenDigest, TokenError};
 pub use user::{User, UserId};
 pub use username::{Username, UsernameError};
 

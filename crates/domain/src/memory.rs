@@ -1,13 +1,19 @@
 //! A store that lives in memory and is gone with the program.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::store::{Field, SessionGrant, SessionStore, Store, StoreError, UserStore};
-use crate::{EmailAddress, PasswordHash, Session, SessionId, TokenDigest, User, UserId};
+use crate::store::{
+    Field, RememberOutcome, RememberStore, RememberUse, SessionGrant, SessionRenewal, SessionStore,
+    Store, StoreError, UserStore,
+};
+use crate::{
+    EmailAddress, PasswordHash, Remembered, RememberedId, Session, SessionId, TokenDigest, User,
+    UserId,
+};
 
 /// Keeps users and sessions in memory. A clone is the same store.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +23,15 @@ pub struct MemoryStore(Arc<Mutex<State>>);
 struct State {
     users: HashMap<UserId, User>,
     sessions: HashMap<SessionId, (TokenDigest, Session)>,
+    remembered: HashMap<RememberedId, Series>,
+}
+
+#[derive(Debug)]
+struct Series {
+    remembered: Remembered,
+    series: TokenDigest,
+    secret: TokenDigest,
+    previous: Option<TokenDigest>,
 }
 
 impl MemoryStore {
@@ -27,8 +42,19 @@ impl MemoryStore {
 }
 
 impl State {
+    /// Also ends remembered logins, except the one that `keep` belongs to.
     fn end_sessions(&mut self, user: UserId, keep: Option<SessionId>) -> u64 {
+        let kept = keep.and_then(|id| self.sessions.get(&id)?.1.remembered);
+        self.remembered.retain(|id, s| s.remembered.user_id != user || Some(*id) == kept);
         self.remove_sessions(|session| session.user_id == user && Some(session.id) != keep)
+    }
+
+    fn end_remembered(&mut self, mut gone: impl FnMut(&Series) -> bool) -> u64 {
+        let before = self.remembered.len();
+        self.remembered.retain(|_, series| !gone(series));
+        let left: HashSet<RememberedId> = self.remembered.keys().copied().collect();
+        self.remove_sessions(|session| session.remembered.is_some_and(|id| !left.contains(&id)));
+        (before - self.remembered.len()) as u64
     }
 
     fn remove_sessions(&mut self, mut gone: impl FnMut(&Session) -> bool) -> u64 {
@@ -85,6 +111,10 @@ impl UserStore for MemoryStore {
         };
         user.password_hash = Some(hash.clone());
         user.updated_at = now;
+        let kept = keep.and_then(|kept| state.sessions.get_mut(&kept));
+        if let Some((_, kept)) = kept.filter(|(_, kept)| kept.user_id == id) {
+            kept.remembered = None;
+        }
         state.end_sessions(id, keep);
         Ok(true)
     }
@@ -134,10 +164,21 @@ impl SessionStore for MemoryStore {
             let proven = grant.proof.is_none_or(|hash| user.password_hash.as_ref() == Some(hash));
             user.is_active && proven
         });
-        if !stands {
+        let login_stands = grant.remember.is_some()
+            || session.remembered.is_none_or(|id| {
+                let login = state.remembered.get(&id);
+                login.is_some_and(|login| login.remembered.user_id == session.user_id)
+            });
+        if !stands || !login_stands {
             return Ok(false);
         }
         state.sessions.insert(session.id, (*grant.token, session.clone()));
+        if let Some(grant) = grant.remember {
+            let (remembered, series, secret) =
+                (grant.remembered.clone(), *grant.series, *grant.secret);
+            let series = Series { remembered, series, secret, previous: None };
+            state.remembered.insert(grant.remembered.id, series);
+        }
         let too_many = state.newest_first(session.user_id);
         for old in too_many.iter().skip(grant.max_per_user as usize) {
             state.sessions.remove(&old.id);
@@ -160,15 +201,35 @@ impl SessionStore for MemoryStore {
         Ok(self.state().newest_first(user))
     }
 
-    async fn touch_session(&self, id: SessionId, now: OffsetDateTime) -> Result<(), StoreError> {
-        if let Some((_, session)) = self.state().sessions.get_mut(&id) {
-            session.last_seen_at = session.last_seen_at.max(now);
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for (id, at) in seen {
+            if let Some((_, session)) = state.sessions.get_mut(id) {
+                session.last_seen_at = session.last_seen_at.max(*at);
+            }
         }
         Ok(())
     }
 
+    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some((token, session)) = state.sessions.get_mut(&renewal.id) else { return Ok(false) };
+        *token = *renewal.token;
+        session.client = renewal.client.clone();
+        session.authenticated_at = Some(renewal.authenticated_at);
+        session.last_seen_at = session.last_seen_at.max(renewal.authenticated_at);
+        Ok(true)
+    }
+
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        Ok(self.state().remove_sessions(|s| s.id == id && s.user_id == user) > 0)
+        let mut state = self.state();
+        let found = state.sessions.get(&id).map(|(_, session)| session.clone());
+        let Some(session) = found.filter(|session| session.user_id == user) else {
+            return Ok(false);
+        };
+        state.end_remembered(|series| Some(series.remembered.id) == session.remembered);
+        state.sessions.remove(&id);
+        Ok(true)
     }
 
     async fn end_sessions_of(
@@ -188,6 +249,57 @@ impl SessionStore for MemoryStore {
         let mut left = limit;
         Ok(self.state().remove_sessions(|s| {
             let gone = left > 0 && (s.expires_at < now || s.last_seen_at < idle_since);
+            left -= u32::from(gone);
+            gone
+        }))
+    }
+}
+
+#[async_trait]
+impl RememberStore for MemoryStore {
+    async fn use_remembered(&self, used: RememberUse<'_>) -> Result<RememberOutcome, StoreError> {
+        let mut state = self.state();
+        let State { users, remembered, .. } = &mut *state;
+        let found = remembered.values_mut().find(|series| series.series == *used.series);
+        let Some(series) = found.filter(|series| used.now < series.remembered.expires_at) else {
+            return Ok(RememberOutcome::Unknown);
+        };
+        let user = users.get(&series.remembered.user_id).filter(|user| user.is_active).cloned();
+        let Some(user) = user else { return Ok(RememberOutcome::Unknown) };
+        if series.secret == *used.secret {
+            series.previous = Some(std::mem::replace(&mut series.secret, *used.next));
+            series.remembered.used_at = used.now;
+            return Ok(RememberOutcome::Rotated(series.remembered.clone(), user));
+        }
+        let stale = series.remembered.clone();
+        if series.previous == Some(*used.secret) && stale.used_at >= used.grace_since {
+            return Ok(RememberOutcome::Parallel(stale, user));
+        }
+        state.end_remembered(|series| series.remembered.id == stale.id);
+        Ok(RememberOutcome::Stolen(stale))
+    }
+
+    async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {
+        let state = self.state();
+        let all = state.remembered.values().map(|series| &series.remembered);
+        let mut all: Vec<_> = all.filter(|r| r.user_id == user).cloned().collect();
+        all.sort_by_key(|r| std::cmp::Reverse((r.created_at, r.id)));
+        Ok(all)
+    }
+
+    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError> {
+        let is_it = |s: &Series| s.remembered.id == id && s.remembered.user_id == user;
+        Ok(self.state().end_remembered(is_it) > 0)
+    }
+
+    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
+        Ok(self.state().end_remembered(|s| s.series == *series) > 0)
+    }
+
+    async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        let mut left = limit;
+        Ok(self.state().end_remembered(|s| {
+            let gone = left > 0 && s.remembered.expires_at < now;
             left -= u32::from(gone);
             gone
         }))

@@ -35,6 +35,33 @@ impl Client {
     }
 }
 
+uuid_v7_id! {
+    /// Names a remembered login to the service. It opens nothing: that takes its token.
+    RememberedId
+}
+
+/// That a user asked to be remembered on one client: what begins new sessions there after the old
+/// ones have ended, until it ends itself.
+///
+/// Its token has two halves. The series stays the same and finds it; the secret is replaced each
+/// time it is used, so that a stolen one shows: whichever of two bearers comes second brings a
+/// secret that has been used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Its name.
+    pub id: RememberedId,
+    /// Who is remembered.
+    pub user_id: UserId,
+    /// The client that it was given to.
+    pub client: Client,
+    /// When it began.
+    pub created_at: OffsetDateTime,
+    /// When it was last used.
+    pub used_at: OffsetDateTime,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+}
+
 /// That a user is logged in on one client, from a login until it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -46,8 +73,11 @@ pub struct Session {
     pub client: Client,
     /// When it began.
     pub created_at: OffsetDateTime,
-    /// When the user last proved who they are in it; what makes it fresh.
-    pub authenticated_at: OffsetDateTime,
+    /// The remembered login that it belongs to; the two end together.
+    pub remembered: Option<RememberedId>,
+    /// When the user last proved who they are in it, which is what makes it fresh; `None` when it
+    /// began because they were remembered.
+    pub authenticated_at: Option<OffsetDateTime>,
     /// When it was last used. Written behind: up to a minute late.
     pub last_seen_at: OffsetDateTime,
     /// When it ends, however much it is used.
@@ -65,6 +95,9 @@ pub struct SessionLifetimes {
     pub absolute: Duration,
     /// A login counts as fresh for so long; 10 minutes by default (ASVS 7.5.1).
     pub fresh: Duration,
+    /// A remembered login ends so long after it began; 14 days by default (NIST SP 800-63B-4,
+    /// section 2.1.3: at most 30 days).
+    pub remembered: Duration,
 }
 
 impl Default for SessionLifetimes {
@@ -73,14 +106,8 @@ impl Default for SessionLifetimes {
             idle: Duration::minutes(30),
             absolute: Duration::hours(12),
             fresh: Duration::minutes(10),
+            remembered: Duration::days(14),
         }
-    }
-}
-
-impl SessionLifetimes {
-    /// How stale `last_seen_at` may get in the store: a minute, less where sessions idle out soon.
-    pub fn touch_interval(&self) -> Duration {
-        Duration::MINUTE.min(self.idle / 30)
     }
 }
 
@@ -92,7 +119,7 @@ impl Session {
 
     /// Whether the user proved who they are a short while before `now`.
     pub fn is_fresh(&self, now: OffsetDateTime, lifetimes: &SessionLifetimes) -> bool {
-        now < self.authenticated_at.saturating_add(lifetimes.fresh)
+        self.authenticated_at.is_some_and(|proven| now < proven.saturating_add(lifetimes.fresh))
     }
 }
 
@@ -111,8 +138,9 @@ mod tests {
             id: SessionId::generate(START, rng),
             user_id: UserId::generate(START, rng),
             client: Client::default(),
+            remembered: None,
             created_at: START,
-            authenticated_at: START,
+            authenticated_at: Some(START),
             last_seen_at: START,
             expires_at: START + Duration::hours(12),
         }
@@ -141,6 +169,12 @@ mod tests {
         let (lifetimes, session) = (SessionLifetimes::default(), session());
         assert!(session.is_fresh(START + Duration::seconds(599), &lifetimes));
         assert!(!session.is_fresh(START + Duration::seconds(600), &lifetimes));
+    }
+
+    #[test]
+    fn a_session_of_somebody_who_was_only_remembered_is_never_fresh() {
+        let session = Session { authenticated_at: None, ..session() };
+        assert!(!session.is_fresh(START, &SessionLifetimes::default()));
     }
 
     #[test]

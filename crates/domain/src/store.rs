@@ -9,7 +9,10 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::{EmailAddress, PasswordHash, Session, SessionId, TokenDigest, User, UserId};
+use crate::{
+    Client, EmailAddress, PasswordHash, Remembered, RememberedId, Session, SessionId, TokenDigest,
+    User, UserId,
+};
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +82,8 @@ pub trait UserStore: Send + Sync {
     /// When the store cannot say.
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
 
-    /// Sets a new password and ends all sessions of the user except `keep`. False when there is no
-    /// such user.
+    /// Sets a new password, and ends all sessions of the user except `keep` and all of their
+    /// remembered logins. False when there is no such user.
     ///
     /// # Errors
     ///
@@ -105,8 +108,8 @@ pub trait UserStore: Send + Sync {
         to: &PasswordHash,
     ) -> Result<bool, StoreError>;
 
-    /// Lets a user in, or shuts them out, which ends all of their sessions. False when there is no
-    /// such user.
+    /// Lets a user in, or shuts them out, which ends all of their sessions and remembered logins.
+    /// False when there is no such user.
     ///
     /// # Errors
     ///
@@ -136,16 +139,43 @@ pub struct SessionGrant<'a> {
     /// The password hash that the user's attempt was checked against; `None` when they proved who
     /// they are in another way.
     pub proof: Option<&'a PasswordHash>,
+    /// The remembered login that begins with the session, if one does.
+    pub remember: Option<RememberGrant<'a>>,
     /// How many sessions the user may have with this one; the oldest end.
     pub max_per_user: u32,
+}
+
+/// A remembered login to be saved.
+#[derive(Clone, Copy, Debug)]
+pub struct RememberGrant<'a> {
+    /// The remembered login.
+    pub remembered: &'a Remembered,
+    /// What its series is recognised by.
+    pub series: &'a TokenDigest,
+    /// What its first secret is recognised by.
+    pub secret: &'a TokenDigest,
+}
+
+/// A session whose token is replaced because its user has proven who they are once more.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRenewal<'a> {
+    /// The session.
+    pub id: SessionId,
+    /// What its new token is recognised by. The old one opens nothing any more.
+    pub token: &'a TokenDigest,
+    /// The client that proved it.
+    pub client: &'a Client,
+    /// When.
+    pub authenticated_at: OffsetDateTime,
 }
 
 /// Keeps sessions.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Saves a session if what it rests on still holds: the user is there, is active, and has the
-    /// password hash that was checked. False when not, so that a login that was under way while the
-    /// password changed leaves no session behind.
+    /// password hash that was checked; the remembered login that it belongs to stands, or begins
+    /// with it. False when not, so that a login that was under way while the password changed leaves
+    /// no session behind.
     ///
     /// # Errors
     ///
@@ -169,21 +199,30 @@ pub trait SessionStore: Send + Sync {
     /// When the store cannot say.
     async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
 
-    /// Notes that a session was used; never moves the time back.
+    /// Notes when sessions were last used; never moves a time back.
     ///
     /// # Errors
     ///
     /// When nothing was noted.
-    async fn touch_session(&self, id: SessionId, now: OffsetDateTime) -> Result<(), StoreError>;
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError>;
 
-    /// Ends a session, if it is this user's. False when they have none of that id.
+    /// Replaces the token of a session. False when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the old token still stands.
+    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError>;
+
+    /// Ends a session and the remembered login that it belongs to, if it is this user's. False when
+    /// they have none of that id.
     ///
     /// # Errors
     ///
     /// When the session still stands.
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError>;
 
-    /// Ends all sessions of a user except `keep`, and says how many ended.
+    /// Ends all sessions of a user except `keep`, and all remembered logins except the one that
+    /// `keep` belongs to. Says how many sessions ended.
     ///
     /// # Errors
     ///
@@ -195,7 +234,7 @@ pub trait SessionStore: Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Removes at most `limit` sessions that have expired before `now` or were last used before
-    /// `idle_since`, and says how many.
+    /// `idle_since`, and says how many. A remembered login outlives its sessions.
     ///
     /// # Errors
     ///
@@ -208,9 +247,81 @@ pub trait SessionStore: Send + Sync {
     ) -> Result<u64, StoreError>;
 }
 
+/// What somebody presents who claims to be remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct RememberUse<'a> {
+    /// What the presented series is recognised by.
+    pub series: &'a TokenDigest,
+    /// What the presented secret is recognised by.
+    pub secret: &'a TokenDigest,
+    /// What takes the secret's place.
+    pub next: &'a TokenDigest,
+    /// When it is presented.
+    pub now: OffsetDateTime,
+    /// A secret that was replaced at or after this moment is still good, for requests that were
+    /// under way together.
+    pub grace_since: OffsetDateTime,
+}
+
+/// What a presented secret came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RememberOutcome {
+    /// It was the current one, and `next` has taken its place.
+    Rotated(Remembered, User),
+    /// It was replaced a moment ago by a request that was under way together with this one.
+    /// Nothing has changed.
+    Parallel(Remembered, User),
+    /// It was replaced before: somebody else has used it. The remembered login and all sessions
+    /// that belong to it have ended.
+    Stolen(Remembered),
+    /// There is no such remembered login, it has expired, or its user may not log in.
+    Unknown,
+}
+
+/// Keeps remembered logins. They begin with a session, in [`SessionStore::insert_session`].
+#[async_trait]
+pub trait RememberStore: Send + Sync {
+    /// Uses a remembered login.
+    ///
+    /// # Errors
+    ///
+    /// When nothing has changed.
+    async fn use_remembered(&self, used: RememberUse<'_>) -> Result<RememberOutcome, StoreError>;
+
+    /// The remembered logins of a user, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError>;
+
+    /// Ends a remembered login and all sessions that belong to it, if it is this user's. False when
+    /// they have none of that id.
+    ///
+    /// # Errors
+    ///
+    /// When it still stands.
+    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError>;
+
+    /// Ends the remembered login of this series, whoever's it is, and all sessions that belong to
+    /// it. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it still stands.
+    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError>;
+
+    /// Removes at most `limit` remembered logins that have expired before `now`, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was removed.
+    async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
+}
+
 /// All that the service needs saved.
 #[async_trait]
-pub trait Store: UserStore + SessionStore {
+pub trait Store: UserStore + SessionStore + RememberStore {
     /// Whether the store can serve: it is reached, and its schema is the one this program uses.
     ///
     /// # Errors

@@ -6,10 +6,10 @@ use sea_orm::{
 };
 
 use crate::connect::{ConnectError, Connections, connect};
-use crate::entity::{session, user};
+use crate::entity::{remembered, session, user};
 use crate::error::unavailable;
 
-/// A database of users and sessions.
+/// A database of users, sessions and remembered logins.
 ///
 /// What a method has answered for is on the disk. Reading waits for no writer; writers wait for
 /// each other, in this program and in others, and give up after a few seconds with
@@ -69,6 +69,7 @@ impl Store for Database {
         // Names every column and reads no row.
         user::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
         session::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
+        remembered::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
         Ok(())
     }
 }

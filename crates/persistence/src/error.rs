@@ -25,9 +25,16 @@ pub(crate) fn unread<E: EntityTrait>(error: DbErr) -> StoreError {
     unread_as::<E>("", error).unwrap_or_else(unavailable)
 }
 
+/// The error of reading rows of two entities at once.
+pub(crate) fn unread_two<A: EntityTrait, B: EntityTrait>(error: DbErr) -> StoreError {
+    unread_as::<A>("A_", error)
+        .or_else(|error| unread_as::<B>("B_", error))
+        .unwrap_or_else(unavailable)
+}
+
 /// The error of a value of `E` whose type is not its column's, where the names of the columns in
 /// the result begin with `prefix`; or else the error as it was.
-pub(crate) fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<StoreError, DbErr> {
+fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<StoreError, DbErr> {
     let DbErr::Query(RuntimeErr::SqlxError(inner)) = &error else {
         return Err(error);
     };

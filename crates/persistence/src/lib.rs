@@ -1,4 +1,4 @@
-//! Countersign's users and sessions in an SQL database.
+//! Countersign's users, sessions and remembered logins in an SQL database.
 //!
 //! A [`Database`] is a store of `countersign-domain`: connect it, bring its schema up to date with
 //! `countersign-migration` through [`Database::connection`], and hand it to the service. Nothing
@@ -14,6 +14,7 @@ mod connect;
 mod database;
 mod entity;
 mod error;
+mod remembered;
 mod row;
 mod session;
 mod user;

@@ -1,13 +1,16 @@
 //! That queries use their indexes, and that both kinds of connection are as promised.
 
-use countersign_domain::{EmailAddress, OffsetDateTime, SessionId, TokenDigest, UserId};
+use countersign_domain::store::{RememberOutcome, RememberUse};
+use countersign_domain::{
+    EmailAddress, OffsetDateTime, RememberStore, SessionId, TokenDigest, UserId,
+};
 use sea_orm::prelude::Uuid;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement, TransactionTrait,
 };
 use tempfile::TempDir;
 
-use crate::{Database, session, user};
+use crate::{Database, remembered, session, user};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -50,6 +53,10 @@ async fn every_query_uses_an_index() {
         (plan(db, &session::beyond(user_id, 9)).await, of_user),
         (plan(db, &session::sessions_but(user_id, Some(session_id))).await, of_user),
         (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
+        (
+            plan(db, &session::touch(session_id, NOW)).await,
+            "INDEX sqlite_autoindex_sessions_1 (id=?)",
+        ),
         (by_token, "(token_digest=?)"),
         (by_email, "(email_canonical=?)"),
         (purge, "MULTI-INDEX OR"),
@@ -57,6 +64,52 @@ async fn every_query_uses_an_index() {
     for (plan, index) in all {
         assert!(plan.contains(index) && !plan.contains("SCAN sessions"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn every_query_of_remembered_logins_uses_an_index() {
+    let (database, _dir) = database().await;
+    let db = database.reader();
+    let (user_id, session_id) = (UserId::from_uuid(Uuid::nil()), SessionId::from_uuid(Uuid::nil()));
+    let token = TokenDigest::from_bytes(&[0; 32]).unwrap();
+
+    let by_series = plan(db, &remembered::by_series(&token)).await;
+    assert!(by_series.contains("users USING INDEX sqlite_autoindex_users_1"), "{by_series}");
+    let of_user = "INDEX remembered_logins_user_id_created_at_idx (user_id=?)";
+    let that_of = plan(db, &remembered::that_of(user_id, session_id)).await;
+    let all_but = plan(db, &remembered::remembered_but(user_id, Some(session_id))).await;
+    let expired = plan(db, &remembered::expired(NOW, 9)).await;
+    for plan in [&that_of, &all_but] {
+        assert!(plan.contains("sessions USING INDEX sqlite_autoindex_sessions_1"), "{plan}");
+    }
+    for plan in [&that_of, &all_but, &expired] {
+        // What the foreign key looks for.
+        assert!(plan.contains("INDEX sessions_remembered_id_idx (remembered_id=?)"), "{plan}");
+    }
+    let all = [
+        (by_series, "INDEX remembered_logins_series_digest_key (series_digest=?)"),
+        (plan(db, &remembered::newest_first(user_id)).await, of_user),
+        (that_of, of_user),
+        (all_but, of_user),
+        (expired, "INDEX remembered_logins_expires_at_idx (expires_at<?)"),
+    ];
+    for (plan, index) in all {
+        let scans = ["SCAN sessions", "SCAN remembered_logins", "SCAN users"];
+        assert!(plan.contains(index) && !scans.iter().any(|scan| plan.contains(scan)), "{plan}");
+    }
+}
+
+/// Anybody may make up a series, as often as they like.
+#[tokio::test]
+async fn a_series_that_was_made_up_waits_for_no_writer() {
+    let (database, _dir) = database().await;
+    let token = &TokenDigest::from_bytes(&[0; 32]).unwrap();
+    let change = database.begin().await.unwrap();
+    let used =
+        RememberUse { series: token, secret: token, next: token, now: NOW, grace_since: NOW };
+    let outcome = database.use_remembered(used).await.unwrap();
+    assert_eq!(outcome, RememberOutcome::Unknown);
+    change.rollback().await.unwrap();
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use countersign_domain::store::RememberGrant;
 use countersign_domain::{
-    Client, EmailAddress, OffsetDateTime, PasswordHash, Session, SessionId, StoreError,
-    TokenDigest, User, UserId, Username,
+    Client, EmailAddress, OffsetDateTime, PasswordHash, Remembered, RememberedId, Session,
+    SessionId, StoreError, TokenDigest, User, UserId, Username,
 };
 use sea_orm::prelude::TimeDateTime;
 
-use crate::entity::{session, user};
+use crate::entity::{remembered, session, user};
 use crate::error::corrupt;
 
 /// A moment as every database keeps it alike: in UTC, without saying so. SQLite compares it as
@@ -16,6 +17,25 @@ use crate::error::corrupt;
 pub(crate) fn moment(at: OffsetDateTime) -> TimeDateTime {
     let at = at.to_utc();
     TimeDateTime::new(at.date(), at.time())
+}
+
+/// What a token is recognised by, as a column keeps it.
+pub(crate) fn bytes(digest: &TokenDigest) -> Vec<u8> {
+    digest.as_bytes().to_vec()
+}
+
+/// The address of a client, as a column keeps it.
+pub(crate) fn address(client: &Client) -> Option<String> {
+    client.address.map(|address| address.to_string())
+}
+
+fn client(
+    table: &'static str,
+    address: Option<String>,
+    user_agent: Option<String>,
+) -> Result<Client, StoreError> {
+    let address = address.map(|written| written.parse::<IpAddr>()).transpose();
+    Ok(Client { address: address.map_err(corrupt(table, "address"))?, user_agent })
 }
 
 impl From<&User> for user::Model {
@@ -54,11 +74,12 @@ pub(crate) fn session_row(session: &Session, token: &TokenDigest) -> session::Mo
     session::Model {
         id: session.id.as_uuid(),
         user_id: session.user_id.as_uuid(),
-        token_digest: token.as_bytes().to_vec(),
-        address: session.client.address.map(|address| address.to_string()),
+        remembered_id: session.remembered.as_ref().map(RememberedId::as_uuid),
+        token_digest: bytes(token),
+        address: address(&session.client),
         user_agent: session.client.user_agent.clone(),
         created_at: moment(session.created_at),
-        authenticated_at: moment(session.authenticated_at),
+        authenticated_at: session.authenticated_at.map(moment),
         last_seen_at: moment(session.last_seen_at),
         expires_at: moment(session.expires_at),
     }
@@ -68,18 +89,70 @@ impl TryFrom<session::Model> for Session {
     type Error = StoreError;
 
     fn try_from(row: session::Model) -> Result<Self, StoreError> {
-        let address = row.address.map(|written| written.parse::<IpAddr>()).transpose();
         Ok(Self {
             id: SessionId::from_uuid(row.id),
             user_id: UserId::from_uuid(row.user_id),
-            client: Client {
-                address: address.map_err(corrupt("sessions", "address"))?,
-                user_agent: row.user_agent,
-            },
+            client: client("sessions", row.address, row.user_agent)?,
+            remembered: row.remembered_id.map(RememberedId::from_uuid),
             created_at: row.created_at.assume_utc(),
-            authenticated_at: row.authenticated_at.assume_utc(),
+            authenticated_at: row.authenticated_at.map(TimeDateTime::assume_utc),
             last_seen_at: row.last_seen_at.assume_utc(),
             expires_at: row.expires_at.assume_utc(),
+        })
+    }
+}
+
+pub(crate) fn remembered_row(grant: RememberGrant<'_>) -> remembered::Model {
+    let remembered = grant.remembered;
+    remembered::Model {
+        id: remembered.id.as_uuid(),
+        user_id: remembered.user_id.as_uuid(),
+        series_digest: bytes(grant.series),
+        secret_digest: bytes(grant.secret),
+        previous_digest: None,
+        address: address(&remembered.client),
+        user_agent: remembered.client.user_agent.clone(),
+        created_at: moment(remembered.created_at),
+        used_at: moment(remembered.used_at),
+        expires_at: moment(remembered.expires_at),
+    }
+}
+
+impl TryFrom<remembered::Model> for Remembered {
+    type Error = StoreError;
+
+    fn try_from(row: remembered::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: RememberedId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            client: client("remembered_logins", row.address, row.user_agent)?,
+            created_at: row.created_at.assume_utc(),
+            used_at: row.used_at.assume_utc(),
+            expires_at: row.expires_at.assume_utc(),
+        })
+    }
+}
+
+/// A remembered login with the secrets that it may be presented with.
+pub(crate) struct Series {
+    pub(crate) remembered: Remembered,
+    pub(crate) secret: TokenDigest,
+    pub(crate) previous: Option<TokenDigest>,
+}
+
+impl TryFrom<remembered::Model> for Series {
+    type Error = StoreError;
+
+    fn try_from(row: remembered::Model) -> Result<Self, StoreError> {
+        let digest = |column, bytes: &[u8]| {
+            let digest = TokenDigest::from_bytes(bytes).ok_or("it is not 32 bytes long");
+            digest.map_err(corrupt("remembered_logins", column))
+        };
+        let previous = row.previous_digest.as_deref();
+        Ok(Self {
+            secret: digest("secret_digest", &row.secret_digest)?,
+            previous: previous.map(|bytes| digest("previous_digest", bytes)).transpose()?,
+            remembered: row.try_into()?,
         })
     }
 }

@@ -1,25 +1,24 @@
 use async_trait::async_trait;
-use countersign_domain::store::SessionGrant;
+use countersign_domain::store::{SessionGrant, SessionRenewal};
 use countersign_domain::{
     OffsetDateTime, Session, SessionId, SessionStore, StoreError, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, Condition, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, SelectTwoRequired,
+    ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select, SelectTwoRequired, UpdateMany,
 };
 
 use crate::Database;
 use crate::entity::session::{Column, Entity};
-use crate::entity::user;
-use crate::error::{unavailable, unread, unread_as};
-use crate::row::{moment, session_row};
+use crate::entity::{remembered, user};
+use crate::error::{unavailable, unread, unread_two};
+use crate::remembered::{remembered_but, that_of};
+use crate::row::{address, bytes, moment, remembered_row, session_row};
 
 pub(crate) fn by_token(token: &TokenDigest) -> SelectTwoRequired<Entity, user::Entity> {
-    Entity::find()
-        .filter(Column::TokenDigest.eq(token.as_bytes().to_vec()))
-        .find_both_related(user::Entity)
+    Entity::find().filter(Column::TokenDigest.eq(bytes(token))).find_both_related(user::Entity)
 }
 
 pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
@@ -41,7 +40,7 @@ pub(crate) fn sessions_but(user: UserId, keep: Option<SessionId>) -> DeleteMany<
 /// The sessions of a user that are too many.
 pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    these(newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs()))
+    these(newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs()), Column::Id)
 }
 
 /// At most `limit` sessions that are over.
@@ -53,14 +52,49 @@ pub(crate) fn dead(
     let over = Condition::any()
         .add(Column::ExpiresAt.lt(moment(now)))
         .add(Column::LastSeenAt.lt(moment(idle_since)));
-    these(Entity::find().filter(over).limit(u64::from(limit)))
+    these(Entity::find().filter(over).limit(u64::from(limit)), Column::Id)
 }
 
 /// A deletion of what a limited query finds. MySQL takes a limit in no subquery but this kind.
-fn these(sessions: Select<Entity>) -> DeleteMany<Entity> {
-    let found: SelectStatement = sessions.select_only().column(Column::Id).into_query();
-    let ids = Query::select().column(Column::Id).from_subquery(found, "found").take();
-    Entity::delete_many().filter(Column::Id.in_subquery(ids))
+pub(crate) fn these<E: EntityTrait>(rows: Select<E>, id: E::Column) -> DeleteMany<E> {
+    let found: SelectStatement = rows.select_only().column(id).into_query();
+    let ids = Query::select().column(id).from_subquery(found, "found").take();
+    E::delete_many().filter(id.in_subquery(ids))
+}
+
+/// Notes that a session was used, unless it was used later.
+pub(crate) fn touch(id: SessionId, at: OffsetDateTime) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::LastSeenAt, Expr::value(moment(at)))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::LastSeenAt.lt(moment(at)))
+}
+
+/// Makes a session of a user belong to no remembered login.
+pub(crate) fn unremember(user: UserId, id: SessionId) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::RememberedId, Expr::value(None::<Uuid>))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::UserId.eq(user.as_uuid()))
+}
+
+/// Saves the remembered login that begins with a session, or says whether the one that the session
+/// is to belong to still stands.
+async fn belongs(db: &impl ConnectionTrait, grant: &SessionGrant<'_>) -> Result<bool, StoreError> {
+    if let Some(remember) = grant.remember {
+        let row = remembered_row(remember).into_active_model();
+        let insertion = remembered::Entity::insert(row).exec_without_returning(db);
+        return insertion.await.map(|_| true).map_err(unavailable);
+    }
+    let Some(id) = grant.session.remembered else {
+        return Ok(true);
+    };
+    let stands = remembered::Entity::find_by_id(id.as_uuid())
+        .filter(remembered::Column::UserId.eq(grant.session.user_id.as_uuid()))
+        .select_only()
+        .column(remembered::Column::Id);
+    let found = stands.into_tuple::<Uuid>().one(db).await.map_err(unavailable)?;
+    Ok(found.is_some())
 }
 
 #[async_trait]
@@ -77,7 +111,7 @@ impl SessionStore for Database {
         }
         let transaction = self.begin().await?;
         let holds = rests_on.into_tuple::<Uuid>().one(&transaction).await.map_err(unavailable)?;
-        if holds.is_none() {
+        if holds.is_none() || !belongs(&transaction, &grant).await? {
             return Ok(false);
         }
         let row = session_row(grant.session, grant.token).into_active_model();
@@ -92,11 +126,8 @@ impl SessionStore for Database {
         &self,
         token: &TokenDigest,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let found = by_token(token).one(self.reader()).await.map_err(|error| {
-            unread_as::<Entity>("A_", error)
-                .or_else(|error| unread_as::<user::Entity>("B_", error))
-                .unwrap_or_else(unavailable)
-        })?;
+        let found = by_token(token).one(self.reader()).await;
+        let found = found.map_err(unread_two::<Entity, user::Entity>)?;
         let Some((session, user)) = found else {
             return Ok(None);
         };
@@ -108,17 +139,38 @@ impl SessionStore for Database {
         rows.into_iter().map(Session::try_from).collect()
     }
 
-    async fn touch_session(&self, id: SessionId, now: OffsetDateTime) -> Result<(), StoreError> {
-        let touch = Entity::update_many()
-            .col_expr(Column::LastSeenAt, Expr::value(moment(now)))
-            .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::LastSeenAt.lt(moment(now)));
-        touch.exec(self.writer()).await.map(drop).map_err(unavailable)
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.begin().await?;
+        for (id, at) in seen {
+            touch(*id, *at).exec(&transaction).await.map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError> {
+        let at = moment(renewal.authenticated_at);
+        let seen = Expr::case(Column::LastSeenAt.lt(at), at).finally(Expr::col(Column::LastSeenAt));
+        let change = Entity::update_many()
+            .col_expr(Column::TokenDigest, Expr::value(bytes(renewal.token)))
+            .col_expr(Column::Address, Expr::value(address(renewal.client)))
+            .col_expr(Column::UserAgent, Expr::value(renewal.client.user_agent.clone()))
+            .col_expr(Column::AuthenticatedAt, Expr::value(at))
+            .col_expr(Column::LastSeenAt, seen.into())
+            .filter(Column::Id.eq(renewal.id.as_uuid()));
+        Ok(change.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
     }
 
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        let ending = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
-        Ok(ending.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
+        let alone = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
+        let transaction = self.begin().await?;
+        // Takes the session along, if there is one.
+        let with_login = that_of(user, id).exec(&transaction).await.map_err(unavailable)?;
+        let alone = alone.exec(&transaction).await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(with_login.rows_affected + alone.rows_affected > 0)
     }
 
     async fn end_sessions_of(
@@ -126,8 +178,12 @@ impl SessionStore for Database {
         user: UserId,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
-        let ended = sessions_but(user, keep).exec(self.writer()).await;
-        Ok(ended.map_err(unavailable)?.rows_affected)
+        let transaction = self.begin().await?;
+        // First, so that all of them are counted.
+        let ended = sessions_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
+        remembered_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(ended.rows_affected)
     }
 
     async fn purge_sessions(

@@ -10,8 +10,9 @@ use sea_orm::{
 use crate::Database;
 use crate::entity::user::{Column, Entity, Model};
 use crate::error::{not_inserted, unavailable, unread};
+use crate::remembered::remembered_but;
 use crate::row::moment;
-use crate::session::sessions_but;
+use crate::session::{sessions_but, unremember};
 
 pub(crate) fn by_email(email: &EmailAddress) -> Select<Entity> {
     Entity::find().filter(Column::EmailCanonical.eq(email.canonical()))
@@ -66,7 +67,11 @@ impl UserStore for Database {
             .filter(Column::Id.eq(id.as_uuid()));
         let transaction = self.begin().await?;
         let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
+        if let Some(kept) = keep {
+            unremember(id, kept).exec(&transaction).await.map_err(unavailable)?;
+        }
         sessions_but(id, keep).exec(&transaction).await.map_err(unavailable)?;
+        remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(changed)
     }
@@ -99,13 +104,14 @@ impl UserStore for Database {
         let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
         if !active {
             sessions_but(id, None).exec(&transaction).await.map_err(unavailable)?;
+            remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
         }
         transaction.commit().await.map_err(unavailable)?;
         Ok(changed)
     }
 
     async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        // The foreign key of `sessions` takes the user's sessions along.
+        // The foreign keys take the user's sessions and remembered logins along.
         let deletion = Entity::delete_by_id(id.as_uuid()).exec(self.writer());
         Ok(deletion.await.map_err(unavailable)?.rows_affected > 0)
     }

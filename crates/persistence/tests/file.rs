@@ -18,7 +18,13 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let database = file.migrated().await;
     database.insert_user(&ada).await.unwrap();
     let session = countersign_domain::Session { user_id: ada.id, ..session };
-    let grant = SessionGrant { session: &session, token: &token, proof: None, max_per_user: 9 };
+    let grant = SessionGrant {
+        session: &session,
+        token: &token,
+        proof: None,
+        remember: None,
+        max_per_user: 9,
+    };
     assert!(database.insert_session(grant).await.unwrap());
     assert!(
         database.replace_password(ada.id, &hash("new"), Some(session.id), START).await.unwrap()
@@ -89,9 +95,10 @@ async fn two_programs_open_migrate_and_write_one_new_file_at_once() {
                 database.insert_user(&ada).await.unwrap();
                 let (session, token) = session(&ada, START);
                 let (session, token) = (&session, &token);
-                let grant = SessionGrant { session, token, proof: None, max_per_user: 3 };
+                let grant =
+                    SessionGrant { session, token, proof: None, remember: None, max_per_user: 3 };
                 assert!(database.insert_session(grant).await.unwrap());
-                database.touch_session(session.id, START + Duration::MINUTE).await.unwrap();
+                database.touch_sessions(&[(session.id, START + Duration::MINUTE)]).await.unwrap();
                 database.replace_password(ada.id, &hash("new"), None, START).await.unwrap();
             }
         })
@@ -133,15 +140,22 @@ async fn a_damaged_value_is_named_by_table_and_column() {
         ("sessions", "expires_at", "1.5"),
         ("sessions", "user_agent", "x'00'"),
         ("sessions", "id", "'not an id'"),
+        ("sessions", "remembered_id", "x'00'"),
     ] {
         let file = File::new();
         let database = file.migrated().await;
         let ada = user("ada");
         database.insert_user(&ada).await.unwrap();
         let (session, token) = session(&ada, START);
-        let grant = SessionGrant { session: &session, token: &token, proof: None, max_per_user: 9 };
+        let grant = SessionGrant {
+            session: &session,
+            token: &token,
+            proof: None,
+            remember: None,
+            max_per_user: 9,
+        };
         database.insert_session(grant).await.unwrap();
-        let damage = format!("UPDATE {table} SET {column} = {value}");
+        let damage = format!("PRAGMA foreign_keys = OFF; UPDATE {table} SET {column} = {value}");
         database.connection().execute_unprepared(&damage).await.unwrap();
 
         let joined = database.session_by_token(&token).await.unwrap_err();
@@ -180,7 +194,7 @@ async fn moments_keep_their_order_whatever_their_fractions_and_offsets() {
     for at in moments {
         let (session, token) = session(&ada, at.to_offset(east));
         let (session, token) = (&session, &token);
-        let grant = SessionGrant { session, token, proof: None, max_per_user: 99 };
+        let grant = SessionGrant { session, token, proof: None, remember: None, max_per_user: 99 };
         assert!(database.insert_session(grant).await.unwrap());
     }
     let kept = database.sessions_of(ada.id).await.unwrap();

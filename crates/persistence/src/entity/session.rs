@@ -7,16 +7,19 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub user_id: Uuid,
+    pub remembered_id: Option<Uuid>,
     #[sea_orm(unique)]
     pub token_digest: Vec<u8>,
     pub address: Option<String>,
     pub user_agent: Option<String>,
     pub created_at: TimeDateTime,
-    pub authenticated_at: TimeDateTime,
+    pub authenticated_at: Option<TimeDateTime>,
     pub last_seen_at: TimeDateTime,
     pub expires_at: TimeDateTime,
     #[sea_orm(belongs_to, from = "user_id", to = "id", on_delete = "Cascade")]
     pub user: BelongsTo<super::user::Entity>,
+    #[sea_orm(belongs_to, from = "remembered_id", to = "id", on_delete = "Cascade")]
+    pub remembered: BelongsTo<Option<super::remembered::Entity>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

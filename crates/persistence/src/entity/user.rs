@@ -16,6 +16,8 @@ pub struct Model {
     pub updated_at: TimeDateTime,
     #[sea_orm(has_many)]
     pub sessions: HasMany<super::session::Entity>,
+    #[sea_orm(has_many)]
+    pub remembered_logins: HasMany<super::remembered::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

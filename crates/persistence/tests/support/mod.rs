@@ -37,7 +37,7 @@ impl File {
     }
 }
 
-fn rng() -> impl countersign_domain::CryptoRng {
+pub(crate) fn rng() -> impl countersign_domain::CryptoRng {
     rand_core::UnwrapErr(getrandom::SysRng)
 }
 
@@ -62,10 +62,15 @@ pub(crate) fn session(user: &User, created_at: OffsetDateTime) -> (Session, Toke
         id: SessionId::generate(created_at, &mut rng()),
         user_id: user.id,
         client: Client::new(Some([203, 0, 113, 1].into()), Some("Test/1.0")),
+        remembered: None,
         created_at,
-        authenticated_at: created_at,
+        authenticated_at: Some(created_at),
         last_seen_at: created_at,
         expires_at: created_at + Duration::HOUR,
     };
-    (session, SecretToken::generate(&mut rng()).digest())
+    (session, token())
+}
+
+pub(crate) fn token() -> TokenDigest {
+    SecretToken::generate(&mut rng()).digest()
 }

@@ -11,11 +11,12 @@ impl MigrationTrait for Migration {
         let sessions = table(schema, "sessions")
             .col(ColumnDef::new("id").uuid().not_null().primary_key())
             .col(ColumnDef::new("user_id").uuid().not_null())
+            .col(ColumnDef::new("remembered_id").uuid().null())
             .col(ColumnDef::new("token_digest").binary_len(32).not_null())
             .col(ColumnDef::new("address").string_len(45).null())
             .col(ColumnDef::new("user_agent").string_len(255).null())
             .col(moment(schema, "created_at"))
-            .col(moment(schema, "authenticated_at"))
+            .col(moment(schema, "authenticated_at").null())
             .col(moment(schema, "last_seen_at"))
             .col(moment(schema, "expires_at"))
             .foreign_key(
@@ -23,6 +24,13 @@ impl MigrationTrait for Migration {
                     .name("sessions_user_id_fkey")
                     .from("sessions", "user_id")
                     .to("users", "id")
+                    .on_delete(ForeignKeyAction::Cascade),
+            )
+            .foreign_key(
+                ForeignKey::create()
+                    .name("sessions_remembered_id_fkey")
+                    .from("sessions", "remembered_id")
+                    .to("remembered_logins", "id")
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .take();
@@ -34,6 +42,8 @@ impl MigrationTrait for Migration {
             index("sessions_token_digest_key").col("token_digest").unique().take(),
             // A user's sessions in order: listed, limited and ended; the foreign key.
             index("sessions_user_id_created_at_idx").col("user_id").col("created_at").take(),
+            // The sessions that end with a remembered login: the foreign key.
+            index("sessions_remembered_id_idx").col("remembered_id").take(),
             // The two ways in which a session dies: purged.
             index("sessions_expires_at_idx").col("expires_at").take(),
             index("sessions_last_seen_at_idx").col("last_seen_at").take(),
