@@ -26,24 +26,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     countersign_migration::up(database.connection()).await?;
     let auth = Auth::new(database);
 
-    let registration = Registration { email: &email, username: &email, password: &password };
+    let client = &Client::new(None, Some("countersign cli example"));
+    let registration =
+        Registration { email: &email, username: &email, password: &password, client };
     match auth.register(registration).await {
         Ok(user) => println!("registered {}", user.email),
         Err(RegisterError::EmailTaken) => println!("{email} is registered already"),
         Err(error) => return Err(error.into()),
     }
 
-    let client = Client::new(None, Some("countersign cli example"));
-    let attempt = LogIn { email: &email, password: &password, client: &client };
+    let attempt = LogIn { email: &email, password: &password, client, remember: false };
     let Login::Complete(begun) = auth.log_in(attempt).await? else {
         return Err("this account needs more than a password".into());
     };
     println!("logged in as {}", begun.user.username);
 
-    let known = auth.authenticate(&begun.token).await?.ok_or("the session does not stand")?;
+    let known =
+        auth.authenticate(&begun.token, client).await?.ok_or("the session does not stand")?;
     println!("session {} stands until {}", known.session.id, known.session.expires_at);
 
-    auth.log_out(&known.session).await?;
+    auth.log_out(&known.session, client).await?;
     println!("logged out");
     Ok(())
 }

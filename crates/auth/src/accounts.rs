@@ -1,8 +1,10 @@
 //! What an administrator does with accounts.
 
-use countersign_domain::{EmailAddress, PasswordContext, PasswordError, StoreError, User, UserId};
+use countersign_domain::{
+    Client, EmailAddress, PasswordContext, PasswordError, StoreError, User, UserId,
+};
 
-use crate::{Auth, Overloaded};
+use crate::{Auth, AuthEventKind, Overloaded};
 
 /// Why a password was not set. The old one still holds.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +55,11 @@ impl Auth {
             .parse_new(password, context)
             .map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
-        match self.store.replace_password(user.id, &hash, None, self.clock.now()).await? {
-            true => Ok(()),
-            false => Err(SetPasswordError::NoSuchUser),
+        if !self.store.replace_password(user.id, &hash, None, self.clock.now()).await? {
+            return Err(SetPasswordError::NoSuchUser);
         }
+        self.tell_of_account(AuthEventKind::PasswordChanged, user.id);
+        Ok(())
     }
 
     /// Lets a user in, or shuts them out, which ends all of their sessions. False when there is no
@@ -66,7 +69,13 @@ impl Auth {
     ///
     /// When nothing was changed.
     pub async fn set_active(&self, user: UserId, active: bool) -> Result<bool, StoreError> {
-        self.store.set_active(user, active, self.clock.now()).await
+        let changed = self.store.set_active(user, active, self.clock.now()).await?;
+        if changed {
+            let kind =
+                if active { AuthEventKind::UserEnabled } else { AuthEventKind::UserDisabled };
+            self.tell_of_account(kind, user);
+        }
+        Ok(changed)
     }
 
     /// Removes a user and all that belongs to them. False when there is no such user.
@@ -75,6 +84,15 @@ impl Auth {
     ///
     /// When nothing was removed.
     pub async fn delete_user(&self, user: UserId) -> Result<bool, StoreError> {
-        self.store.delete_user(user).await
+        let deleted = self.store.delete_user(user).await?;
+        if deleted {
+            self.tell_of_account(AuthEventKind::UserDeleted, user);
+        }
+        Ok(deleted)
+    }
+
+    /// An administrator's doing comes from no client.
+    fn tell_of_account(&self, kind: AuthEventKind, user: UserId) {
+        self.tell(kind, Some(user), None, &Client::default());
     }
 }

@@ -39,6 +39,23 @@ pub struct SessionConfig {
     pub lifetimes: SessionLifetimes,
     /// How many a user may have at once; the oldest end. 20 by default.
     pub max_per_user: u32,
+    /// What happens to a session whose token comes from another browser; basic by default.
+    pub protection: Protection,
+    /// Whether users may ask to be remembered; true by default.
+    pub remember: bool,
+}
+
+/// What happens to a session whose token comes from another browser than it was given to. A browser
+/// is told by what it calls itself, not by its address: addresses change on the way to work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Nothing.
+    Off,
+    /// It is not fresh there.
+    #[default]
+    Basic,
+    /// It ends.
+    Strong,
 }
 
 impl Default for HashingConfig {
@@ -59,7 +76,12 @@ impl Default for HashingConfig {
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { lifetimes: SessionLifetimes::default(), max_per_user: 20 }
+        Self {
+            lifetimes: SessionLifetimes::default(),
+            max_per_user: 20,
+            protection: Protection::default(),
+            remember: true,
+        }
     }
 }
 
@@ -128,6 +150,7 @@ impl AuthConfig {
         in_range("session.idle_timeout", seconds(idle), 1, month)?;
         in_range("session.absolute_timeout", seconds(absolute), 1, month)?;
         in_range("session.fresh_for", seconds(sessions.lifetimes.fresh), 1, month)?;
+        in_range("remember.duration", seconds(sessions.lifetimes.remembered), 1, month)?;
         in_range("session.max_per_user", sessions.max_per_user, 1, 10_000)?;
         hashing.check_strength()
     }

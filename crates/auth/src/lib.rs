@@ -16,27 +16,38 @@
 
 mod accounts;
 mod config;
+mod confirm;
+mod events;
 mod hasher;
 mod log_in;
 mod register;
+mod remember;
+mod seen;
 mod sessions;
 mod workers;
 
 use std::sync::Arc;
 
-use countersign_domain::{Clock, OffsetDateTime, PasswordPolicy, Store, StoreError, SystemClock};
+use countersign_domain::{
+    Clock, Duration, OffsetDateTime, PasswordPolicy, Store, StoreError, SystemClock,
+};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
 pub use accounts::SetPasswordError;
-pub use config::{AuthConfig, ConfigError, HashingConfig, SessionConfig};
+pub use config::{AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
+pub use confirm::{ChangePasswordError, ConfirmError};
 pub use countersign_domain as domain;
+pub use events::{AuthEvent, AuthEventKind, AuthEvents};
 pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
 pub use register::{InvalidRegistration, RegisterError, Registration};
+pub use remember::Resumed;
 pub use sessions::Authenticated;
 pub use workers::Overloaded;
 
+use events::Listeners;
 use hasher::Hasher;
+use seen::Seen;
 
 /// The service. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -45,6 +56,8 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     hasher: Arc<Hasher>,
     config: Arc<AuthConfig>,
+    listeners: Arc<Listeners>,
+    seen: Arc<Seen>,
 }
 
 impl Auth {
@@ -70,12 +83,33 @@ impl Auth {
 
     fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
         let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
-        Self { store, clock, hasher, config: Arc::new(config) }
+        Self {
+            store,
+            clock,
+            hasher,
+            config: Arc::new(config),
+            listeners: Arc::default(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The same service with another protection of sessions.
+    #[must_use]
+    pub fn with_protection(&self, protection: Protection) -> Self {
+        let mut config = (*self.config).clone();
+        config.sessions.protection = protection;
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// Which passwords may be set here.
     pub fn password_policy(&self) -> &PasswordPolicy {
         &self.config.password
+    }
+
+    /// Whether users may ask to be remembered, and for how long.
+    pub fn remembers_for(&self) -> Option<Duration> {
+        let sessions = &self.config.sessions;
+        sessions.remember.then_some(sessions.lifetimes.remembered)
     }
 
     /// Whether the store can serve.

@@ -1,11 +1,11 @@
-use countersign_domain::store::SessionGrant;
+use countersign_domain::store::{RememberGrant, SessionGrant};
 use countersign_domain::{
-    Client, EmailAddress, EmailError, Password, PasswordError, PasswordHash, SecretToken, Session,
-    SessionId, StoreError, User,
+    Client, EmailAddress, EmailError, OffsetDateTime, Password, PasswordError, PasswordHash,
+    RememberToken, Remembered, RememberedId, SecretToken, Session, SessionId, StoreError, User,
 };
 
 use crate::hasher::Verdict;
-use crate::{Auth, Overloaded};
+use crate::{Auth, AuthEventKind, Overloaded};
 
 /// What somebody typed who wants to be logged in.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct LogIn<'a> {
     pub password: &'a str,
     /// The client that is to get the session.
     pub client: &'a Client,
+    /// Whether they want to be remembered there.
+    pub remember: bool,
 }
 
 /// What is wrong with a [`LogIn`], field by field, before any user is looked for.
@@ -40,6 +42,9 @@ pub enum Login {
 pub struct NewSession {
     /// What the client shows from now on. It is not saved and cannot be had again.
     pub token: SecretToken,
+    /// What the client shows after the session has ended, if its user is to be remembered there.
+    /// `None` where there is nothing new to show.
+    pub remember_token: Option<RememberToken>,
     /// The session.
     pub session: Session,
     /// Whose it is.
@@ -85,12 +90,54 @@ impl Auth {
         let hash = user.as_ref().and_then(|user| user.password_hash.as_ref());
         let verdict = self.hasher.verify(password.clone(), hash).await?;
         let (Some(user), Some(hash), Verdict::Correct { outdated }) = (&user, hash, verdict) else {
+            self.tell(AuthEventKind::UserLoginFailed, None, None, attempt.client);
             return Err(LogInError::WrongCredentials);
         };
         let upgraded = if outdated { self.upgrade_hash(user, hash, password).await } else { None };
-        let proof = upgraded.as_ref().unwrap_or(hash);
-        let begun = self.begin_session(user, Some(proof), attempt.client).await?;
-        begun.map(Login::Complete).ok_or(LogInError::WrongCredentials)
+        let begin = Begin {
+            is_fresh: true,
+            proof: Some(upgraded.as_ref().unwrap_or(hash)),
+            remember: attempt.remember,
+            remembered: None,
+        };
+        let begun = self.begin_session(user, begin, attempt.client).await?;
+        let begun = begun.ok_or(LogInError::WrongCredentials)?;
+        let session = Some(begun.session.id);
+        self.tell(AuthEventKind::UserLoggedIn, Some(user.id), session, attempt.client);
+        Ok(Login::Complete(begun))
+    }
+
+    /// Logs a user in who has proven who they are in another way than by a password that this service
+    /// knows: Flask-Login's `login_user`. `None` when they are gone, or disabled.
+    ///
+    /// # Errors
+    ///
+    /// When the store failed.
+    pub async fn log_in_user(
+        &self,
+        user: &User,
+        remember: bool,
+        client: &Client,
+    ) -> Result<Option<NewSession>, StoreError> {
+        let begin = Begin { is_fresh: true, remember, ..Begin::default() };
+        let begun = self.begin_session(user, begin, client).await?;
+        if let Some(begun) = &begun {
+            let session = Some(begun.session.id);
+            self.tell(AuthEventKind::UserLoggedIn, Some(user.id), session, client);
+        }
+        Ok(begun)
+    }
+
+    /// A session in which the user has proven nothing, for tests.
+    ///
+    /// # Panics
+    ///
+    /// When the store fails, or the user may not log in.
+    #[cfg(feature = "testing")]
+    #[expect(clippy::expect_used, reason = "a test fails by panicking")]
+    pub async fn stale_session(&self, user: &User, client: &Client) -> NewSession {
+        let begun = self.begin_session(user, Begin::default(), client).await;
+        begun.expect("the store answers").expect("the user may log in")
     }
 
     /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: it
@@ -112,31 +159,75 @@ impl Auth {
         }
     }
 
-    /// Begins a session for a user who has proven who they are; `None` if what it rests on is gone.
-    async fn begin_session(
+    /// Begins a session; `None` if what it rests on is gone.
+    pub(crate) async fn begin_session(
         &self,
         user: &User,
-        proof: Option<&PasswordHash>,
+        begin: Begin<'_>,
         client: &Client,
     ) -> Result<Option<NewSession>, StoreError> {
         let now = self.clock.now();
         let token = SecretToken::generate(&mut Self::rng());
+        let remember = begin.remember && self.config.sessions.remember;
+        let remember = remember.then(|| self.remember(user, client, now));
+        let remembered = remember.as_ref().map(|(remembered, _)| remembered.id);
+        let absolute = now + self.config.sessions.lifetimes.absolute;
         let session = Session {
             id: SessionId::generate(now, &mut Self::rng()),
             user_id: user.id,
             client: client.clone(),
+            remembered: remembered.or(begin.remembered.map(|(id, _)| id)),
             created_at: now,
-            authenticated_at: now,
+            authenticated_at: begin.is_fresh.then_some(now),
             last_seen_at: now,
-            expires_at: now + self.config.sessions.lifetimes.absolute,
+            expires_at: begin.remembered.map_or(absolute, |(_, expiry)| expiry.min(absolute)),
         };
+        let digests =
+            remember.as_ref().map(|(_, token)| (token.series.digest(), token.secret.digest()));
         let grant = SessionGrant {
             session: &session,
             token: &token.digest(),
-            proof,
+            proof: begin.proof,
+            remember: match (&remember, &digests) {
+                (Some((remembered, _)), Some((series, secret))) => {
+                    Some(RememberGrant { remembered, series, secret })
+                }
+                _ => None,
+            },
             max_per_user: self.config.sessions.max_per_user,
         };
         let stands = self.store.insert_session(grant).await?;
-        Ok(stands.then(|| NewSession { token, session, user: user.clone() }))
+        let remember_token = remember.map(|(_, token)| token);
+        Ok(stands.then(|| NewSession { token, remember_token, session, user: user.clone() }))
     }
+
+    fn remember(
+        &self,
+        user: &User,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> (Remembered, RememberToken) {
+        let remembered = Remembered {
+            id: RememberedId::generate(now, &mut Self::rng()),
+            user_id: user.id,
+            client: client.clone(),
+            created_at: now,
+            used_at: now,
+            expires_at: now + self.config.sessions.lifetimes.remembered,
+        };
+        (remembered, RememberToken::generate(&mut Self::rng()))
+    }
+}
+
+/// On what a session rests that is to begin.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Begin<'a> {
+    /// Whether the user has just proven who they are.
+    pub(crate) is_fresh: bool,
+    /// The hash that a password was checked against.
+    pub(crate) proof: Option<&'a PasswordHash>,
+    /// Whether a remembered login is to begin with it.
+    pub(crate) remember: bool,
+    /// The remembered login that began it, and that it does not outlive.
+    pub(crate) remembered: Option<(RememberedId, OffsetDateTime)>,
 }

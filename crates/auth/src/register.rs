@@ -1,9 +1,9 @@
 use countersign_domain::{
-    EmailAddress, EmailError, PasswordContext, PasswordError, StoreError, User, UserId, Username,
-    UsernameError,
+    Client, EmailAddress, EmailError, PasswordContext, PasswordError, StoreError, User, UserId,
+    Username, UsernameError,
 };
 
-use crate::{Auth, Overloaded};
+use crate::{Auth, AuthEventKind, Overloaded};
 
 /// What somebody typed who wants an account.
 #[derive(Clone, Copy)]
@@ -14,6 +14,8 @@ pub struct Registration<'a> {
     pub username: &'a str,
     /// The password.
     pub password: &'a str,
+    /// Where they register from.
+    pub client: &'a Client,
 }
 
 /// What is wrong with a [`Registration`], field by field.
@@ -51,7 +53,7 @@ impl Auth {
     ///
     /// When a field is invalid, the email address is taken, or the service cannot do it now.
     pub async fn register(&self, registration: Registration<'_>) -> Result<User, RegisterError> {
-        let Registration { email, username, password } = registration;
+        let Registration { email, username, password, client } = registration;
         let context = PasswordContext { email, username };
         let checked = (
             EmailAddress::parse(email),
@@ -82,7 +84,10 @@ impl Auth {
             updated_at: now,
         };
         match self.store.insert_user(&user).await {
-            Ok(()) => Ok(user),
+            Ok(()) => {
+                self.tell(AuthEventKind::UserRegistered, Some(user.id), None, client);
+                Ok(user)
+            }
             Err(StoreError::Taken(_)) => Err(RegisterError::EmailTaken),
             Err(error) => Err(RegisterError::Store(error)),
         }

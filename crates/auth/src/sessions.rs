@@ -1,6 +1,7 @@
-use countersign_domain::{SecretToken, Session, SessionId, StoreError, User, UserId};
+use countersign_domain::{Client, SecretToken, Session, SessionId, StoreError, User, UserId};
 
-use crate::Auth;
+use crate::config::Protection;
+use crate::{Auth, AuthEventKind};
 
 /// A user who has shown the token of a session that stands.
 #[derive(Clone, Debug)]
@@ -9,13 +10,13 @@ pub struct Authenticated {
     pub user: User,
     /// The session they are in.
     pub session: Session,
-    /// Whether they proved who they are a short while ago.
+    /// Whether they proved who they are a short while ago, on this client.
     pub is_fresh: bool,
 }
 
 impl Auth {
-    /// Who shows this token; `None` when it is the token of no session that stands, or the user has
-    /// been disabled.
+    /// Who shows this token, from `client`; `None` when it is the token of no session that stands,
+    /// or the user has been disabled.
     ///
     /// # Errors
     ///
@@ -23,31 +24,52 @@ impl Auth {
     pub async fn authenticate(
         &self,
         token: &SecretToken,
+        client: &Client,
     ) -> Result<Option<Authenticated>, StoreError> {
         let found = self.store.session_by_token(&token.digest()).await?;
+        let Some((mut session, user)) = found else { return Ok(None) };
         let (now, lifetimes) = (self.clock.now(), &self.config.sessions.lifetimes);
-        let stands =
-            |(session, user): &(Session, User)| user.is_active && session.is_live(now, lifetimes);
-        let Some((session, user)) = found.filter(stands) else {
-            return Ok(None);
-        };
-        if now - session.last_seen_at >= lifetimes.touch_interval() {
-            // Whoever was seen is still who they are when that cannot be written down.
-            if let Err(error) = self.store.touch_session(session.id, now).await {
-                tracing::warn!(%error, session = %session.id, "the last use was not noted");
-            }
+        if let Some(seen) = self.seen.last(session.id) {
+            session.last_seen_at = session.last_seen_at.max(seen);
         }
-        let is_fresh = session.is_fresh(now, lifetimes);
+        if !user.is_active || !session.is_live(now, lifetimes) {
+            return Ok(None);
+        }
+        let mut is_fresh = session.is_fresh(now, lifetimes);
+        let has_moved = session.client.user_agent != client.user_agent;
+        match self.config.sessions.protection {
+            Protection::Strong if has_moved => {
+                self.store.end_session(user.id, session.id).await?;
+                self.tell_protected(&session, client);
+                return Ok(None);
+            }
+            Protection::Basic if has_moved && is_fresh => {
+                self.tell_protected(&session, client);
+                is_fresh = false;
+            }
+            _ => {}
+        }
+        self.seen.note(session.id, now);
         Ok(Some(Authenticated { user, session, is_fresh }))
     }
 
-    /// Ends a session. It makes no difference whether it has ended already.
+    fn tell_protected(&self, session: &Session, client: &Client) {
+        let (user, session) = (Some(session.user_id), Some(session.id));
+        self.tell(AuthEventKind::SessionProtected, user, session, client);
+    }
+
+    /// Ends a session and the remembered login that it belongs to. It makes no difference whether it
+    /// has ended already.
     ///
     /// # Errors
     ///
     /// When it may still stand.
-    pub async fn log_out(&self, session: &Session) -> Result<(), StoreError> {
-        self.store.end_session(session.user_id, session.id).await.map(|_| ())
+    pub async fn log_out(&self, session: &Session, client: &Client) -> Result<(), StoreError> {
+        let (user, id) = (session.user_id, session.id);
+        if self.store.end_session(user, id).await? {
+            self.tell(AuthEventKind::UserLoggedOut, Some(user), Some(id), client);
+        }
+        Ok(())
     }
 
     /// The sessions of a user that stand, the newest first.
@@ -58,20 +80,32 @@ impl Auth {
     pub async fn sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
         let mut sessions = self.store.sessions_of(user).await?;
         let now = self.clock.now();
+        for session in &mut sessions {
+            if let Some(seen) = self.seen.last(session.id) {
+                session.last_seen_at = session.last_seen_at.max(seen);
+            }
+        }
         sessions.retain(|session| session.is_live(now, &self.config.sessions.lifetimes));
         Ok(sessions)
     }
 
-    /// Ends one session of a user. False when they have none of that id.
+    /// Ends one session of a user, and the remembered login that it belongs to. False when they
+    /// have none of that id.
     ///
     /// # Errors
     ///
     /// When it may still stand.
     pub async fn revoke(&self, user: UserId, session: SessionId) -> Result<bool, StoreError> {
-        self.store.end_session(user, session).await
+        let ended = self.store.end_session(user, session).await?;
+        if ended {
+            let client = Client::default();
+            self.tell(AuthEventKind::SessionsRevoked, Some(user), Some(session), &client);
+        }
+        Ok(ended)
     }
 
-    /// Ends all sessions of a user except `keep`, and says how many.
+    /// Ends all sessions and remembered logins of a user except `keep` and the one that it belongs
+    /// to. Says how many sessions ended.
     ///
     /// # Errors
     ///
@@ -81,6 +115,8 @@ impl Auth {
         user: UserId,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
-        self.store.end_sessions_of(user, keep).await
+        let ended = self.store.end_sessions_of(user, keep).await?;
+        self.tell(AuthEventKind::SessionsRevoked, Some(user), keep, &Client::default());
+        Ok(ended)
     }
 }

@@ -1,79 +1,17 @@
 //! The service as a program without a framework uses it, over the memory store.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::sync::{Arc, Mutex};
+mod support;
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
-    Client, Clock, Duration, EmailAddress, EmailError, OffsetDateTime, PasswordError, SecretToken,
-    UserId, UsernameError,
+    Duration, EmailAddress, EmailError, PasswordError, SecretToken, UsernameError,
 };
 use countersign_auth::{
-    Auth, AuthConfig, Authenticated, HashingConfig, InvalidRegistration, LogIn, LogInError, Login,
-    NewSession, RegisterError, Registration,
+    Auth, AuthConfig, HashingConfig, InvalidRegistration, LogInError, RegisterError, Registration,
 };
 
-const PASSWORD: &str = "tidal lantern orbit mauve";
-
-/// A clock that stands still until it is advanced.
-#[derive(Clone)]
-struct Stopped(Arc<Mutex<OffsetDateTime>>);
-
-impl Clock for Stopped {
-    fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap()
-    }
-}
-
-struct Service {
-    auth: Auth,
-    clock: Stopped,
-}
-
-impl Service {
-    fn new() -> Self {
-        Self::with(AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() })
-    }
-
-    fn with(config: AuthConfig) -> Self {
-        let start = time::macros::datetime!(2026-03-01 12:00 UTC);
-        let clock = Stopped(Arc::new(Mutex::new(start)));
-        let auth = Auth::with(MemoryStore::default(), clock.clone(), config).unwrap();
-        Self { auth, clock }
-    }
-
-    /// With `ada` registered.
-    async fn with_ada() -> Self {
-        let service = Self::new();
-        service.register("ada@example.org").await.unwrap();
-        service
-    }
-
-    fn advance(&self, by: Duration) {
-        *self.clock.0.lock().unwrap() += by;
-    }
-
-    async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
-        let registration = Registration { email, username: "Ada", password: PASSWORD };
-        self.auth.register(registration).await.map(|user| user.id)
-    }
-
-    async fn try_log_in(&self, email: &str, password: &str) -> Result<NewSession, LogInError> {
-        let client = Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0"));
-        match self.auth.log_in(LogIn { email, password, client: &client }).await? {
-            Login::Complete(begun) => Ok(begun),
-            other => panic!("not complete: {other:?}"),
-        }
-    }
-
-    async fn log_in(&self) -> NewSession {
-        self.try_log_in("ada@example.org", PASSWORD).await.unwrap()
-    }
-
-    async fn authenticate(&self, token: &SecretToken) -> Option<Authenticated> {
-        self.auth.authenticate(token).await.unwrap()
-    }
-}
+use support::{PASSWORD, Service, browser};
 
 #[tokio::test]
 async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
@@ -83,15 +21,16 @@ async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
     assert_eq!(known.user.email.as_str(), "ada@example.org");
     assert_eq!(known.session, begun.session);
     assert!(known.is_fresh);
-    service.auth.log_out(&known.session).await.unwrap();
+    service.auth.log_out(&known.session, &browser()).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.log_out(&known.session).await.unwrap();
+    service.auth.log_out(&known.session, &browser()).await.unwrap();
 }
 
 #[tokio::test]
 async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
     let service = Service::new();
-    let registration = Registration { email: "ada", username: " ", password: "short" };
+    let registration =
+        Registration { email: "ada", username: " ", password: "short", client: &browser() };
     let error = service.auth.register(registration).await.unwrap_err();
     let RegisterError::Invalid(invalid) = error else { panic!("{error}") };
     let expected = InvalidRegistration {
@@ -152,8 +91,12 @@ async fn an_old_hash_is_made_stronger_at_the_next_login() {
     let store = MemoryStore::default();
     let clock = Service::new().clock;
     let before = Auth::with(store.clone(), clock.clone(), weak.clone()).unwrap();
-    let registration =
-        Registration { email: "ada@example.org", username: "Ada", password: PASSWORD };
+    let registration = Registration {
+        email: "ada@example.org",
+        username: "Ada",
+        password: PASSWORD,
+        client: &browser(),
+    };
     before.register(registration).await.unwrap();
     let strong = AuthConfig::default();
     let auth = Auth::with(store, clock.clone(), strong).unwrap();

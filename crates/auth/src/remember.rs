@@ -1,0 +1,117 @@
+use countersign_domain::store::{RememberOutcome, RememberUse};
+use countersign_domain::{
+    Client, Duration, RememberToken, Remembered, RememberedId, SecretToken, StoreError, User,
+    UserId,
+};
+
+use crate::log_in::{Begin, NewSession};
+use crate::{Auth, AuthEventKind};
+
+/// How long after it was replaced a secret is still good, for requests that were under way together.
+const GRACE: Duration = Duration::seconds(10);
+
+/// What came of showing the token of a remembered login.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Resumed {
+    /// A session has begun. It is not fresh: nobody has proven who they are.
+    Session(Box<NewSession>),
+    /// The token had been used before, so somebody else has it too. The remembered login and its
+    /// sessions have ended; tell the user.
+    Stolen,
+    /// It opens nothing.
+    Unknown,
+}
+
+impl Auth {
+    /// Begins a session for a user who asked to be remembered on this client.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn resume(
+        &self,
+        token: &RememberToken,
+        client: &Client,
+    ) -> Result<Resumed, StoreError> {
+        if !self.config.sessions.remember {
+            return Ok(Resumed::Unknown);
+        }
+        let (now, next) = (self.clock.now(), SecretToken::generate(&mut Self::rng()));
+        let used = RememberUse {
+            series: &token.series.digest(),
+            secret: &token.secret.digest(),
+            next: &next.digest(),
+            now,
+            grace_since: now - GRACE,
+        };
+        match self.store.use_remembered(used).await? {
+            RememberOutcome::Rotated(remembered, user) => {
+                let next = RememberToken { series: token.series.clone(), secret: next };
+                self.resume_session(&remembered, &user, client, Some(next)).await
+            }
+            RememberOutcome::Parallel(remembered, user) => {
+                self.resume_session(&remembered, &user, client, None).await
+            }
+            RememberOutcome::Stolen(remembered) => {
+                let user = Some(remembered.user_id);
+                self.tell(AuthEventKind::RememberedStolen, user, None, client);
+                Ok(Resumed::Stolen)
+            }
+            RememberOutcome::Unknown => Ok(Resumed::Unknown),
+        }
+    }
+
+    async fn resume_session(
+        &self,
+        remembered: &Remembered,
+        user: &User,
+        client: &Client,
+        token: Option<RememberToken>,
+    ) -> Result<Resumed, StoreError> {
+        let login = Some((remembered.id, remembered.expires_at));
+        let begin = Begin { remembered: login, ..Begin::default() };
+        let Some(mut begun) = self.begin_session(user, begin, client).await? else {
+            return Ok(Resumed::Unknown);
+        };
+        begun.remember_token = token;
+        let session = Some(begun.session.id);
+        self.tell(AuthEventKind::UserRemembered, Some(user.id), session, client);
+        Ok(Resumed::Session(Box::new(begun)))
+    }
+
+    /// Has the client that shows this token be remembered no longer.
+    ///
+    /// # Errors
+    ///
+    /// When it may still be.
+    pub async fn forget(&self, token: &RememberToken) -> Result<(), StoreError> {
+        self.store.end_series(&token.series.digest()).await.map(drop)
+    }
+
+    /// Where a user is remembered, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn remembered(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {
+        let mut remembered = self.store.remembered_of(user).await?;
+        let now = self.clock.now();
+        remembered.retain(|remembered| now < remembered.expires_at);
+        Ok(remembered)
+    }
+
+    /// Has a user be remembered on one client no longer, and ends its sessions. False when they are
+    /// not remembered under that id.
+    ///
+    /// # Errors
+    ///
+    /// When they may still be.
+    pub async fn revoke_remembered(
+        &self,
+        user: UserId,
+        id: RememberedId,
+    ) -> Result<bool, StoreError> {
+        self.store.end_remembered(user, id).await
+    }
+}

@@ -1,0 +1,72 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use countersign_domain::{Duration, OffsetDateTime, SessionId, StoreError};
+
+use crate::Auth;
+
+/// When sessions were last used, where the store does not know it yet. Written behind: a session
+/// that is used for every page costs the store one write a minute.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Mutex<HashMap<SessionId, OffsetDateTime>>);
+
+impl Seen {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, OffsetDateTime>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn last(&self, id: SessionId) -> Option<OffsetDateTime> {
+        self.lock().get(&id).copied()
+    }
+
+    pub(crate) fn note(&self, id: SessionId, at: OffsetDateTime) {
+        let mut seen = self.lock();
+        let last = seen.entry(id).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    fn all(&self) -> Vec<(SessionId, OffsetDateTime)> {
+        self.lock().iter().map(|(id, at)| (*id, *at)).collect()
+    }
+
+    /// Forgets what has been written, unless the session was used again meanwhile.
+    fn forget(&self, written: &[(SessionId, OffsetDateTime)]) {
+        let mut seen = self.lock();
+        for (id, at) in written {
+            if seen.get(id) == Some(at) {
+                seen.remove(id);
+            }
+        }
+    }
+}
+
+impl Auth {
+    /// How often [`housekeeping`](Auth::housekeeping) should be done: once a minute, more often
+    /// where sessions idle out soon.
+    pub fn housekeeping_interval(&self) -> std::time::Duration {
+        let idle = self.config.sessions.lifetimes.idle;
+        Duration::MINUTE.min(idle / 4).max(Duration::SECOND).unsigned_abs()
+    }
+
+    /// Writes down when sessions were last used, and removes a small batch of what has expired. The
+    /// Rocket fairing does it by itself; another program calls it regularly and before it ends.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails. Nothing is lost: the next call makes up for it.
+    pub async fn housekeeping(&self) -> Result<(), StoreError> {
+        const BATCH: u32 = 500;
+        // In pieces, so that nobody else waits long to write.
+        for seen in self.seen.all().chunks(BATCH as usize) {
+            self.store.touch_sessions(seen).await?;
+            self.seen.forget(seen);
+        }
+        let now = self.clock.now();
+        // What another node has not written down yet may have been used since.
+        let unwritten = Duration::try_from(self.housekeeping_interval() * 2);
+        let idle = self.config.sessions.lifetimes.idle + unwritten.unwrap_or(Duration::ZERO);
+        self.store.purge_sessions(now, now - idle, BATCH).await?;
+        self.store.purge_remembered(now, BATCH).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! The life of a session: remembered, protected, confirmed, told of.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use countersign_auth::domain::{Client, Duration, PasswordError, RememberToken};
+use countersign_auth::{
+    AuthConfig, AuthEvent, AuthEventKind, AuthEvents, ChangePasswordError, ConfirmError,
+    HashingConfig, NewSession, Protection, Resumed,
+};
+
+use support::{PASSWORD, Service, browser};
+
+const ADA: &str = "ada@example.org";
+const NEW_PASSWORD: &str = "quite another set of words";
+
+impl Service {
+    async fn remembered(&self) -> (NewSession, RememberToken) {
+        let begun = self.log_in_with(ADA, PASSWORD, true).await.unwrap();
+        let token = begun.remember_token.clone().unwrap();
+        (begun, token)
+    }
+
+    async fn resume(&self, token: &RememberToken) -> Resumed {
+        self.auth.resume(token, &browser()).await.unwrap()
+    }
+
+    async fn with_protection(protection: Protection) -> Self {
+        let service = Self::with_ada().await;
+        Self { auth: service.auth.with_protection(protection), clock: service.clock }
+    }
+}
+
+fn session(resumed: Resumed) -> NewSession {
+    match resumed {
+        Resumed::Session(begun) => *begun,
+        other => panic!("no session: {other:?}"),
+    }
+}
+
+fn another_browser() -> Client {
+    Client::new(Some([203, 0, 113, 7].into()), Some("Another/2.0"))
+}
+
+#[tokio::test]
+async fn who_asked_to_be_remembered_is_after_the_session_has_ended_but_never_fresh() {
+    let service = Service::with_ada().await;
+    let (first, token) = service.remembered().await;
+    service.advance(Duration::days(1));
+    assert!(service.authenticate(&first.token).await.is_none());
+    let begun = session(service.resume(&token).await);
+    let known = service.authenticate(&begun.token).await.unwrap();
+    assert_eq!(known.user.id, first.user.id);
+    assert!(!known.is_fresh);
+    let next = begun.remember_token.unwrap();
+    service.advance(Duration::days(1));
+    assert!(session(service.resume(&next).await).remember_token.is_some());
+}
+
+#[tokio::test]
+async fn who_did_not_ask_is_not_remembered() {
+    let service = Service::with_ada().await;
+    assert!(service.log_in().await.remember_token.is_none());
+    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    config.sessions.remember = false;
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    let begun = service.log_in_with(ADA, PASSWORD, true).await.unwrap();
+    assert!(begun.remember_token.is_none());
+}
+
+#[tokio::test]
+async fn a_login_is_remembered_for_a_fortnight() {
+    let service = Service::with_ada().await;
+    let (_, token) = service.remembered().await;
+    service.advance(Duration::days(14));
+    assert!(matches!(service.resume(&token).await, Resumed::Unknown));
+}
+
+#[tokio::test]
+async fn requests_that_were_under_way_together_all_get_a_session() {
+    let service = Service::with_ada().await;
+    let (_, token) = service.remembered().await;
+    service.advance(Duration::days(1));
+    let first = session(service.resume(&token).await);
+    service.advance(Duration::seconds(10));
+    let second = session(service.resume(&token).await);
+    assert!(first.remember_token.is_some());
+    assert!(second.remember_token.is_none());
+}
+
+#[tokio::test]
+async fn a_stolen_login_ends_for_thief_and_owner_and_somebody_hears_of_it() {
+    let service = Service::with_ada().await;
+    let heard = Heard::by(&service);
+    let (first, token) = service.remembered().await;
+    let thiefs = session(service.resume(&token).await);
+    service.advance(Duration::seconds(11));
+    assert!(matches!(service.resume(&token).await, Resumed::Stolen));
+    assert!(service.authenticate(&first.token).await.is_none());
+    assert!(service.authenticate(&thiefs.token).await.is_none());
+    let thiefs = thiefs.remember_token.unwrap();
+    assert!(matches!(service.resume(&thiefs).await, Resumed::Unknown));
+    assert!(heard.kinds(&service).await.contains(&AuthEventKind::RememberedStolen));
+}
+
+#[tokio::test]
+async fn logging_out_forgets() {
+    let service = Service::with_ada().await;
+    let (begun, token) = service.remembered().await;
+    service.auth.log_out(&begun.session, &browser()).await.unwrap();
+    assert!(matches!(service.resume(&token).await, Resumed::Unknown));
+}
+
+#[tokio::test]
+async fn a_session_from_another_browser_is_not_fresh_there() {
+    let service = Service::with_protection(Protection::Basic).await;
+    let begun = service.log_in().await;
+    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    assert!(!there.unwrap().is_fresh);
+    assert!(service.authenticate(&begun.token).await.unwrap().is_fresh);
+}
+
+#[tokio::test]
+async fn a_session_from_another_browser_ends_where_protection_is_strong() {
+    let service = Service::with_protection(Protection::Strong).await;
+    let heard = Heard::by(&service);
+    let begun = service.log_in().await;
+    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    assert!(there.is_none());
+    assert!(service.authenticate(&begun.token).await.is_none());
+    assert!(heard.kinds(&service).await.contains(&AuthEventKind::SessionProtected));
+}
+
+#[tokio::test]
+async fn a_session_from_another_browser_is_as_good_where_protection_is_off() {
+    let service = Service::with_protection(Protection::Off).await;
+    let begun = service.log_in().await;
+    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    assert!(there.unwrap().is_fresh);
+}
+
+#[tokio::test]
+async fn an_address_may_change() {
+    let service = Service::with_protection(Protection::Strong).await;
+    let begun = service.log_in().await;
+    let moved = Client { address: Some([198, 51, 100, 9].into()), ..browser() };
+    let there = service.auth.authenticate(&begun.token, &moved).await.unwrap();
+    assert!(there.unwrap().is_fresh);
+}
+
+#[tokio::test]
+async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.advance(Duration::minutes(15));
+    let stale = service.authenticate(&begun.token).await.unwrap();
+    assert!(!stale.is_fresh);
+    let wrong = service.auth.reauthenticate(&stale, "wrong", &browser()).await.unwrap_err();
+    assert!(matches!(wrong, ConfirmError::WrongPassword), "{wrong}");
+    assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
+    let token = service.auth.reauthenticate(&stale, PASSWORD, &browser()).await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_none());
+    let fresh = service.authenticate(&token).await.unwrap();
+    assert!(fresh.is_fresh);
+    assert_eq!(fresh.session.id, begun.session.id);
+}
+
+#[tokio::test]
+async fn changing_the_password_logs_out_everywhere_else_and_forgets_everywhere() {
+    let service = Service::with_ada().await;
+    let (elsewhere, token) = service.remembered().await;
+    let here = service.log_in().await;
+    let who = service.authenticate(&here.token).await.unwrap();
+    let change =
+        async |current, new| service.auth.change_password(&who, current, new, &browser()).await;
+    let error = change("wrong", NEW_PASSWORD).await.unwrap_err();
+    assert!(matches!(error, ChangePasswordError::Current(ConfirmError::WrongPassword)), "{error}");
+    let error = change(PASSWORD, "short").await.unwrap_err();
+    let too_short = PasswordError::TooShort { min: 15, got: 5 };
+    assert!(matches!(error, ChangePasswordError::New(e) if e == too_short), "{error}");
+    let renewed = change(PASSWORD, NEW_PASSWORD).await.unwrap();
+    assert!(service.authenticate(&elsewhere.token).await.is_none());
+    assert!(matches!(service.resume(&token).await, Resumed::Unknown));
+    assert!(service.authenticate(&here.token).await.is_none());
+    assert!(service.authenticate(&renewed).await.unwrap().is_fresh);
+    assert!(service.try_log_in(ADA, PASSWORD).await.is_err());
+    assert!(service.try_log_in(ADA, NEW_PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_by_whoever_types_its_password() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    let who = service.authenticate(&begun.token).await.unwrap();
+    assert!(service.auth.delete_account(&who, "wrong", &browser()).await.is_err());
+    assert!(service.authenticate(&begun.token).await.is_some());
+    service.auth.delete_account(&who, PASSWORD, &browser()).await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_none());
+    assert!(service.register(ADA).await.is_ok(), "the address is free again");
+}
+
+#[tokio::test]
+async fn the_last_use_is_known_at_once_and_written_behind() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.advance(Duration::minutes(5));
+    let now = service.auth.now();
+    service.authenticate(&begun.token).await.unwrap();
+    let sessions = service.auth.sessions(begun.user.id).await.unwrap();
+    assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
+    service.auth.housekeeping().await.unwrap();
+    let sessions = service.auth.sessions(begun.user.id).await.unwrap();
+    assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
+}
+
+#[tokio::test]
+async fn housekeeping_keeps_what_stands_and_removes_what_does_not() {
+    let service = Service::with_ada().await;
+    let (_, token) = service.remembered().await;
+    let used = service.log_in().await;
+    for _ in 0..4 {
+        service.advance(Duration::minutes(20));
+        service.auth.housekeeping().await.unwrap();
+        assert!(service.authenticate(&used.token).await.is_some());
+    }
+    assert_eq!(service.auth.sessions(used.user.id).await.unwrap().len(), 1);
+    assert!(matches!(service.resume(&token).await, Resumed::Session(_)));
+}
+
+/// What a listener has heard.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<AuthEvent>>>);
+
+impl AuthEvents for Heard {
+    fn on(&self, event: &AuthEvent) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+impl Heard {
+    fn by(service: &Service) -> Self {
+        let heard = Self::default();
+        service.auth.listen(heard.clone()).unwrap();
+        heard
+    }
+
+    async fn kinds(&self, service: &Service) -> Vec<AuthEventKind> {
+        service.auth.settle().await;
+        self.0.lock().unwrap().iter().map(|event| event.kind).collect()
+    }
+}
+
+#[tokio::test]
+async fn listeners_hear_of_everything_in_order() {
+    let service = Service::new();
+    let (one, two) = (Heard::by(&service), Heard::by(&service));
+    service.register(ADA).await.unwrap();
+    assert!(service.try_log_in(ADA, "wrong").await.is_err());
+    let begun = service.log_in().await;
+    let who = service.authenticate(&begun.token).await.unwrap();
+    service.auth.reauthenticate(&who, PASSWORD, &browser()).await.unwrap();
+    service.auth.log_out(&begun.session, &browser()).await.unwrap();
+    let expected = [
+        AuthEventKind::UserRegistered,
+        AuthEventKind::UserLoginFailed,
+        AuthEventKind::UserLoggedIn,
+        AuthEventKind::UserLoginConfirmed,
+        AuthEventKind::UserLoggedOut,
+    ];
+    assert_eq!(one.kinds(&service).await, expected);
+    assert_eq!(two.kinds(&service).await, expected);
+    let events = one.0.lock().unwrap().clone();
+    let [_, failed, logged_in, ..] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(failed.user, None, "nobody is named who only claimed to be somebody");
+    assert_eq!(logged_in.user, Some(begun.user.id));
+    assert_eq!(logged_in.session, Some(begun.session.id));
+    assert_eq!(logged_in.client, browser());
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_or_hangs_harms_no_login() {
+    struct Panics;
+    impl AuthEvents for Panics {
+        fn on(&self, _: &AuthEvent) {
+            panic!("on purpose");
+        }
+    }
+    struct Hangs;
+    impl AuthEvents for Hangs {
+        fn on(&self, _: &AuthEvent) {
+            std::thread::park();
+        }
+    }
+    let service = Service::with_ada().await;
+    let heard = Heard::by(&service);
+    service.auth.listen(Panics).unwrap();
+    service.auth.listen(Hangs).unwrap();
+    for _ in 0..3 {
+        service.log_in().await;
+    }
+    let deadline = std::time::Duration::from_secs(10);
+    let all = async {
+        while heard.0.lock().unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(deadline, all).await.unwrap();
+}

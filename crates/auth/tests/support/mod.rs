@@ -1,0 +1,92 @@
+//! A service over the memory store, with a clock that stands still until it is advanced.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::{Arc, Mutex};
+
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::{Client, Clock, Duration, OffsetDateTime, SecretToken, UserId};
+use countersign_auth::{
+    Auth, AuthConfig, Authenticated, HashingConfig, LogIn, LogInError, Login, NewSession,
+    RegisterError, Registration,
+};
+
+pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
+
+/// A clock that stands still until it is advanced.
+#[derive(Clone)]
+pub(crate) struct Stopped(Arc<Mutex<OffsetDateTime>>);
+
+impl Clock for Stopped {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub(crate) struct Service {
+    pub(crate) auth: Auth,
+    pub(crate) clock: Stopped,
+}
+
+impl Service {
+    pub(crate) fn new() -> Self {
+        Self::with(AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() })
+    }
+
+    pub(crate) fn with(config: AuthConfig) -> Self {
+        let start = time::macros::datetime!(2026-03-01 12:00 UTC);
+        let clock = Stopped(Arc::new(Mutex::new(start)));
+        let auth = Auth::with(MemoryStore::default(), clock.clone(), config).unwrap();
+        Self { auth, clock }
+    }
+
+    /// With `ada` registered.
+    pub(crate) async fn with_ada() -> Self {
+        let service = Self::new();
+        service.register("ada@example.org").await.unwrap();
+        service
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.clock.0.lock().unwrap() += by;
+    }
+
+    pub(crate) async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
+        let registration =
+            Registration { email, username: "Ada", password: PASSWORD, client: &browser() };
+        self.auth.register(registration).await.map(|user| user.id)
+    }
+
+    pub(crate) async fn try_log_in(
+        &self,
+        email: &str,
+        password: &str,
+    ) -> Result<NewSession, LogInError> {
+        self.log_in_with(email, password, false).await
+    }
+
+    pub(crate) async fn log_in_with(
+        &self,
+        email: &str,
+        password: &str,
+        remember: bool,
+    ) -> Result<NewSession, LogInError> {
+        let client = &browser();
+        match self.auth.log_in(LogIn { email, password, client, remember }).await? {
+            Login::Complete(begun) => Ok(begun),
+            other => panic!("not complete: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn log_in(&self) -> NewSession {
+        self.try_log_in("ada@example.org", PASSWORD).await.unwrap()
+    }
+
+    pub(crate) async fn authenticate(&self, token: &SecretToken) -> Option<Authenticated> {
+        self.auth.authenticate(token, &browser()).await.unwrap()
+    }
+}
+
+pub(crate) fn browser() -> Client {
+    Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0"))
+}
