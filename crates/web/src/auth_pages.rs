@@ -1,22 +1,17 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use countersign_auth::Auth;
+use countersign_auth::{Auth, Protection};
 use ipnet::IpNet;
-use rocket::fairing::{self, Fairing, Info, Kind};
-use rocket::figment::providers::Serialized;
-use rocket::{Build, Catcher, Data, Orbit, Request, Response, Rocket, async_trait};
+use rocket::Request;
 use tempfile::TempDir;
 use url::Url;
 
-use crate::assets::Assets;
-use crate::cookies::{self, CookieNames};
-use crate::error::Catch;
-use crate::headers::SecurityHeaders;
-use crate::state::{Paths, Registration, Shared};
-use crate::views::SiteView;
-use crate::{cross_site, pages, request_id, templates};
+use crate::flash::Flash;
+use crate::state::{Registration, Words};
+
+mod fairing;
 
 /// Everything that an application needs for its users to register, log in and log out: the state
 /// behind the guards, the pages, the catchers, the templates and the headers, in one fairing.
@@ -56,10 +51,15 @@ pub struct AuthPages {
     login_redirect: String,
     logout_redirect: Option<String>,
     members: Option<String>,
+    login_view: Option<String>,
+    login_views: Vec<(String, String)>,
+    refresh_view: Option<String>,
+    words: Mutex<Words>,
     overrides: Option<PathBuf>,
     catchers: bool,
+    declared_mounts: bool,
     /// Given to the template engine where the application has no templates of its own.
-    no_templates: std::sync::OnceLock<TempDir>,
+    no_templates: OnceLock<TempDir>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -77,9 +77,14 @@ impl AuthPages {
             login_redirect: "/".to_owned(),
             logout_redirect: None,
             members: None,
+            login_view: None,
+            login_views: Vec::new(),
+            refresh_view: None,
+            words: Mutex::default(),
             overrides: None,
             catchers: true,
-            no_templates: std::sync::OnceLock::new(),
+            declared_mounts: false,
+            no_templates: OnceLock::new(),
             stopping: Arc::default(),
         }
     }
@@ -136,6 +141,71 @@ impl AuthPages {
         self
     }
 
+    /// The application's own login page: where visitors are sent who must log in. Ours stays where it
+    /// is.
+    #[must_use]
+    pub fn login_view(mut self, path: impl Into<String>) -> Self {
+        self.login_view = Some(path.into());
+        self
+    }
+
+    /// Another login page for what is mounted below `prefix`, such as `/admin`.
+    #[must_use]
+    pub fn login_view_for(mut self, prefix: impl Into<String>, path: impl Into<String>) -> Self {
+        self.login_views.push((prefix.into(), path.into()));
+        self
+    }
+
+    /// What visitors read who must log in, in place of "Please log in to access this page."
+    #[must_use]
+    pub fn login_message(self, text: impl Into<String>) -> Self {
+        self.with_words(|words| words.login_message = Some(text.into()))
+    }
+
+    /// The application's own page on which users prove once more who they are.
+    #[must_use]
+    pub fn refresh_view(mut self, path: impl Into<String>) -> Self {
+        self.refresh_view = Some(path.into());
+        self
+    }
+
+    /// What users read who must, in place of "Please reauthenticate to access this page."
+    #[must_use]
+    pub fn needs_refresh_message(self, text: impl Into<String>) -> Self {
+        self.with_words(|words| words.needs_refresh_message = Some(text.into()))
+    }
+
+    /// Says messages in the language of whoever sends a request; `None` says ours.
+    #[must_use]
+    pub fn localize(
+        self,
+        say: impl Fn(Flash, &Request<'_>) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.with_words(|words| words.localize = Some(Box::new(say)))
+    }
+
+    /// What happens to a session whose token comes from another browser; basic by default.
+    #[must_use]
+    pub fn session_protection(mut self, protection: Protection) -> Self {
+        self.auth = self.auth.with_protection(protection);
+        self
+    }
+
+    /// Refuses to launch, naming it, when the application has mounted a route without
+    /// [`login_required`](crate::login_required),
+    /// [`fresh_login_required`](crate::fresh_login_required) or [`public`](crate::public): so that
+    /// nobody forgets to decide.
+    #[must_use]
+    pub fn require_declared_mounts(mut self) -> Self {
+        self.declared_mounts = true;
+        self
+    }
+
+    fn with_words(self, change: impl FnOnce(&mut Words)) -> Self {
+        change(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner));
+        self
+    }
+
     /// A folder whose files stand for single pages of ours: `auth/login.html.tera` for the login
     /// page. They may extend `base.html`.
     #[must_use]
@@ -149,131 +219,5 @@ impl AuthPages {
     pub fn without_catchers(mut self) -> Self {
         self.catchers = false;
         self
-    }
-
-    fn shared(&self, public_url: &Url) -> Shared {
-        let is_secure = Shared::is_secure(public_url);
-        let assets = Assets::load();
-        let at = |path: &str| format!("{}{path}", self.base);
-        let asset = |name: &str| at(&format!("/static/{name}"));
-        let (login, register, logout) = (at("/login"), at("/register"), at("/logout"));
-        let is_open = self.registration == Registration::Open;
-        Shared {
-            auth: self.auth.clone(),
-            registration: self.registration,
-            trusted_proxies: self.trusted_proxies.clone(),
-            cookies: CookieNames::new(is_secure),
-            headers: SecurityHeaders::new(&assets.js.integrity, is_secure),
-            origin: public_url.origin().ascii_serialization(),
-            site: SiteView {
-                name: self.site_name.clone(),
-                home: "/".to_owned(),
-                login: login.clone(),
-                register: is_open.then(|| register.clone()),
-                logout,
-                members: self.members.clone(),
-                account: None,
-                css: asset(&assets.css.name),
-                js: asset(&assets.js.name),
-                js_integrity: assets.js.integrity.clone(),
-                icon: asset(&assets.icon.name),
-            },
-            paths: Paths {
-                after_login: self.login_redirect.clone(),
-                after_logout: self.logout_redirect.clone().unwrap_or_else(|| login.clone()),
-                login,
-                register,
-            },
-            assets,
-            stopping: Arc::clone(&self.stopping),
-        }
-    }
-
-    /// The template engine does not start without a folder of templates, and ours are in the
-    /// program: where the application has none it gets an empty one.
-    fn with_template_dir(&self, rocket: Rocket<Build>) -> std::io::Result<Rocket<Build>> {
-        use rocket::figment::value::magic::RelativePathBuf;
-        let configured = rocket.figment().extract_inner::<RelativePathBuf>("template_dir");
-        let folder = configured.map_or_else(|_| PathBuf::from("templates"), |path| path.relative());
-        if folder.is_dir() {
-            return Ok(rocket);
-        }
-        let empty = TempDir::new()?;
-        let set = Serialized::global("template_dir", empty.path());
-        let figment = rocket.figment().clone().merge(set);
-        // The first one is kept; an application ignites once.
-        let _ = self.no_templates.set(empty);
-        Ok(rocket.configure(figment))
-    }
-}
-
-/// Those of our catchers for which the application has none of its own.
-fn missing_catchers(rocket: &Rocket<Build>) -> Vec<Catcher> {
-    let is_taken = |code| rocket.catchers().any(|own| own.code == code && own.base.path() == "/");
-    let ours = [None, Some(401)].into_iter().filter(|code| !is_taken(*code));
-    ours.map(|code| Catcher::new(code, Catch)).collect()
-}
-
-fn local_url(rocket: &Rocket<Build>) -> Option<Url> {
-    let config = rocket.figment().extract::<rocket::Config>().ok()?;
-    let host = match config.address {
-        address if address.is_unspecified() => "127.0.0.1".to_owned(),
-        std::net::IpAddr::V6(address) => format!("[{address}]"),
-        address => address.to_string(),
-    };
-    Url::parse(&format!("http://{host}:{}", config.port)).ok()
-}
-
-#[async_trait]
-impl Fairing for AuthPages {
-    fn info(&self) -> Info {
-        Info {
-            name: "Countersign",
-            kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Response,
-        }
-    }
-
-    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        let Some(public_url) = self.public_url.clone().or_else(|| local_url(&rocket)) else {
-            tracing::error!("Rocket's address and port make no URL: set AuthPages::public_url");
-            return Err(rocket);
-        };
-        let base = if self.base.is_empty() { "/" } else { &self.base };
-        let mut rocket = rocket
-            .manage(self.shared(&public_url))
-            .mount(base, pages::auth_routes())
-            .mount("/", cross_site::sentry_routes());
-        if self.catchers {
-            let catchers = missing_catchers(&rocket);
-            rocket = rocket.register("/", catchers);
-        }
-        let figment = rocket.figment().clone();
-        match self.with_template_dir(rocket) {
-            Ok(rocket) => Ok(rocket.attach(templates::fairing(self.overrides.clone()))),
-            Err(error) => {
-                tracing::error!(%error, "no folder for templates could be made");
-                Err(rocket::custom(figment))
-            }
-        }
-    }
-
-    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        let (shutdown, stopping) = (rocket.shutdown(), Arc::clone(&self.stopping));
-        tokio::spawn(async move {
-            shutdown.await;
-            stopping.store(true, Ordering::Relaxed);
-        });
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        cross_site::restore_method(request, data).await;
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if let Some(shared) = request.rocket().state::<Shared>() {
-            shared.headers.write(response);
-        }
-        response.set_raw_header("X-Request-Id", request_id::of(request));
-        cookies::write(request, response);
     }
 }

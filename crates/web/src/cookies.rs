@@ -14,6 +14,7 @@ use time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CookieNames {
     pub(crate) session: &'static str,
+    pub(crate) remember: &'static str,
     pub(crate) flash: &'static str,
     is_secure: bool,
 }
@@ -23,15 +24,21 @@ impl CookieNames {
     /// 4.1.3.2); without it no browser would accept that.
     pub(crate) fn new(is_secure: bool) -> Self {
         if is_secure {
-            Self { session: "__Host-session", flash: "__Host-flash", is_secure }
+            let (session, remember) = ("__Host-session", "__Host-remember_token");
+            Self { session, remember, flash: "__Host-flash", is_secure }
         } else {
-            Self { session: "session", flash: "flash", is_secure }
+            Self { session: "session", remember: "remember_token", flash: "flash", is_secure }
         }
     }
 }
 
 /// The value of the one cookie called exactly `name`; none when there is none, or more than one.
 pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
+    if !request.headers().contains("Cookie") {
+        // A client of Rocket's for tests puts its cookies into the jar, and sends no header. What
+        // comes over a connection without that header has an empty jar.
+        return request.cookies().get(name).map(rocket::http::Cookie::value);
+    }
     let pairs = request.headers().get("Cookie").flat_map(|header| header.split(';'));
     let mut values = pairs.filter_map(|pair| {
         let (found, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
@@ -66,6 +73,21 @@ pub(crate) fn set(
     let mut pending = pending.0.lock().unwrap_or_else(PoisonError::into_inner);
     pending.retain(|(earlier, _)| *earlier != name);
     pending.push((name, header));
+}
+
+/// Whether the answer to `request` will set the cookie `name` to `value`.
+pub(crate) fn is_set(request: &Request<'_>, name: &str, value: &str) -> bool {
+    let pending = request.local_cache(Pending::default);
+    let pending = pending.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let start = format!("{name}={value};");
+    pending.iter().any(|(_, header)| header.starts_with(&start))
+}
+
+/// Whether the answer to `request` will set the cookie `name` at all.
+pub(crate) fn is_any_set(request: &Request<'_>, name: &str) -> bool {
+    let pending = request.local_cache(Pending::default);
+    let pending = pending.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pending.iter().any(|(set, _)| *set == name)
 }
 
 /// Has the browser forget a cookie of ours.

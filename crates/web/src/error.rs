@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::flash::Flash;
-use crate::guards::{GuardError, Refused, Visitor, log_outage};
+use crate::guards::{GuardError, refusal};
+use crate::identity::log_outage;
 use crate::next::{Next, with_next};
 use crate::request_id;
 use crate::state::Shared;
@@ -24,6 +25,8 @@ use crate::wants::Wants;
 pub(crate) enum PageError {
     /// Only for members, and nobody is logged in.
     LoginRequired,
+    /// Only for a fresh login, and this one is not.
+    RefreshRequired,
     /// Another site sent this.
     CrossSite,
     /// People may not register themselves.
@@ -41,6 +44,9 @@ struct Words {
 }
 
 impl PageError {
+    /// There is nothing at this address.
+    pub(crate) const NOT_FOUND: Self = Self::Status(Status::NotFound);
+
     /// A store failed while `request` was worked on. The cause is logged here, once.
     pub(crate) fn outage(error: &StoreError, request: &Request<'_>) -> Self {
         log_outage(error, request);
@@ -49,7 +55,7 @@ impl PageError {
 
     fn status(self) -> Status {
         match self {
-            Self::LoginRequired => Status::Unauthorized,
+            Self::LoginRequired | Self::RefreshRequired => Status::Unauthorized,
             Self::CrossSite | Self::RegistrationClosed => Status::Forbidden,
             Self::Unavailable => Status::ServiceUnavailable,
             Self::Status(status) => status,
@@ -99,6 +105,7 @@ impl From<GuardError> for PageError {
     fn from(error: GuardError) -> Self {
         match error {
             GuardError::LoginRequired => Self::LoginRequired,
+            GuardError::RefreshRequired => Self::RefreshRequired,
             GuardError::Unavailable => Self::Unavailable,
         }
     }
@@ -107,14 +114,21 @@ impl From<GuardError> for PageError {
 impl<'r> Responder<'r, 'static> for PageError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let (status, words) = (self.status(), self.words());
-        let mut response = match (Wants::of(request), request.rocket().state::<Shared>()) {
-            (Wants::Html, Some(shared)) if self == Self::LoginRequired => to_login(request, shared),
-            (Wants::Htmx, Some(shared)) if self == Self::LoginRequired => {
-                let login = login_url(request, shared);
-                Response::build().status(status).raw_header("HX-Redirect", login).finalize()
+        let shared = request.rocket().state::<Shared>();
+        let gate = shared.and_then(|shared| Gate::of(self, request, shared));
+        let mut response = match (Wants::of(request), gate) {
+            (Wants::Html, Some(gate)) => {
+                gate.message.leave(request, gate.shared);
+                Response::build()
+                    .status(Status::SeeOther)
+                    .raw_header("Location", gate.url)
+                    .finalize()
             }
-            (Wants::Html | Wants::Htmx, shared) => {
-                let home = shared.map(|shared| shared.site.home.as_str());
+            (Wants::Htmx, Some(gate)) => {
+                Response::build().status(status).raw_header("HX-Redirect", gate.url).finalize()
+            }
+            (Wants::Html | Wants::Htmx, None) => {
+                let home = shared.map(|shared| shared.paths.home.as_str());
                 let page = Page(ErrorView::new(status.code, words.title, words.text, home));
                 // A page that cannot be rendered must not end in another attempt to render it.
                 let page = page.respond_to(request).or_else(|_| words.text.respond_to(request))?;
@@ -129,20 +143,26 @@ impl<'r> Responder<'r, 'static> for PageError {
     }
 }
 
-/// Sends a browser to the login page, from which it comes back. Only what was asked for with GET
-/// can be asked for again.
-fn to_login(request: &Request<'_>, shared: &Shared) -> Response<'static> {
-    Flash::LoginRequired.leave(request, shared);
-    Response::build()
-        .status(Status::SeeOther)
-        .raw_header("Location", login_url(request, shared))
-        .finalize()
+/// The page on which a visitor gets what they lack, and from which they come back.
+struct Gate<'r> {
+    shared: &'r Shared,
+    url: String,
+    message: Flash,
 }
 
-fn login_url(request: &Request<'_>, shared: &Shared) -> String {
-    let is_get = request.method() == rocket::http::Method::Get;
-    let next = is_get.then(|| Next::parse(&request.uri().to_string())).flatten();
-    with_next(&shared.paths.login, next.as_ref())
+impl<'r> Gate<'r> {
+    fn of(error: PageError, request: &Request<'_>, shared: &'r Shared) -> Option<Self> {
+        let here = request.uri().to_string();
+        let (page, message) = match error {
+            PageError::LoginRequired => (shared.login_view(&here), Flash::LoginRequired),
+            PageError::RefreshRequired => (&*shared.paths.refresh, Flash::RefreshRequired),
+            _ => return None,
+        };
+        // Only what was asked for with GET can be asked for again.
+        let is_get = request.method() == rocket::http::Method::Get;
+        let next = is_get.then(|| Next::parse(&here)).flatten();
+        Some(Self { shared, url: with_next(page, next.as_ref()), message })
+    }
 }
 
 /// A problem (RFC 9457).
@@ -182,6 +202,8 @@ pub(crate) enum Rejection {
     Invalid,
     /// The credentials are wrong.
     WrongCredentials,
+    /// The password of the user who is logged in is another.
+    WrongPassword,
     /// What must be unique is taken.
     Taken,
     /// Too much at once; try again after so long.
@@ -192,7 +214,7 @@ impl Rejection {
     fn status(self) -> Status {
         match self {
             Self::Invalid => Status::UnprocessableEntity,
-            Self::WrongCredentials => Status::Unauthorized,
+            Self::WrongCredentials | Self::WrongPassword => Status::Unauthorized,
             Self::Taken => Status::Conflict,
             Self::Overloaded(_) => Status::ServiceUnavailable,
         }
@@ -201,7 +223,7 @@ impl Rejection {
     /// What it says above the form; an error of a field stands at the field.
     pub(crate) fn message(self) -> Option<&'static str> {
         match self {
-            Self::Invalid | Self::Taken => None,
+            Self::Invalid | Self::Taken | Self::WrongPassword => None,
             Self::WrongCredentials => Some("Invalid email or password."),
             Self::Overloaded(_) => {
                 Some("Very many people are here right now. Please try again in a few seconds.")
@@ -266,15 +288,11 @@ pub(crate) struct Catch;
 #[async_trait]
 impl catcher::Handler for Catch {
     async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        if let Some(shared) = request.rocket().state::<Shared>() {
-            // The page shows who is logged in.
-            Visitor::of(request, shared).await;
-        }
-        let error = match status {
+        let error = match (status, refusal(request)) {
             // An application's own 401 is about other credentials than ours.
-            Status::Unauthorized if Refused::is_marked(request) => PageError::LoginRequired,
-            Status::ServiceUnavailable => PageError::Unavailable,
-            other => PageError::Status(other),
+            (Status::Unauthorized, Some(refused)) => refused.into(),
+            (Status::ServiceUnavailable, _) => PageError::Unavailable,
+            (other, _) => PageError::Status(other),
         };
         if status.class().is_server_error() {
             let request_id = request_id::of(request);

@@ -58,8 +58,18 @@ async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Res
         return Err(FormError::TooLarge);
     }
     // The decoder below is lossy; it loses nothing of a body that decodes strictly.
+    if !is_percent_encoded(&body) {
+        return Err(FormError::Malformed);
+    }
     percent_encoding::percent_decode(&body).decode_utf8().map_err(|_| FormError::Malformed)?;
     serde_urlencoded::from_bytes(&body).map_err(|_| FormError::Malformed)
+}
+
+/// Whether every `%` is followed by two hexadecimal digits.
+fn is_percent_encoded(body: &[u8]) -> bool {
+    body.split(|b| *b == b'%').skip(1).all(|rest| {
+        rest.first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 #[async_trait]

@@ -1,13 +1,14 @@
 use std::ops::Deref;
 
-use countersign_auth::Authenticated;
-use countersign_domain::{SecretToken, Session, StoreError, User};
+use countersign_auth::{AuthEventKind, Authenticated};
+use countersign_domain::{Session, User};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
 use tokio::sync::OnceCell;
 
-use crate::cookies;
+use crate::client::client;
+use crate::identity::{self, Identity};
 use crate::state::Shared;
 
 /// The logged-in user. A route that takes this guard is for members only.
@@ -23,6 +24,20 @@ use crate::state::Shared;
 #[derive(Clone, Copy, Debug)]
 pub struct CurrentUser<'r>(&'r Authenticated);
 
+/// The logged-in user, who proved who they are a short while ago. For what must not be done by
+/// whoever finds a browser open.
+///
+/// | who asks | outcome |
+/// |---|---|
+/// | a user whose login is fresh | success |
+/// | a user whose login is not, or who was only remembered | error, 401: a browser is sent to `/reauthenticate` and comes back; JSON and htmx as above |
+/// | an anonymous visitor | as with [`CurrentUser`] |
+/// | anybody, while the store cannot say | error, 503 |
+///
+/// It dereferences to [`CurrentUser`].
+#[derive(Clone, Copy, Debug)]
+pub struct FreshLogin<'r>(CurrentUser<'r>);
+
 /// Whoever asks. The guard always succeeds; that the store could not say is a state of its own, so
 /// that an outage is never taken for an anonymous visitor.
 #[derive(Clone, Copy, Debug)]
@@ -36,118 +51,145 @@ pub enum Visitor<'r> {
     Unavailable,
 }
 
-/// Why [`CurrentUser`] let nobody in.
+/// Why a guard let nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardError {
     /// Nobody is logged in.
     #[error("nobody is logged in")]
     LoginRequired,
+    /// The login is not fresh.
+    #[error("the login is not fresh")]
+    RefreshRequired,
     /// The store cannot say whether anybody is logged in.
     #[error("the store is unavailable")]
     Unavailable,
 }
 
-/// What was found out about a request's session; looked up once, by whoever asks first.
-#[derive(Default)]
-struct Lookup(OnceCell<Identity>);
-
-enum Identity {
-    User(Box<Authenticated>),
-    Anonymous,
-    Unavailable,
+impl GuardError {
+    fn status(self) -> Status {
+        match self {
+            Self::LoginRequired | Self::RefreshRequired => Status::Unauthorized,
+            Self::Unavailable => Status::ServiceUnavailable,
+        }
+    }
 }
 
-/// Marks a request that one of our guards refused for want of a login.
+/// What one of our guards refused a request for, for the catcher that answers it.
 #[derive(Default)]
-pub(crate) struct Refused(OnceCell<()>);
+struct Refused(OnceCell<GuardError>);
 
-impl Refused {
-    pub(crate) fn is_marked(request: &Request<'_>) -> bool {
-        request.local_cache(Self::default).0.initialized()
-    }
+/// What one of our guards refused `request` for.
+pub(crate) fn refusal(request: &Request<'_>) -> Option<GuardError> {
+    request.local_cache(Refused::default).0.get().copied()
+}
 
-    fn mark(request: &Request<'_>) {
-        // A second mark says the same.
-        let _ = request.local_cache(Self::default).0.set(());
-    }
+/// What a route asks of whoever asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Login,
+    FreshLogin,
+}
+
+/// The user, if `request` has what a route needs. Who has not is marked for the catcher, and
+/// listeners hear of it.
+pub(crate) async fn admit<'r>(
+    request: &'r Request<'_>,
+    need: Need,
+) -> Result<CurrentUser<'r>, (Status, GuardError)> {
+    let admitted = match request.rocket().state::<Shared>() {
+        Some(shared) => {
+            let visitor = Visitor::of(request, shared).await;
+            visitor.admitted(need).inspect_err(|error| tell(*error, visitor, request, shared))
+        }
+        None => Err(GuardError::Unavailable),
+    };
+    admitted.map_err(|error| {
+        // The first refusal is the one that is answered.
+        let _ = request.local_cache(Refused::default).0.set(error);
+        (error.status(), error)
+    })
+}
+
+fn tell(error: GuardError, visitor: Visitor<'_>, request: &Request<'_>, shared: &Shared) {
+    let kind = match error {
+        GuardError::LoginRequired => AuthEventKind::UserUnauthorized,
+        GuardError::RefreshRequired => AuthEventKind::UserNeedsRefresh,
+        GuardError::Unavailable => return,
+    };
+    let (user, session) = match visitor {
+        Visitor::User(user) => (Some(user.id), Some(user.session().id)),
+        Visitor::Anonymous | Visitor::Unavailable => (None, None),
+    };
+    shared.auth.tell(kind, user, session, &client(request, shared));
 }
 
 impl<'r> Visitor<'r> {
     /// Whether a user is logged in.
-    pub fn is_authenticated(&self) -> bool {
-        matches!(self, Self::User(_))
-    }
-
-    /// Whether it is certain that nobody is logged in.
-    pub fn is_anonymous(&self) -> bool {
-        matches!(self, Self::Anonymous)
-    }
-
-    /// The user, if one is logged in. `None` may also be an outage: see [`Visitor::Unavailable`].
-    pub fn user(&self) -> Option<CurrentUser<'r>> {
-        match self {
-            Self::User(user) => Some(*user),
-            Self::Anonymous | Self::Unavailable => None,
-        }
-    }
-
-    /// The user, if one is logged in; `None` if it is certain that nobody is.
     ///
     /// # Errors
     ///
     /// [`GuardError::Unavailable`] when the store cannot say.
-    pub fn known(self) -> Result<Option<CurrentUser<'r>>, GuardError> {
+    pub fn is_authenticated(&self) -> Result<bool, GuardError> {
         match self {
-            Self::User(user) => Ok(Some(user)),
+            Self::User(_) => Ok(true),
+            Self::Anonymous => Ok(false),
+            Self::Unavailable => Err(GuardError::Unavailable),
+        }
+    }
+
+    /// Whether nobody is logged in.
+    ///
+    /// # Errors
+    ///
+    /// [`GuardError::Unavailable`] when the store cannot say.
+    pub fn is_anonymous(&self) -> Result<bool, GuardError> {
+        self.is_authenticated().map(|is_authenticated| !is_authenticated)
+    }
+
+    /// Whether a user is logged in who may be: Flask-Login's `is_active`. A user who is disabled is
+    /// never logged in here, so it says the same as [`is_authenticated`](Visitor::is_authenticated).
+    ///
+    /// # Errors
+    ///
+    /// [`GuardError::Unavailable`] when the store cannot say.
+    pub fn is_active(&self) -> Result<bool, GuardError> {
+        self.is_authenticated()
+    }
+
+    /// The id of the user in its written form, `None` if nobody is logged in: Flask-Login's
+    /// `get_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`GuardError::Unavailable`] when the store cannot say.
+    pub fn get_id(&self) -> Result<Option<String>, GuardError> {
+        match self {
+            Self::User(user) => Ok(Some(user.get_id())),
             Self::Anonymous => Ok(None),
+            Self::Unavailable => Err(GuardError::Unavailable),
+        }
+    }
+
+    fn admitted(self, need: Need) -> Result<CurrentUser<'r>, GuardError> {
+        match self {
+            Self::User(user) if need == Need::FreshLogin && !user.is_fresh() => {
+                Err(GuardError::RefreshRequired)
+            }
+            Self::User(user) => Ok(user),
+            Self::Anonymous => Err(GuardError::LoginRequired),
             Self::Unavailable => Err(GuardError::Unavailable),
         }
     }
 
     /// Who sends `request`; the store is asked at most once for each request.
     pub(crate) async fn of(request: &'r Request<'_>, shared: &Shared) -> Self {
-        let lookup = request.local_cache(Lookup::default);
-        let identity = lookup.0.get_or_init(|| identify(request, shared)).await;
-        identity.into()
-    }
-
-    /// Who sends `request`, if that has been looked up.
-    pub(crate) fn already_known(request: &'r Request<'_>) -> Option<Self> {
-        request.local_cache(Lookup::default).0.get().map(Self::from)
-    }
-}
-
-impl<'r> From<&'r Identity> for Visitor<'r> {
-    fn from(identity: &'r Identity) -> Self {
-        match identity {
+        match identity::of(request, shared).await {
             Identity::User(authenticated) => Self::User(CurrentUser(authenticated)),
             Identity::Anonymous => Self::Anonymous,
             Identity::Unavailable => Self::Unavailable,
         }
     }
-}
-
-async fn identify(request: &Request<'_>, shared: &Shared) -> Identity {
-    let shown = cookies::read(request, shared.cookies.session);
-    let Some(Ok(token)) = shown.map(SecretToken::parse) else {
-        return Identity::Anonymous;
-    };
-    match shared.auth.authenticate(&token).await {
-        Ok(Some(authenticated)) => Identity::User(Box::new(authenticated)),
-        Ok(None) => Identity::Anonymous,
-        Err(error) => {
-            log_outage(&error, request);
-            Identity::Unavailable
-        }
-    }
-}
-
-/// Tells the operator, once, what the visitor is not told.
-pub(crate) fn log_outage(error: &StoreError, request: &Request<'_>) {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    let request_id = crate::request_id::of(request);
-    tracing::error!(%error, cause, request_id, "the store failed");
 }
 
 impl<'r> CurrentUser<'r> {
@@ -156,9 +198,13 @@ impl<'r> CurrentUser<'r> {
         &self.0.session
     }
 
-    /// Whether the user proved who they are a short while ago.
+    /// Whether the user proved who they are a short while ago: Flask-Login's `login_fresh`.
     pub fn is_fresh(&self) -> bool {
         self.0.is_fresh
+    }
+
+    pub(crate) fn authenticated(&self) -> &'r Authenticated {
+        self.0
     }
 }
 
@@ -167,6 +213,14 @@ impl Deref for CurrentUser<'_> {
 
     fn deref(&self) -> &User {
         &self.0.user
+    }
+}
+
+impl<'r> Deref for FreshLogin<'r> {
+    type Target = CurrentUser<'r>;
+
+    fn deref(&self) -> &CurrentUser<'r> {
+        &self.0
     }
 }
 
@@ -187,31 +241,34 @@ impl<'r> FromRequest<'r> for CurrentUser<'r> {
     type Error = GuardError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, GuardError> {
-        let visitor = match request.rocket().state::<Shared>() {
-            Some(shared) => Visitor::of(request, shared).await,
-            None => Visitor::Unavailable,
-        };
-        match visitor {
-            Visitor::User(user) => Outcome::Success(user),
-            Visitor::Anonymous => {
-                Refused::mark(request);
-                Outcome::Error((Status::Unauthorized, GuardError::LoginRequired))
-            }
-            Visitor::Unavailable => {
-                Outcome::Error((Status::ServiceUnavailable, GuardError::Unavailable))
-            }
+        match admit(request, Need::Login).await {
+            Ok(user) => Outcome::Success(user),
+            Err(refused) => Outcome::Error(refused),
         }
     }
 }
 
-impl Sentinel for Visitor<'_> {
-    fn abort(rocket: &Rocket<Ignite>) -> bool {
-        rocket.state::<Shared>().is_none()
+#[async_trait]
+impl<'r> FromRequest<'r> for FreshLogin<'r> {
+    type Error = GuardError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, GuardError> {
+        match admit(request, Need::FreshLogin).await {
+            Ok(user) => Outcome::Success(Self(user)),
+            Err(refused) => Outcome::Error(refused),
+        }
     }
 }
 
-impl Sentinel for CurrentUser<'_> {
-    fn abort(rocket: &Rocket<Ignite>) -> bool {
-        rocket.state::<Shared>().is_none()
-    }
+/// An application that forgot the fairing does not launch.
+macro_rules! needs_auth_pages {
+    ($($guard:ident),*) => {$(
+        impl Sentinel for $guard<'_> {
+            fn abort(rocket: &Rocket<Ignite>) -> bool {
+                rocket.state::<Shared>().is_none()
+            }
+        }
+    )*};
 }
+
+needs_auth_pages!(Visitor, CurrentUser, FreshLogin);

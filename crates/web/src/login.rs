@@ -1,44 +1,152 @@
-use countersign_auth::NewSession;
+use countersign_auth::{
+    ChangePasswordError, ConfirmError, LogIn, LogInError, Login as Progress, NewSession,
+};
+use countersign_domain::{RememberToken, SecretToken, StoreError, User};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
-use rocket::response::{self, Responder, Response};
 use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
 
+use crate::client::client;
 use crate::cookies;
-use crate::flash::Flash;
-use crate::pages::SeeOther;
+use crate::guards::{CurrentUser, Visitor};
 use crate::state::{Shared, Site};
 
-/// The response half of a session: hands its token to the browser, and has the browser forget it.
+/// Begins, confirms and ends the session of whoever sends a request, with its cookies: Flask-Login's
+/// `login_user`, `confirm_login` and `logout_user`.
+///
+/// The guard always succeeds. Cookies are set and removed in the answer to the request, whatever
+/// that is; an application that did not attach [`AuthPages`](crate::AuthPages) does not launch.
 #[derive(Clone, Copy)]
-pub(crate) struct Login<'r>(Site<'r>);
+pub struct Login<'r>(Site<'r>);
 
-impl Login<'_> {
-    /// Hands the token of a session that has just begun to the browser.
-    pub(crate) fn begin(self, begun: &NewSession) {
-        let names = &self.0.cookies;
-        tracing::info!(user = %begun.user.id, session = %begun.session.id, "logged in");
-        cookies::set(self.0.request, names, names.session, &begun.token.expose(), None);
+impl<'r> Login<'r> {
+    pub(crate) fn new(site: Site<'r>) -> Self {
+        Self(site)
     }
 
-    /// Has the browser forget the token, and what it kept of members' pages.
-    pub(crate) fn end(self) -> LoggedOut {
+    /// Logs a user in by their password, and has them be remembered if they want.
+    ///
+    /// # Errors
+    ///
+    /// As [`Auth::log_in`](crate::Auth::log_in). No cookie is set.
+    pub async fn log_in(
+        &self,
+        email: &str,
+        password: &str,
+        remember: bool,
+    ) -> Result<User, LogInError> {
+        let client = &client(self.0.request, self.0.shared);
+        let attempt = LogIn { email, password, client, remember };
+        match self.0.auth.log_in(attempt).await? {
+            Progress::Complete(begun) => {
+                self.forget_earlier().await?;
+                self.hand_over(&begun);
+                Ok(begun.user)
+            }
+            // Until this crate shows a page for another factor, nothing less will do.
+            _ => Err(LogInError::WrongCredentials),
+        }
+    }
+
+    /// Logs a user in who has proven who they are in another way than by a password that we know.
+    /// False when they are gone, or disabled.
+    ///
+    /// # Errors
+    ///
+    /// When the store failed. No cookie is set.
+    pub async fn log_in_user(&self, user: &User, remember: bool) -> Result<bool, StoreError> {
+        let client = &client(self.0.request, self.0.shared);
+        let Some(begun) = self.0.auth.log_in_user(user, remember, client).await? else {
+            return Ok(false);
+        };
+        self.forget_earlier().await?;
+        self.hand_over(&begun);
+        Ok(true)
+    }
+
+    /// Logs out whoever is logged in, here and on the server.
+    ///
+    /// # Errors
+    ///
+    /// When the session may still stand. The cookies are left then.
+    pub async fn log_out(&self, visitor: Visitor<'_>) -> Result<(), StoreError> {
+        if let Visitor::User(user) = visitor {
+            let client = client(self.0.request, self.0.shared);
+            self.0.auth.log_out(user.session(), &client).await?;
+        }
+        self.forget_earlier().await?;
+        self.take_back();
+        Ok(())
+    }
+
+    /// Makes the session of a user fresh who types their password. Its token is replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Auth::reauthenticate`](crate::Auth::reauthenticate).
+    pub async fn confirm(&self, user: CurrentUser<'_>, password: &str) -> Result<(), ConfirmError> {
+        let client = client(self.0.request, self.0.shared);
+        let who = user.authenticated();
+        let token = self.0.auth.reauthenticate(who, password, &client).await?;
+        self.replace(&token);
+        Ok(())
+    }
+
+    /// Changes the password of a user. Their other sessions and their remembered logins end.
+    pub(crate) async fn change_password(
+        &self,
+        user: CurrentUser<'_>,
+        current: &str,
+        new: &str,
+    ) -> Result<(), ChangePasswordError> {
+        let client = client(self.0.request, self.0.shared);
+        let who = user.authenticated();
+        let token = self.0.auth.change_password(who, current, new, &client).await?;
+        self.replace(&token);
+        cookies::remove(self.0.request, &self.0.cookies, self.0.cookies.remember);
+        Ok(())
+    }
+
+    /// Removes the account of a user.
+    pub(crate) async fn delete_account(
+        &self,
+        user: CurrentUser<'_>,
+        password: &str,
+    ) -> Result<(), ConfirmError> {
+        let client = client(self.0.request, self.0.shared);
+        self.0.auth.delete_account(user.authenticated(), password, &client).await?;
+        self.take_back();
+        Ok(())
+    }
+
+    /// Hands the tokens of a session that has just begun to the browser.
+    pub(crate) fn hand_over(&self, begun: &NewSession) {
+        self.replace(&begun.token);
+        let (request, names) = (self.0.request, &self.0.cookies);
+        if let Some(token) = &begun.remember_token {
+            let max_age = self.0.auth.remembers_for();
+            cookies::set(request, names, names.remember, &token.expose(), max_age);
+        }
+    }
+
+    /// Has the browser forget its tokens.
+    pub(crate) fn take_back(&self) {
         let (request, names) = (self.0.request, &self.0.cookies);
         cookies::remove(request, names, names.session);
-        Flash::LoggedOut.leave(request, self.0.shared);
-        LoggedOut(SeeOther::to(&self.0.paths.after_logout))
+        cookies::remove(request, names, names.remember);
     }
-}
 
-/// The answer to a logout. It clears what the browser cached and stored, but no cookies: those are
-/// removed by name, and that of a known browser stays.
-pub(crate) struct LoggedOut(SeeOther);
+    fn replace(&self, token: &SecretToken) {
+        let (request, names) = (self.0.request, &self.0.cookies);
+        cookies::set(request, names, names.session, &token.expose(), None);
+    }
 
-impl<'r> Responder<'r, 'static> for LoggedOut {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        Response::build_from(self.0.respond_to(request)?)
-            .raw_header("Clear-Site-Data", "\"cache\", \"storage\"")
-            .ok()
+    /// Ends what the browser was remembered by before: it is about to forget it.
+    async fn forget_earlier(&self) -> Result<(), StoreError> {
+        let earlier = cookies::read(self.0.request, self.0.cookies.remember);
+        let Some(Ok(token)) = earlier.map(RememberToken::parse) else { return Ok(()) };
+        cookies::remove(self.0.request, &self.0.cookies, self.0.cookies.remember);
+        self.0.auth.forget(&token).await
     }
 }
 

@@ -1,17 +1,12 @@
 //! What the templates are given: one type for each.
 
 use rocket::Request;
-use rocket::http::Status;
 use rocket::response::{self, Responder};
-use rocket_dyn_templates::Template;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::without_empty;
-use crate::flash::{Flash, FlashView};
-use crate::guards::Visitor;
-use crate::request_id;
-use crate::state::Shared;
+use crate::template::Template;
 
 /// What one template shows.
 pub(crate) trait View: Serialize {
@@ -47,44 +42,17 @@ pub(crate) struct SiteView {
 }
 
 #[derive(Serialize)]
-struct UserView<'a> {
-    id: String,
-    email: &'a str,
-    username: &'a str,
-}
-
-#[derive(Serialize)]
-struct Frame<'a, V> {
+struct Titled<'a, V> {
     page_title: &'a str,
-    site: &'a SiteView,
-    /// False where nobody can say who is logged in: then the page claims neither.
-    visitor_known: bool,
-    current_user: Option<UserView<'a>>,
-    flash: Option<FlashView>,
-    request_id: &'a str,
     #[serde(flatten)]
     view: &'a V,
 }
 
 impl<'r, V: View> Responder<'r, 'static> for Page<V> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let shared = request.rocket().state::<Shared>().ok_or(Status::InternalServerError)?;
-        let visitor = Visitor::already_known(request).unwrap_or(Visitor::Unavailable);
-        let user = visitor.user();
-        let frame = Frame {
-            page_title: self.0.title(),
-            site: &shared.site,
-            visitor_known: !matches!(visitor, Visitor::Unavailable),
-            current_user: user.as_ref().map(|user| UserView {
-                id: user.id.to_string(),
-                email: user.email.as_str(),
-                username: user.username.as_str(),
-            }),
-            flash: Flash::take(request, shared),
-            request_id: request_id::of(request),
-            view: &self.0,
-        };
-        Template::render(V::TEMPLATE, frame).respond_to(request)
+        let Self(view) = &self;
+        let titled = Titled { page_title: view.title(), view };
+        Template::render(V::TEMPLATE, titled).respond_to(request)
     }
 }
 
@@ -197,6 +165,158 @@ impl View for RegisterView {
 
     fn title(&self) -> &str {
         "Register"
+    }
+
+    fn errors(&self) -> Option<Value> {
+        without_empty(&self.form.errors)
+    }
+}
+
+/// What is wrong with the only field of a form.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct PasswordErrors {
+    pub(crate) password: Vec<String>,
+}
+
+/// Asks a user to prove once more who they are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ReauthenticateView {
+    pub(crate) form: ReauthenticateFormView,
+}
+
+/// The form on it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ReauthenticateFormView {
+    pub(crate) action: String,
+    pub(crate) next: String,
+    pub(crate) errors: PasswordErrors,
+    pub(crate) message: Option<&'static str>,
+}
+
+impl View for ReauthenticateView {
+    const TEMPLATE: &'static str = "auth/reauthenticate.html";
+
+    fn title(&self) -> &str {
+        "Confirm it is you"
+    }
+
+    fn errors(&self) -> Option<Value> {
+        without_empty(&self.form.errors)
+    }
+}
+
+/// The user's own page.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct AccountView {
+    pub(crate) account: AccountText,
+    pub(crate) links: AccountLinks,
+}
+
+/// What it says.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct AccountText {
+    pub(crate) email: String,
+    pub(crate) username: String,
+    pub(crate) member_since: String,
+}
+
+/// Where it leads.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct AccountLinks {
+    pub(crate) password: String,
+    pub(crate) sessions: String,
+    pub(crate) delete: String,
+}
+
+impl View for AccountView {
+    const TEMPLATE: &'static str = "account/profile.html";
+
+    fn title(&self) -> &str {
+        "Your account"
+    }
+}
+
+/// The page on which a user changes their password.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ChangePasswordView {
+    pub(crate) form: ChangePasswordFormView,
+}
+
+/// The form on it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ChangePasswordFormView {
+    pub(crate) action: String,
+    pub(crate) min_length: usize,
+    pub(crate) max_length: usize,
+    pub(crate) errors: ChangePasswordErrors,
+    pub(crate) message: Option<&'static str>,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ChangePasswordErrors {
+    pub(crate) current_password: Vec<String>,
+    pub(crate) password: Vec<String>,
+}
+
+impl View for ChangePasswordView {
+    const TEMPLATE: &'static str = "account/password.html";
+
+    fn title(&self) -> &str {
+        "Change your password"
+    }
+
+    fn errors(&self) -> Option<Value> {
+        without_empty(&self.form.errors)
+    }
+}
+
+/// Where the user is logged in.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct SessionsView {
+    pub(crate) sessions: Vec<DeviceView>,
+    pub(crate) revoke_others: Option<String>,
+}
+
+/// One of those places.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct DeviceView {
+    pub(crate) browser: String,
+    pub(crate) address: String,
+    pub(crate) first_seen: String,
+    pub(crate) last_seen: String,
+    pub(crate) current: bool,
+    pub(crate) remembered: bool,
+    pub(crate) revoke: String,
+}
+
+impl View for SessionsView {
+    const TEMPLATE: &'static str = "account/sessions.html";
+
+    fn title(&self) -> &str {
+        "Devices"
+    }
+}
+
+/// Asks whether to delete the account.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct DeleteView {
+    pub(crate) form: DeleteFormView,
+}
+
+/// The form on it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct DeleteFormView {
+    pub(crate) action: String,
+    pub(crate) errors: PasswordErrors,
+    pub(crate) message: Option<&'static str>,
+}
+
+impl View for DeleteView {
+    const TEMPLATE: &'static str = "account/delete.html";
+
+    fn title(&self) -> &str {
+        "Delete your account"
     }
 
     fn errors(&self) -> Option<Value> {

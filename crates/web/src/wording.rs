@@ -1,6 +1,7 @@
 //! How the facts of the domain are told to people: what is wrong, and what to do.
 
-use countersign_domain::{EmailError, PasswordError, UsernameError};
+use countersign_domain::{EmailError, OffsetDateTime, PasswordError, UsernameError};
+use time::macros::format_description;
 
 pub(crate) fn email(error: EmailError) -> String {
     match error {
@@ -73,6 +74,19 @@ pub(crate) fn password(error: PasswordError) -> String {
         PasswordError::Empty => "Enter your password.".to_owned(),
         other => new_password(other),
     }
+}
+
+/// "23 November 2026"
+pub(crate) fn day(at: OffsetDateTime) -> String {
+    let format = format_description!("[day padding:none] [month repr:long] [year]");
+    at.format(format).unwrap_or_default()
+}
+
+/// "23 November 2026, 10:15 UTC"
+pub(crate) fn moment(at: OffsetDateTime) -> String {
+    let format =
+        format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+    at.format(format).unwrap_or_default()
 }
 
 fn code_point(c: char) -> String {

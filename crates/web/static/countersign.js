@@ -107,7 +107,7 @@
     hint.className = "strength";
     hint.id = `${input.id}-strength`;
     hint.setAttribute("aria-live", "polite");
-    input.parentElement.after(hint);
+    (input.closest(".field") ?? input.parentElement).append(hint);
 
     const valueOf = (selector) => input.form?.querySelector(selector)?.value ?? "";
     const limits = {
@@ -136,7 +136,6 @@
       clearTimeout(timer);
       timer = setTimeout(update, 250);
     });
-    input.addEventListener("change", update);
   }
 
   function setSending(form, sending) {

@@ -1,7 +1,7 @@
 use rocket::http::Status;
 use rocket::{get, tokio};
 
-use crate::guards::log_outage;
+use crate::identity::log_outage;
 use crate::state::Site;
 
 /// How long the store may take to say that it is ready.

@@ -1,8 +1,7 @@
-use countersign_auth::{InvalidLogIn, LogIn, LogInError, Login as Progress};
+use countersign_auth::{InvalidLogIn, LogInError};
 use rocket::{get, post};
 use serde::Deserialize;
 
-use crate::client::client;
 use crate::error::{PageError, Refusal, Rejection};
 use crate::form::Submitted;
 use crate::guards::Visitor;
@@ -13,13 +12,20 @@ use crate::state::Site;
 use crate::views::{LogInErrors, LogInFormView, LogInValues, LogInView, Page};
 use crate::wording;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(crate) struct LogInForm {
     email: String,
     password: String,
+    remember: String,
     next: String,
+}
+
+impl LogInForm {
+    /// A ticked box sends a value, any; one that is not sends nothing.
+    fn remember(&self) -> bool {
+        !matches!(self.remember.as_str(), "" | "0" | "false" | "off")
+    }
 }
 
 /// The login page.
@@ -30,9 +36,9 @@ pub(crate) fn form(
     next: Option<&str>,
 ) -> Result<Result<Page<LogInView>, SeeOther>, PageError> {
     let next = next.and_then(Next::parse);
-    Ok(match visitor.known()? {
-        Some(_) => Err(site.after_login(next)),
-        None => Ok(Page(view(&site, &LogInForm::default(), next.as_ref()))),
+    Ok(match visitor.is_authenticated()? {
+        true => Err(site.after_login(next)),
+        false => Ok(Page(view(&site, &LogInForm::default(), next.as_ref()))),
     })
 }
 
@@ -45,17 +51,11 @@ pub(crate) async fn submit(
     form: Submitted<LogInForm>,
 ) -> Result<SeeOther, Refusal<LogInView>> {
     let (Submitted(form), next) = (&form, Next::parse(&form.0.next));
-    if visitor.known()?.is_some() {
+    if visitor.is_authenticated()? {
         return Ok(site.after_login(next));
     }
-    let client = client(site.request, site.shared);
-    let attempt = LogIn { email: &form.email, password: &form.password, client: &client };
-    match site.auth.log_in(attempt).await {
-        Ok(Progress::Complete(begun)) => {
-            login.begin(&begun);
-            Ok(site.after_login(next))
-        }
-        Ok(_) => Err(PageError::Status(rocket::http::Status::NotImplemented).into()),
+    match login.log_in(&form.email, &form.password, form.remember()).await {
+        Ok(_) => Ok(site.after_login(next)),
         Err(error) => Err(refuse(&site, form, next.as_ref(), error)),
     }
 }
@@ -86,9 +86,10 @@ fn refuse(
 fn view(site: &Site<'_>, form: &LogInForm, next: Option<&Next>) -> LogInView {
     LogInView {
         form: LogInFormView {
-            action: site.paths.login.clone(),
+            action: site.at("/login"),
             next: next.map_or_else(String::new, |next| next.as_str().to_owned()),
-            values: LogInValues { email: form.email.clone(), remember: false },
+            remember_enabled: site.auth.remembers_for().is_some(),
+            values: LogInValues { email: form.email.clone(), remember: form.remember() },
             ..LogInFormView::default()
         },
     }

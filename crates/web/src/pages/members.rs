@@ -7,7 +7,7 @@ use crate::views::{HomeView, MembersView, Page};
 /// The front page, for everybody.
 #[get("/")]
 pub(crate) fn home(visitor: Visitor<'_>) -> Result<Page<HomeView>, PageError> {
-    visitor.known()?;
+    visitor.is_authenticated()?;
     Ok(Page(HomeView {}))
 }
 

@@ -1,10 +1,13 @@
 //! The pages. A handler reads what was sent, makes one call on the service, and shows one view.
 
+mod account;
 mod assets;
+mod devices;
 mod health;
 mod log_in;
 mod log_out;
 mod members;
+mod reauthenticate;
 mod register;
 
 use rocket::http::Status;
@@ -14,11 +17,21 @@ use rocket::{Request, Route, routes};
 /// The pages of the library, under whatever prefix.
 pub(crate) fn auth_routes() -> Vec<Route> {
     routes![
+        account::profile,
+        account::password_form,
+        account::change_password,
+        account::delete_form,
+        account::delete,
         assets::asset,
+        devices::list,
+        devices::revoke,
+        devices::revoke_others,
         log_in::form,
         log_in::submit,
         log_out::confirm,
         log_out::submit,
+        reauthenticate::form,
+        reauthenticate::submit,
         register::form,
         register::submit,
     ]

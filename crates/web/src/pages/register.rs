@@ -2,6 +2,7 @@ use countersign_auth::{InvalidRegistration, RegisterError, Registration as NewUs
 use rocket::{get, post};
 use serde::Deserialize;
 
+use crate::client::client;
 use crate::error::{PageError, Refusal, Rejection};
 use crate::flash::Flash;
 use crate::form::Submitted;
@@ -25,7 +26,7 @@ pub(crate) fn form(
     site: Site<'_>,
     visitor: Visitor<'_>,
 ) -> Result<Result<Page<RegisterView>, SeeOther>, PageError> {
-    if visitor.known()?.is_some() {
+    if visitor.is_authenticated()? {
         return Ok(Err(site.after_login(None)));
     }
     check_open(&site)?;
@@ -40,14 +41,14 @@ pub(crate) async fn submit(
     form: Submitted<RegisterForm>,
 ) -> Result<SeeOther, Refusal<RegisterView>> {
     let Submitted(form) = &form;
-    if visitor.known()?.is_some() {
+    if visitor.is_authenticated()? {
         return Ok(site.after_login(None));
     }
     check_open(&site)?;
     let RegisterForm { email, username, password } = form;
-    match site.auth.register(NewUser { email, username, password }).await {
-        Ok(user) => {
-            tracing::info!(user = %user.id, "registered");
+    let client = &client(site.request, site.shared);
+    match site.auth.register(NewUser { email, username, password, client }).await {
+        Ok(_) => {
             Flash::Registered.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.login))
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 
 use countersign_auth::{Auth, InvalidRegistration, RegisterError, Registration, SetPasswordError};
-use countersign_domain::{EmailAddress, Session, SessionId, SystemClock, User};
+use countersign_domain::{Client, EmailAddress, Session, SessionId, SystemClock, User};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -21,74 +21,77 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     runtime.map_err(Failure::new)?.block_on(work)
 }
 
-async fn open(settings: &Settings) -> Result<Auth, Failure> {
-    let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
-    Auth::with(database, SystemClock, settings.auth()).map_err(Failure::new)
+/// Does `work` with the service over the configured database, and closes that.
+fn with_auth(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Auth) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    block_on(async {
+        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let auth = Auth::with(database.clone(), SystemClock, settings.auth());
+        let done = work(&auth.map_err(Failure::new)?).await;
+        database.close().await;
+        done
+    })
 }
 
 /// `countersign user …`
 pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
-    block_on(async {
-        let auth = open(settings).await?;
-        match verb {
-            UserVerb::Create { who, username, password, json } => {
-                create(&auth, &who, username, password, json).await
+    with_auth(settings, async |auth| match verb {
+        UserVerb::Create { who, username, password, json } => {
+            create(auth, &who, username, password, json).await
+        }
+        UserVerb::List { json } => list(auth, json).await,
+        UserVerb::Show { who, json } => show(&find(auth, &who).await?, json),
+        UserVerb::SetPassword { who, password } => {
+            let user = find(auth, &who).await?;
+            let set = auth.set_password(&user, &read_password(password)?).await;
+            set.map_err(explain_password)?;
+            done(&user, "has a new password; all of their sessions have ended")
+        }
+        UserVerb::Disable { who } => {
+            let user = find(auth, &who).await?;
+            auth.set_active(user.id, false).await.map_err(|e| Failure::store(&e))?;
+            done(&user, "is disabled; all of their sessions have ended")
+        }
+        UserVerb::Enable { who } => {
+            let user = find(auth, &who).await?;
+            auth.set_active(user.id, true).await.map_err(|e| Failure::store(&e))?;
+            done(&user, "is enabled")
+        }
+        UserVerb::Delete { who, yes } => {
+            let user = find(auth, &who).await?;
+            if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
+                return output::say("Nothing was deleted.");
             }
-            UserVerb::List { json } => list(&auth, json).await,
-            UserVerb::Show { who, json } => show(&find(&auth, &who).await?, json),
-            UserVerb::SetPassword { who, password } => {
-                let user = find(&auth, &who).await?;
-                let set = auth.set_password(&user, &read_password(password)?).await;
-                set.map_err(explain_password)?;
-                done(&user, "has a new password; all of their sessions have ended")
-            }
-            UserVerb::Disable { who } => {
-                let user = find(&auth, &who).await?;
-                auth.set_active(user.id, false).await.map_err(|e| Failure::store(&e))?;
-                done(&user, "is disabled; all of their sessions have ended")
-            }
-            UserVerb::Enable { who } => {
-                let user = find(&auth, &who).await?;
-                auth.set_active(user.id, true).await.map_err(|e| Failure::store(&e))?;
-                done(&user, "is enabled")
-            }
-            UserVerb::Delete { who, yes } => {
-                let user = find(&auth, &who).await?;
-                if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
-                    return output::say("Nothing was deleted.");
-                }
-                auth.delete_user(user.id).await.map_err(|e| Failure::store(&e))?;
-                done(&user, "is deleted")
-            }
+            auth.delete_user(user.id).await.map_err(|e| Failure::store(&e))?;
+            done(&user, "is deleted")
         }
     })
 }
 
 /// `countersign session …`
 pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Failure> {
-    block_on(async {
-        let auth = open(settings).await?;
-        match verb {
-            SessionVerb::List { who, json } => {
-                let user = find(&auth, &who).await?;
-                let sessions = auth.sessions(user.id).await.map_err(|e| Failure::store(&e))?;
-                show_sessions(&sessions, json)
-            }
-            SessionVerb::Revoke { user, all: true, .. } => {
-                let user = find_by_email(&auth, &user).await?;
-                let ended = auth.revoke_all(user.id, None).await;
-                let ended = ended.map_err(|e| Failure::store(&e))?;
-                output::say(&format!("{ended} sessions of {} have ended.", user.email))
-            }
-            SessionVerb::Revoke { user, id, .. } => {
-                let user = find_by_email(&auth, &user).await?;
-                let id = id.as_deref().unwrap_or_default();
-                let none = || Failure::new(format!("{} has no session {id:?}", user.email));
-                let id = SessionId::parse(id).ok_or_else(none)?;
-                match auth.revoke(user.id, id).await.map_err(|e| Failure::store(&e))? {
-                    true => output::say(&format!("Session {id} of {} has ended.", user.email)),
-                    false => Err(none()),
-                }
+    with_auth(settings, async |auth| match verb {
+        SessionVerb::List { who, json } => {
+            let user = find(auth, &who).await?;
+            let sessions = auth.sessions(user.id).await.map_err(|e| Failure::store(&e))?;
+            show_sessions(&sessions, json)
+        }
+        SessionVerb::Revoke { user, all: true, .. } => {
+            let user = find_by_email(auth, &user).await?;
+            let ended = auth.revoke_all(user.id, None).await;
+            let ended = ended.map_err(|e| Failure::store(&e))?;
+            output::say(&format!("{ended} sessions of {} have ended.", user.email))
+        }
+        SessionVerb::Revoke { user, id, .. } => {
+            let user = find_by_email(auth, &user).await?;
+            let id = id.as_deref().unwrap_or_default();
+            let none = || Failure::new(format!("{} has no session {id:?}", user.email));
+            let id = SessionId::parse(id).ok_or_else(none)?;
+            match auth.revoke(user.id, id).await.map_err(|e| Failure::store(&e))? {
+                true => output::say(&format!("Session {id} of {} has ended.", user.email)),
+                false => Err(none()),
             }
         }
     })
@@ -105,7 +108,8 @@ async fn create(
     let local_part = email.split('@').next().unwrap_or_default();
     let username = username.unwrap_or_else(|| local_part.to_owned());
     let password = read_password(password)?;
-    let registration = Registration { email, username: &username, password: &password };
+    let client = &Client::default();
+    let registration = Registration { email, username: &username, password: &password, client };
     match auth.register(registration).await {
         Ok(user) if json => output::json(&user_json(&user)),
         Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),

@@ -4,6 +4,7 @@ use countersign_auth::HashingConfig;
 
 use super::failure::Failure;
 use super::output;
+use super::span::Span;
 
 /// Measures what password hashes cost on this machine, and proposes the costliest parameters that
 /// stay within `target`.
@@ -12,19 +13,19 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
     let mut best = None;
     let memories = [19_456, 32_768, 47_104, 65_536, 98_304, 131_072, 196_608, 262_144];
     for memory_kib in memories {
+        let mut shortest = Duration::MAX;
         for iterations in [2, 3, 4] {
             let config = HashingConfig { memory_kib, iterations, ..HashingConfig::default() };
             let took = config.measure().map_err(Failure::new)?;
-            let fits = took <= target;
+            shortest = shortest.min(took);
             let millis = format!("{:.1}", took.as_secs_f64() * 1_000.0);
             rows.push([memory_kib.to_string(), iterations.to_string(), millis]);
-            if fits && best.is_none_or(|(_, longest)| took > longest) {
+            if took <= target && best.is_none_or(|(_, longest)| took > longest) {
                 best = Some((config, took));
             }
         }
-        // Twice the memory takes about twice as long: the rest would not fit.
-        let Some((_, longest)) = best else { break };
-        if longest * 2 > target * 3 {
+        // More memory takes longer: the rest would not fit.
+        if shortest > target {
             break;
         }
     }
@@ -33,7 +34,7 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
     let Some((config, took)) = best else {
         return output::say(&format!(
             "\nNothing that is strong enough fits into {}: keep the defaults.",
-            humantime::format_duration(target)
+            Span(target)
         ));
     };
     let per_second = workers as f64 / took.as_secs_f64();
@@ -42,7 +43,7 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
         "\nProposed for {} a hash: about {per_second:.0} logins a second on {workers} workers, \
          {memory} MiB in all.\n\n[default.countersign.argon2]\nmemory_kib = {}\niterations = {}\n\
          parallelism = {}\nworkers = {workers}",
-        humantime::format_duration(target),
+        Span(target),
         config.memory_kib,
         config.iterations,
         config.parallelism,

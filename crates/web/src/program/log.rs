@@ -4,15 +4,17 @@ use rocket::config::LogLevel;
 use tracing_subscriber::EnvFilter;
 
 /// Writes the log to standard error: for a person where that is a terminal, else a JSON object a
-/// line. Rocket tells of every page that is not found; what is worth telling of a failed request is
+/// line. Rocket tells of every page that is not found and every guard that refuses; what is worth telling of a failed request is
 /// told where it is answered.
 pub(crate) fn start(level: LogLevel) {
     let directives = match level {
         LogLevel::Off => "off",
-        LogLevel::Critical => "warn,rocket=off,rocket_dyn_templates=error",
+        LogLevel::Critical => {
+            "warn,rocket=off,rocket_dyn_templates=error,countersign_web::pages=error"
+        }
         LogLevel::Normal => {
             "warn,countersign_web=info,countersign_auth=info,countersign_persistence=info,\
-             rocket=off,rocket_dyn_templates=error"
+             rocket=off,rocket_dyn_templates=error,countersign_web::pages=error"
         }
         // Rocket and hyper would write down whole answers, with the cookies in them.
         LogLevel::Debug => "debug,hyper=info,rocket=info,sqlx=info",

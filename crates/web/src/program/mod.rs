@@ -4,6 +4,7 @@ mod accounts;
 mod cli;
 mod failure;
 mod hash;
+mod keys;
 mod log;
 mod migrate;
 mod output;

@@ -18,15 +18,31 @@ impl DatabaseUrl {
     }
 
     fn redacted(&self) -> String {
-        match Url::parse(&self.0) {
-            Ok(mut url) if url.password().is_some() => {
-                // A URL that has a password can have another one.
-                let _ = url.set_password(Some("redacted"));
-                url.into()
-            }
-            Ok(_) => self.0.clone(),
-            Err(_) => "(not a URL)".to_owned(),
+        let url = Url::parse(&self.0).ok().filter(|url| !url.cannot_be_a_base());
+        let Some(mut url) = url else {
+            // SQLite's paths look like nothing else, and hold no secret.
+            let is_path = self.0.starts_with("sqlite:") && !self.0.contains('@');
+            return if is_path { self.0.clone() } else { "(not a URL)".to_owned() };
+        };
+        if url.password().is_some() {
+            // A URL that has a password can have another one.
+            let _ = url.set_password(Some("redacted"));
         }
+        let is_secret = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            ["pass", "secret", "key", "token"].iter().any(|word| name.contains(word))
+        };
+        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+            let pairs: Vec<(String, String)> = url
+                .query_pairs()
+                .map(|(name, value)| {
+                    let value = if is_secret(&name) { "redacted".into() } else { value };
+                    (name.into_owned(), value.into_owned())
+                })
+                .collect();
+            url.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        url.into()
     }
 }
 

@@ -8,7 +8,7 @@ use rocket::{Build, Rocket};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::{log, output};
-use crate::{AuthPages, Database, site_routes};
+use crate::{AuthPages, Database, site_routes, templates};
 
 /// Brings the database up to date, then serves until told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
@@ -33,13 +33,16 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
 fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
     let own = &settings.own;
     let mut pages = AuthPages::at("/", auth)
-        .public_url(settings.public_url()?.clone())
         .trusted_proxies(own.trusted_proxies.iter().copied())
         .registration(settings.registration())
         .login_redirect(&own.login_redirect)
         .logout_redirect(&own.logout_redirect)
         .members_page("/blogs");
+    if let Some(url) = &settings.configured_url {
+        pages = pages.public_url(url.clone());
+    }
     if let Some(folder) = &settings.template_dir {
+        templates::check(folder).map_err(Failure::new)?;
         pages = pages.overrides(folder);
     }
     // That folder holds templates that stand for ours; Rocket is to load none by itself.

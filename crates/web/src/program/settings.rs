@@ -4,22 +4,20 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_auth::{AuthConfig, HashingConfig, SessionConfig};
+use countersign_auth::{AuthConfig, HashingConfig, Protection, SessionConfig};
 use countersign_domain::{PasswordPolicy, SessionLifetimes};
-use ipnet::IpNet;
 use rocket::Config;
 use rocket::config::Ident;
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::{Figment, Profile};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use super::failure::Failure;
+use super::keys::{Own, ProtectionKey, RegistrationKey, Tables};
 use super::output;
 use super::secret::DatabaseUrl;
 use super::settings_error as error;
-use super::span::Span;
 use crate::Registration;
 use crate::next::Next;
 
@@ -37,106 +35,8 @@ pub(crate) struct Settings {
     pub(crate) own: Own,
     /// A folder of templates that stand for ours.
     pub(crate) template_dir: Option<PathBuf>,
-}
-
-/// Our table. Its fields are the keys that the book lists.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Own {
-    pub(crate) database_url: Option<DatabaseUrl>,
-    #[serde(skip_serializing)]
-    database_url_file: Option<PathBuf>,
-    pub(crate) public_url: Option<Url>,
-    #[serde(deserialize_with = "networks")]
-    pub(crate) trusted_proxies: Vec<IpNet>,
-    pub(crate) login_redirect: String,
-    pub(crate) logout_redirect: String,
-    registration: RegistrationKey,
-    session: SessionKeys,
-    password: PasswordKeys,
-    argon2: Argon2Keys,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum RegistrationKey {
-    #[default]
-    Open,
-    Closed,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct SessionKeys {
-    idle_timeout: Span,
-    absolute_timeout: Span,
-    fresh_for: Span,
-    max_per_user: u32,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct PasswordKeys {
-    min_length: usize,
-    max_length: usize,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct Argon2Keys {
-    memory_kib: u32,
-    iterations: u32,
-    parallelism: u32,
-    workers: usize,
-    /// 64 for each worker.
-    queue: Option<usize>,
-    max_wait: Span,
-}
-
-impl Default for Own {
-    fn default() -> Self {
-        Self {
-            database_url: None,
-            database_url_file: None,
-            public_url: None,
-            trusted_proxies: Vec::new(),
-            login_redirect: "/blogs".to_owned(),
-            logout_redirect: "/login".to_owned(),
-            registration: RegistrationKey::default(),
-            session: SessionKeys::default(),
-            password: PasswordKeys::default(),
-            argon2: Argon2Keys::default(),
-        }
-    }
-}
-
-impl Default for SessionKeys {
-    fn default() -> Self {
-        let SessionConfig { lifetimes, max_per_user } = SessionConfig::default();
-        let span = |duration: time::Duration| Span(duration.unsigned_abs());
-        Self {
-            idle_timeout: span(lifetimes.idle),
-            absolute_timeout: span(lifetimes.absolute),
-            fresh_for: span(lifetimes.fresh),
-            max_per_user,
-        }
-    }
-}
-
-impl Default for PasswordKeys {
-    fn default() -> Self {
-        let PasswordPolicy { min_chars, max_chars, .. } = PasswordPolicy::default();
-        Self { min_length: min_chars, max_length: max_chars }
-    }
-}
-
-impl Default for Argon2Keys {
-    fn default() -> Self {
-        let HashingConfig { memory_kib, iterations, parallelism, workers, max_wait, .. } =
-            HashingConfig::default();
-        let max_wait = Span(max_wait);
-        Self { memory_kib, iterations, parallelism, workers, queue: None, max_wait }
-    }
+    /// The public URL, if it is configured and not only derived from the address and the port.
+    pub(crate) configured_url: Option<Url>,
 }
 
 impl Settings {
@@ -145,13 +45,11 @@ impl Settings {
         let figment = sources(file)?;
         error::check_top_level_keys(&figment)?;
         let rocket = figment.extract::<Config>().map_err(|e| error::explain(e, &figment))?;
-        let own = if figment.contains("countersign") {
-            figment.extract_inner::<Own>("countersign").map_err(|e| error::explain(e, &figment))?
-        } else {
-            Own::default()
-        };
+        let Tables { countersign: own } =
+            figment.extract().map_err(|e| error::explain(e, &figment))?;
         let template_dir = template_dir(&figment)?;
-        let mut settings = Self { figment, rocket, own, template_dir };
+        let configured_url = own.public_url.clone();
+        let mut settings = Self { figment, rocket, own, template_dir, configured_url };
         settings.complete(database_url)?;
         settings.check()?;
         Ok(settings)
@@ -185,14 +83,27 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Failure> {
+        for (key, value) in
+            [("workers", self.rocket.workers), ("max_blocking", self.rocket.max_blocking)]
+        {
+            if value == 0 {
+                return Err(Failure::new(format!("{key} = 0 is not allowed: use 1 or more")));
+            }
+        }
+        if self.own.throttle.enabled {
+            return Err(Failure::new(
+                "throttle.enabled = true is not allowed: this version does not slow guesses down; \
+                 limit logins at a reverse proxy, and use false or leave the key out",
+            ));
+        }
         let url = self.public_url()?;
         let is_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !is_origin || !is_anonymous {
+            let shown = DatabaseUrl::new(url.as_str());
             return Err(Failure::new(format!(
-                "public_url = {:?} is not allowed: use a scheme, a host and perhaps a port, such \
-                 as \"https://example.com\"",
-                url.as_str()
+                "public_url = \"{shown:?}\" is not allowed: use a scheme, a host and perhaps a \
+                 port, such as \"https://example.com\""
             )));
         }
         let redirects = [
@@ -226,7 +137,7 @@ impl Settings {
 
     /// What the service is configured with.
     pub(crate) fn auth(&self) -> AuthConfig {
-        let Own { session, password, argon2, .. } = &self.own;
+        let Own { session, remember, password, argon2, .. } = &self.own;
         let host = self.own.public_url.as_ref().and_then(|url| url.host_str());
         let mut policy = PasswordPolicy {
             min_chars: password.min_length,
@@ -249,8 +160,15 @@ impl Settings {
                     idle: duration(session.idle_timeout.0),
                     absolute: duration(session.absolute_timeout.0),
                     fresh: duration(session.fresh_for.0),
+                    remembered: duration(remember.duration.0),
                 },
                 max_per_user: session.max_per_user,
+                protection: match session.protection {
+                    ProtectionKey::Off => Protection::Off,
+                    ProtectionKey::Basic => Protection::Basic,
+                    ProtectionKey::Strong => Protection::Strong,
+                },
+                remember: remember.enabled,
             },
         }
     }
@@ -360,25 +278,4 @@ fn read_secret(path: &Path) -> Result<DatabaseUrl, Failure> {
 
 fn duration(duration: Duration) -> time::Duration {
     time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)
-}
-
-/// Networks and single addresses, in a list or in one text with commas between them.
-fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        List(Vec<String>),
-        Text(String),
-    }
-    let written = match Written::deserialize(deserializer)? {
-        Written::List(list) => list,
-        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
-    };
-    let written = written.iter().map(|net| net.trim()).filter(|net| !net.is_empty());
-    let parse = |net: &str| {
-        let address = net.parse::<IpAddr>().map(IpNet::from);
-        net.parse::<IpNet>().or(address)
-    };
-    let allowed = "use networks such as \"10.0.0.0/8\" and \"::1/128\"";
-    written.map(|net| parse(net).map_err(|_| serde::de::Error::custom(allowed))).collect()
 }

@@ -20,7 +20,6 @@ const TOP_LEVEL: &[&str] = &[
     "limits",
     "temp_dir",
     "keep_alive",
-    "tls",
     "secret_key",
     "shutdown",
     "log_level",
@@ -38,6 +37,12 @@ pub(crate) fn check_top_level_keys(figment: &Figment) -> Result<(), Failure> {
         ));
     }
     let all: BTreeMap<String, Value> = figment.extract().map_err(|e| explain(e, figment))?;
+    if all.contains_key("tls") {
+        return Err(Failure::new(
+            "tls is not a key: this program speaks no TLS. Put a reverse proxy in front of it, and \
+             set public_url to the https address",
+        ));
+    }
     match all.iter().find(|(key, _)| !TOP_LEVEL.contains(&key.as_str())) {
         Some((key, value)) => Err(Failure::new(format!(
             "{key} = {} is not a key: known are {}",
@@ -65,20 +70,22 @@ pub(crate) fn explain(error: Error, figment: &Figment) -> Failure {
     };
     let what = match &error.kind {
         Kind::UnknownField(field, known) => {
-            let prefix = if key.is_empty() { String::new() } else { format!("{key}.") };
-            let known = known.iter().map(|known| format!("{prefix}{known}")).collect::<Vec<_>>();
-            let full_key =
-                if full_key.is_empty() { field.clone() } else { format!("{full_key}.{field}") };
-            let value = figment.find_value(&full_key).ok();
+            // The path ends in the field itself.
+            let table = own_path.split_last().map_or(&[][..], |(_, table)| table);
+            let written = |key: &str| {
+                table.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
+            };
+            let known = known.iter().map(|known| written(known)).collect::<Vec<_>>().join(", ");
             let value = value.map(|value| format!(" = {}", shown(field, &value)));
-            let value = value.unwrap_or_default();
-            format!("{prefix}{field}{value} is not a key: known are {}", known.join(", "))
+            let (key, value) = (written(field), value.unwrap_or_default());
+            format!("{key}{value} is not a key: known are {known}")
         }
         Kind::UnknownVariant(_, known) => {
             format!("{} is not allowed: use {}", assignment(value.as_ref()), known.join(" or "))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("{} is not allowed: use {expected}", assignment(value.as_ref()))
+            let allowed = in_words(expected);
+            format!("{} is not allowed: use {allowed}", assignment(value.as_ref()))
         }
         Kind::Message(allowed) if !key.is_empty() => {
             format!("{} is not allowed: {allowed}", assignment(value.as_ref()))
@@ -89,6 +96,17 @@ pub(crate) fn explain(error: Error, figment: &Figment) -> Failure {
         Some(origin) => format!("{what} ({origin})"),
         None => what,
     })
+}
+
+/// What is expected, where the library knows it by the name of a type alone.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "enum RegistrationKey" => "open or closed",
+        "enum ProtectionKey" => "off, basic or strong",
+        table if table.starts_with("struct ") => "a table of keys",
+        other => other,
+    }
 }
 
 fn origin(error: &Error) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ impl<'de> Deserialize<'de> for Span {
         impl Visitor<'_> for Written {
             type Value = Span;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(ALLOWED)
             }
 
@@ -51,15 +52,36 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// In the largest unit that leaves nothing over, as `FromStr` reads it.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+        let millis = self.0.as_millis();
+        let fitting = units.into_iter().find(|(_, length)| millis.is_multiple_of(*length));
+        match fitting.filter(|_| millis > 0) {
+            Some((unit, length)) => write!(f, "{}{unit}", millis / length),
+            None if millis == 0 => f.write_str("0s"),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(self.0).to_string().replace(' ', ""))
+        serializer.collect_str(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_written_in_the_unit_that_a_person_would_use() {
+        for written in ["14d", "12h", "30m", "90s", "90m", "0s", "250ms"] {
+            assert_eq!(written.parse::<Span>().unwrap().to_string(), written);
+        }
+    }
 
     #[test]
     fn spans_are_read_with_units_and_as_whole_seconds() {

@@ -40,7 +40,10 @@ fn a_log_that_no_person_reads_is_json_and_holds_no_secret() {
         }
         assert!(!log.contains("$argon2"), "{level} writes a hash");
         if level == "normal" {
-            assert!(log.contains("\"logged in\"") && log.contains("\"registered\""), "{log}");
+            assert!(
+                log.contains("\"UserLoggedIn\"") && log.contains("\"UserRegistered\""),
+                "{log}"
+            );
             assert!(!log.contains("ERROR"), "nothing went wrong: {log}");
         }
     }

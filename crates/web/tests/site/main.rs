@@ -9,6 +9,7 @@ mod bodies;
 mod cookies;
 mod cross_site;
 mod forms;
+mod guards_table;
 mod headers;
 mod library;
 mod login_secrecy;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_persistence::Database;
-use countersign_web::domain::store::SessionGrant;
+use countersign_web::domain::store::{RememberOutcome, RememberUse, SessionGrant, SessionRenewal};
 use countersign_web::domain::{
-    EmailAddress, OffsetDateTime, PasswordHash, Session, SessionId, SessionStore, Store,
-    StoreError, TokenDigest, User, UserId, UserStore,
+    EmailAddress, OffsetDateTime, PasswordHash, RememberStore, Remembered, RememberedId, Session,
+    SessionId, SessionStore, Store, StoreError, TokenDigest, User, UserId, UserStore,
 };
 use rocket::async_trait;
 
@@ -113,8 +113,12 @@ impl SessionStore for FragileStore {
         self.get()?.sessions_of(user).await
     }
 
-    async fn touch_session(&self, id: SessionId, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.get()?.touch_session(id, now).await
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError> {
+        self.get()?.touch_sessions(seen).await
+    }
+
+    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError> {
+        self.get()?.renew_session(renewal).await
     }
 
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
@@ -136,6 +140,29 @@ impl SessionStore for FragileStore {
         limit: u32,
     ) -> Result<u64, StoreError> {
         self.get()?.purge_sessions(now, idle_since, limit).await
+    }
+}
+
+#[async_trait]
+impl RememberStore for FragileStore {
+    async fn use_remembered(&self, used: RememberUse<'_>) -> Result<RememberOutcome, StoreError> {
+        self.get()?.use_remembered(used).await
+    }
+
+    async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {
+        self.get()?.remembered_of(user).await
+    }
+
+    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError> {
+        self.get()?.end_remembered(user, id).await
+    }
+
+    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
+        self.get()?.end_series(series).await
+    }
+
+    async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        self.get()?.purge_remembered(now, limit).await
     }
 }
 

@@ -1,8 +1,9 @@
 //! A site, the people who visit it, and what they are answered.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use countersign_web::auth::{AuthConfig, HashingConfig};
+use countersign_web::auth::{AuthConfig, HashingConfig, SessionConfig};
 use countersign_web::domain::{Clock, Duration, EmailAddress, OffsetDateTime, Session, User};
 use countersign_web::{Auth, AuthPages, Database, Registration, site_routes};
 use rocket::config::{Config, Ident, LogLevel};
@@ -40,7 +41,7 @@ impl Clock for StoppedClock {
 pub(crate) struct Setup {
     public_url: &'static str,
     registration: Registration,
-    hashing: HashingConfig,
+    config: AuthConfig,
 }
 
 impl Default for Setup {
@@ -50,7 +51,8 @@ impl Default for Setup {
             max_wait: std::time::Duration::from_secs(60),
             ..HashingConfig::cheap()
         };
-        Self { public_url: "http://127.0.0.1:8000", registration: Registration::Open, hashing }
+        let config = AuthConfig { hashing, ..AuthConfig::default() };
+        Self { public_url: "http://127.0.0.1:8000", registration: Registration::Open, config }
     }
 }
 
@@ -66,14 +68,19 @@ impl Setup {
     }
 
     pub(crate) fn hashing(mut self, hashing: HashingConfig) -> Self {
-        self.hashing = hashing;
+        self.config.hashing = hashing;
+        self
+    }
+
+    pub(crate) fn sessions(mut self, sessions: SessionConfig) -> Self {
+        self.config.sessions = sessions;
         self
     }
 
     /// Starts the site as the program does.
     pub(crate) async fn start(self) -> Site {
-        let Self { public_url, registration, hashing } = self;
-        Site::with(hashing, |auth| {
+        let Self { public_url, registration, config } = self;
+        Site::with(config, |auth| {
             let pages = AuthPages::at("/", auth)
                 .public_url(public_url.parse().unwrap())
                 .registration(registration)
@@ -114,15 +121,14 @@ impl Site {
 
     /// An application of its own making.
     pub(crate) async fn of(build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
-        Self::with(Setup::default().hashing, build).await
+        Self::with(Setup::default().config, build).await
     }
 
-    async fn with(hashing: HashingConfig, build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
+    async fn with(config: AuthConfig, build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("site.db").display());
         let store = FragileStore::new(Database::connect(&url).await.unwrap());
         let clock = StoppedClock(Arc::new(Mutex::new(START)));
-        let config = AuthConfig { hashing, ..AuthConfig::default() };
         let auth = Auth::with(store.clone(), clock.clone(), config).unwrap();
         let client = Client::untracked(build(auth.clone())).await.unwrap();
         Self { client, auth, store, clock, _folder: folder }
@@ -130,7 +136,7 @@ impl Site {
 
     /// Somebody who has never been here.
     pub(crate) fn anon(&self) -> Actor<'_> {
-        Actor { site: self, cookies: Vec::new() }
+        Actor { site: self, cookies: Vec::new(), browser: None, address: None }
     }
 
     /// Ada, who has registered and logged in.
@@ -147,8 +153,12 @@ impl Site {
     }
 
     pub(crate) async fn register(&self, email: &str) -> User {
-        let registration =
-            countersign_web::auth::Registration { email, username: USERNAME, password: PASSWORD };
+        let registration = countersign_web::auth::Registration {
+            email,
+            username: USERNAME,
+            password: PASSWORD,
+            client: &countersign_web::domain::Client::default(),
+        };
         self.auth.register(registration).await.unwrap()
     }
 
@@ -172,9 +182,21 @@ impl Site {
 pub(crate) struct Actor<'s> {
     site: &'s Site,
     cookies: Vec<(String, String)>,
+    browser: Option<String>,
+    address: Option<IpAddr>,
 }
 
 impl<'s> Actor<'s> {
+    /// With a browser that calls itself so.
+    pub(crate) fn with_browser(self, user_agent: &str) -> Self {
+        Self { browser: Some(user_agent.to_owned()), ..self }
+    }
+
+    /// At this address.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Self { address: Some(address.parse().unwrap()), ..self }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.ask(Method::Get, path).send().await
     }
@@ -185,6 +207,12 @@ impl<'s> Actor<'s> {
 
     pub(crate) async fn log_in(&mut self, email: &str, password: &str) -> Answer {
         self.post_form("/login", &[("email", email), ("password", password)]).await
+    }
+
+    /// Logs Ada in, who ticks the box.
+    pub(crate) async fn log_in_remembered(&mut self) -> Answer {
+        let form = [("email", EMAIL), ("password", PASSWORD), ("remember", "on")];
+        self.post_form("/login", &form).await
     }
 
     pub(crate) fn ask(&mut self, method: Method, path: &str) -> Ask<'_, 's> {
@@ -204,6 +232,10 @@ impl<'s> Actor<'s> {
     pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
         self.cookies.retain(|(found, _)| found != name);
         self.cookies.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn drop_cookie(&mut self, name: &str) {
+        self.cookies.retain(|(found, _)| found != name);
     }
 
     /// Keeps what an answer sets, as a browser does.
@@ -255,7 +287,11 @@ impl Ask<'_, '_> {
             let pairs: Vec<_> = actor.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
             request.add_header(Header::new("Cookie", pairs.join("; ")));
         }
-        for (name, value) in headers {
+        if let Some(address) = actor.address {
+            request = request.remote((address, 50_000).into());
+        }
+        let browser = actor.browser.iter().map(|name| ("User-Agent".to_owned(), name.clone()));
+        for (name, value) in browser.chain(headers) {
             request.add_header(Header::new(name, value));
         }
         let response = request.dispatch().await;

@@ -1,0 +1,212 @@
+//! What attaching does to an application.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError};
+
+use countersign_auth::Auth;
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::figment::providers::Serialized;
+use rocket::{Build, Catcher, Data, Orbit, Request, Response, Rocket, async_trait};
+use tempfile::TempDir;
+use url::Url;
+
+use super::AuthPages;
+use crate::assets::Assets;
+use crate::cookies::{self, CookieNames};
+use crate::error::Catch;
+use crate::headers::SecurityHeaders;
+use crate::state::{Paths, Registration, Shared};
+use crate::views::SiteView;
+use crate::{cross_site, mounts, pages, request_id, template, templates};
+
+impl AuthPages {
+    fn shared(&self, public_url: &Url) -> Shared {
+        let is_secure = Shared::is_secure(public_url);
+        let assets = Assets::load();
+        let paths = self.paths();
+        let words = &mut *self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        Shared {
+            auth: self.auth.clone(),
+            registration: self.registration,
+            trusted_proxies: self.trusted_proxies.clone(),
+            cookies: CookieNames::new(is_secure),
+            headers: SecurityHeaders::new(&assets.js.integrity, is_secure),
+            origin: match public_url.port() {
+                Some(0) => OnceLock::new(),
+                _ => public_url.origin().ascii_serialization().into(),
+            },
+            site: serde_json::to_value(self.site(&paths, &assets)).unwrap_or_default(),
+            login_views: self.login_views.clone(),
+            words: std::mem::take(words),
+            paths,
+            assets,
+            stopping: Arc::clone(&self.stopping),
+        }
+    }
+
+    fn paths(&self) -> Paths {
+        let at = |path: &str| format!("{}{path}", self.base);
+        let login = self.login_view.clone().unwrap_or_else(|| at("/login"));
+        Paths {
+            base: self.base.clone(),
+            home: "/".to_owned(),
+            after_login: self.login_redirect.clone(),
+            after_logout: self.logout_redirect.clone().unwrap_or_else(|| login.clone()),
+            refresh: self.refresh_view.clone().unwrap_or_else(|| at("/reauthenticate")),
+            register: at("/register"),
+            account: at("/account"),
+            login,
+        }
+    }
+
+    fn site(&self, paths: &Paths, assets: &Assets) -> SiteView {
+        let asset = |name: &str| format!("{}/static/{name}", self.base);
+        let is_open = self.registration == Registration::Open;
+        SiteView {
+            name: self.site_name.clone(),
+            home: paths.home.clone(),
+            login: paths.login.clone(),
+            register: is_open.then(|| paths.register.clone()),
+            logout: format!("{}/logout", self.base),
+            members: self.members.clone(),
+            account: Some(paths.account.clone()),
+            css: asset(&assets.css.name),
+            js: asset(&assets.js.name),
+            js_integrity: assets.js.integrity.clone(),
+            icon: asset(&assets.icon.name),
+        }
+    }
+
+    /// The template engine does not start without a folder of templates, and ours are in the
+    /// program: where the application has none it gets an empty one.
+    fn with_template_dir(&self, rocket: Rocket<Build>) -> std::io::Result<Rocket<Build>> {
+        use rocket::figment::value::magic::RelativePathBuf;
+        let configured = rocket.figment().extract_inner::<RelativePathBuf>("template_dir");
+        let folder = configured.map_or_else(|_| PathBuf::from("templates"), |path| path.relative());
+        if folder.is_dir() {
+            return Ok(rocket);
+        }
+        let empty = TempDir::new()?;
+        let set = Serialized::global("template_dir", empty.path());
+        let figment = rocket.figment().clone().merge(set);
+        // The first one is kept; an application ignites once.
+        let _ = self.no_templates.set(empty);
+        Ok(rocket.configure(figment))
+    }
+}
+
+/// Whether the application has said of each of its routes whom it is for. It has mounted them all
+/// by the time it is ignited, and ours are not there yet.
+fn all_are_declared(rocket: &Rocket<Build>) -> bool {
+    let undeclared: Vec<_> = rocket.routes().filter(|route| !mounts::is_declared(route)).collect();
+    for route in &undeclared {
+        tracing::error!(
+            "{} {} is mounted for nobody in particular: wrap it in login_required, \
+             fresh_login_required or public",
+            route.method,
+            route.uri
+        );
+    }
+    undeclared.is_empty()
+}
+
+/// Those of our catchers for which the application has none of its own.
+fn missing_catchers(rocket: &Rocket<Build>) -> Vec<Catcher> {
+    let is_taken = |code| rocket.catchers().any(|own| own.code == code && own.base.path() == "/");
+    let ours = [None, Some(401)].into_iter().filter(|code| !is_taken(*code));
+    ours.map(|code| Catcher::new(code, Catch)).collect()
+}
+
+fn local_url(config: &rocket::Config) -> Option<Url> {
+    let host = match config.address {
+        address if address.is_unspecified() => "127.0.0.1".to_owned(),
+        std::net::IpAddr::V6(address) => format!("[{address}]"),
+        address => address.to_string(),
+    };
+    Url::parse(&format!("http://{host}:{}", config.port)).ok()
+}
+
+async fn keep_house(auth: &Auth) {
+    if let Err(error) = auth.housekeeping().await {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%error, cause, "housekeeping is put off");
+    }
+}
+
+#[async_trait]
+impl Fairing for AuthPages {
+    fn info(&self) -> Info {
+        Info {
+            name: "Countersign",
+            kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Response | Kind::Shutdown,
+        }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        let Some(public_url) = self.public_url.clone().or_else(|| {
+            let config = rocket.figment().extract::<rocket::Config>();
+            config.ok().and_then(|config| local_url(&config))
+        }) else {
+            tracing::error!("Rocket's address and port make no URL: set AuthPages::public_url");
+            return Err(rocket);
+        };
+        if self.declared_mounts && !all_are_declared(&rocket) {
+            return Err(rocket);
+        }
+        let base = if self.base.is_empty() { "/" } else { &self.base };
+        let mut rocket = rocket
+            .manage(self.shared(&public_url))
+            .mount(base, pages::auth_routes())
+            .mount("/", cross_site::sentry_routes());
+        if self.catchers {
+            let catchers = missing_catchers(&rocket);
+            rocket = rocket.register("/", catchers);
+        }
+        let figment = rocket.figment().clone();
+        match self.with_template_dir(rocket) {
+            Ok(rocket) => Ok(rocket.attach(templates::fairing(self.overrides.clone()))),
+            Err(error) => {
+                tracing::error!(%error, "no folder for templates could be made");
+                Err(rocket::custom(figment))
+            }
+        }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        if let (Some(shared), Some(url)) = (rocket.state::<Shared>(), local_url(rocket.config())) {
+            // Stands already, unless the system chose the port.
+            let _ = shared.origin.set(url.origin().ascii_serialization());
+        }
+        let (shutdown, stopping) = (rocket.shutdown(), Arc::clone(&self.stopping));
+        let auth = self.auth.clone();
+        tokio::spawn(async move {
+            let mut stop = std::pin::pin!(shutdown);
+            loop {
+                let pause = tokio::time::sleep(auth.housekeeping_interval());
+                tokio::select! {
+                    () = &mut stop => break stopping.store(true, Ordering::Relaxed),
+                    () = pause => keep_house(&auth).await,
+                }
+            }
+        });
+    }
+
+    async fn on_shutdown(&self, _: &Rocket<Orbit>) {
+        keep_house(&self.auth).await;
+        self.auth.settle().await;
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        cross_site::restore_method(request, data).await;
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        if let Some(shared) = request.rocket().state::<Shared>() {
+            template::complete(request, shared, response).await;
+            shared.headers.write(response);
+        }
+        response.set_raw_header("X-Request-Id", request_id::of(request));
+        cookies::write(request, response);
+    }
+}

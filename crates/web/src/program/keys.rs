@@ -1,0 +1,188 @@
+//! Our table in the configuration: each field is a key that the book lists.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_auth::{HashingConfig, SessionConfig};
+use countersign_domain::PasswordPolicy;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::secret::DatabaseUrl;
+use super::span::Span;
+
+/// What is ours among the tables.
+#[derive(Deserialize)]
+pub(crate) struct Tables {
+    #[serde(default)]
+    pub(crate) countersign: Own,
+}
+
+/// Our table. Its fields are the keys that the book lists.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Own {
+    pub(crate) database_url: Option<DatabaseUrl>,
+    #[serde(skip_serializing)]
+    pub(crate) database_url_file: Option<PathBuf>,
+    #[serde(serialize_with = "origin")]
+    pub(crate) public_url: Option<Url>,
+    #[serde(deserialize_with = "networks")]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) login_redirect: String,
+    pub(crate) logout_redirect: String,
+    pub(crate) registration: RegistrationKey,
+    pub(crate) session: SessionKeys,
+    pub(crate) remember: RememberKeys,
+    pub(crate) password: PasswordKeys,
+    pub(crate) throttle: ThrottleKeys,
+    pub(crate) argon2: Argon2Keys,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RegistrationKey {
+    #[default]
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SessionKeys {
+    pub(crate) idle_timeout: Span,
+    pub(crate) absolute_timeout: Span,
+    pub(crate) fresh_for: Span,
+    pub(crate) protection: ProtectionKey,
+    /// How long another process may go on accepting a session that was revoked. Every request asks
+    /// the database, so whatever is set here is kept.
+    pub(crate) max_staleness: Span,
+    pub(crate) max_per_user: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProtectionKey {
+    Off,
+    #[default]
+    Basic,
+    Strong,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RememberKeys {
+    pub(crate) enabled: bool,
+    pub(crate) duration: Span,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PasswordKeys {
+    pub(crate) min_length: usize,
+    pub(crate) max_length: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Argon2Keys {
+    pub(crate) memory_kib: u32,
+    pub(crate) iterations: u32,
+    pub(crate) parallelism: u32,
+    pub(crate) workers: usize,
+    /// 64 for each worker.
+    pub(crate) queue: Option<usize>,
+    pub(crate) max_wait: Span,
+}
+
+/// This version does not slow guesses down, and does not pretend to: nothing but `false` is allowed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ThrottleKeys {
+    pub(crate) enabled: bool,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            database_url: None,
+            database_url_file: None,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            login_redirect: "/blogs".to_owned(),
+            logout_redirect: "/login".to_owned(),
+            registration: RegistrationKey::default(),
+            session: SessionKeys::default(),
+            remember: RememberKeys::default(),
+            password: PasswordKeys::default(),
+            throttle: ThrottleKeys::default(),
+            argon2: Argon2Keys::default(),
+        }
+    }
+}
+
+impl Default for SessionKeys {
+    fn default() -> Self {
+        let SessionConfig { lifetimes, max_per_user, .. } = SessionConfig::default();
+        let span = |duration: time::Duration| Span(duration.unsigned_abs());
+        Self {
+            idle_timeout: span(lifetimes.idle),
+            absolute_timeout: span(lifetimes.absolute),
+            fresh_for: span(lifetimes.fresh),
+            protection: ProtectionKey::default(),
+            max_staleness: Span(Duration::from_secs(1)),
+            max_per_user,
+        }
+    }
+}
+
+impl Default for RememberKeys {
+    fn default() -> Self {
+        let SessionConfig { lifetimes, remember, .. } = SessionConfig::default();
+        Self { enabled: remember, duration: Span(lifetimes.remembered.unsigned_abs()) }
+    }
+}
+
+impl Default for PasswordKeys {
+    fn default() -> Self {
+        let PasswordPolicy { min_chars, max_chars, .. } = PasswordPolicy::default();
+        Self { min_length: min_chars, max_length: max_chars }
+    }
+}
+
+impl Default for Argon2Keys {
+    fn default() -> Self {
+        let HashingConfig { memory_kib, iterations, parallelism, workers, max_wait, .. } =
+            HashingConfig::default();
+        let max_wait = Span(max_wait);
+        Self { memory_kib, iterations, parallelism, workers, queue: None, max_wait }
+    }
+}
+
+/// Networks and single addresses, in a list or in one text with commas between them.
+fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    let written = match Written::deserialize(deserializer)? {
+        Written::List(list) => list,
+        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    let written = written.iter().map(|net| net.trim()).filter(|net| !net.is_empty());
+    let parse = |net: &str| {
+        let address = net.parse::<IpAddr>().map(IpNet::from);
+        net.parse::<IpNet>().or(address)
+    };
+    let allowed = "use networks such as \"10.0.0.0/8\" and \"::1/128\"";
+    written.map(|net| parse(net).map_err(|_| serde::de::Error::custom(allowed))).collect()
+}
+
+/// A URL as the configuration writes it: it has no path, so it ends without a slash.
+fn origin<S: serde::Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
+    url.as_ref().map(|url| url.origin().ascii_serialization()).serialize(serializer)
+}

@@ -1,0 +1,248 @@
+//! A kit for the tests of an application: users without registration, a client that is logged in
+//! without a password, a clock that is advanced, and a list of what has happened.
+//!
+//! ```
+//! # #[macro_use] extern crate rocket;
+//! # use countersign_web::{AuthPages, FreshLogin};
+//! use countersign_web::testing::{Kit, TestClient};
+//! # #[get("/vault")]
+//! # fn vault(_me: FreshLogin<'_>) -> &'static str { "gold" }
+//! # fn my_app(auth: countersign_web::Auth) -> rocket::Rocket<rocket::Build> {
+//! #     rocket::build().attach(AuthPages::at("/auth", auth)).mount("/", routes![vault])
+//! # }
+//!
+//! # rocket::async_test(async {
+//! let kit = Kit::new();
+//! let ada = kit.user("ada").await;
+//! let client = TestClient::new(my_app(kit.auth())).await;
+//! client.log_in(&ada).await;
+//! assert_eq!(client.get("/vault").dispatch().await.status().code, 200);
+//! kit.clock.advance(time::Duration::minutes(11));
+//! assert_eq!(client.get("/vault").dispatch().await.status().code, 303);
+//! # });
+//! ```
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::missing_panics_doc, reason = "all of it panics when a test goes wrong")]
+
+use std::future::IntoFuture;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign_auth::{
+    Auth, AuthConfig, AuthEvent, AuthEventKind, AuthEvents, HashingConfig, NewSession, Registration,
+};
+use countersign_domain::memory::MemoryStore;
+use countersign_domain::{
+    Client as Origin, Clock, Duration, OffsetDateTime, Store, SystemClock, User,
+};
+use rocket::http::Status;
+use rocket::local::asynchronous::Client;
+use rocket::{Build, Rocket, State, get, routes};
+
+use crate::login::Login;
+use crate::state::Shared;
+
+/// The password of every user that [`Kit::user`] makes.
+pub const PASSWORD: &str = "tidal lantern orbit mauve";
+
+/// A service for tests: hashes that cost next to nothing, a clock of its own, and captured events.
+pub struct Kit {
+    auth: Auth,
+    /// What time it is to the service.
+    pub clock: TestClock,
+    /// What has happened.
+    pub events: CapturedEvents,
+}
+
+impl Kit {
+    /// A service over a store in memory.
+    pub fn new() -> Self {
+        Self::over(MemoryStore::default())
+    }
+
+    /// A service over a store of the application's.
+    pub fn over(store: impl Store + 'static) -> Self {
+        let clock = TestClock::default();
+        let hashing = HashingConfig { workers: 1, ..HashingConfig::cheap() };
+        let config = AuthConfig { hashing, ..AuthConfig::default() };
+        let auth = Auth::with(store, clock.clone(), config);
+        let auth = auth.expect("the hash parameters for tests are refused by a release build");
+        let events = CapturedEvents { auth: auth.clone(), heard: Arc::default() };
+        auth.listen(events.clone()).expect("the system has a thread to listen on");
+        Self { auth, clock, events }
+    }
+
+    /// The service, to be handed to the application.
+    pub fn auth(&self) -> Auth {
+        self.auth.clone()
+    }
+
+    /// Registers a user called `name`, `name@example.org`, with the password [`PASSWORD`].
+    pub async fn user(&self, name: &str) -> User {
+        let (email, client) = (format!("{name}@example.org"), Origin::default());
+        let registration =
+            Registration { email: &email, username: name, password: PASSWORD, client: &client };
+        self.auth.register(registration).await.expect("the user is registered")
+    }
+}
+
+impl Default for Kit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A clock that stands still until it is advanced. A clone is the same clock.
+#[derive(Clone, Debug)]
+pub struct TestClock(Arc<Mutex<OffsetDateTime>>);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(SystemClock.now())))
+    }
+}
+
+impl TestClock {
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A list of what has happened. A clone is the same list.
+#[derive(Clone)]
+pub struct CapturedEvents {
+    auth: Auth,
+    heard: Arc<Mutex<Vec<AuthEvent>>>,
+}
+
+impl CapturedEvents {
+    /// Everything so far, in order.
+    pub async fn all(&self) -> Vec<AuthEvent> {
+        self.auth.settle().await;
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What kinds of things have happened, in order.
+    pub async fn kinds(&self) -> Vec<AuthEventKind> {
+        self.all().await.iter().map(|event| event.kind).collect()
+    }
+}
+
+impl AuthEvents for CapturedEvents {
+    fn on(&self, event: &AuthEvent) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+    }
+}
+
+/// Rocket's client for tests, which keeps its cookies, and can be logged in without a password:
+/// Flask-Login's `FlaskLoginClient`. It dereferences to [`Client`].
+pub struct TestClient(Client);
+
+/// A session that waits to be handed to the client.
+#[derive(Default)]
+struct Handover(Mutex<Option<NewSession>>);
+
+/// Only an application that a [`TestClient`] has wrapped has this route.
+#[get("/.countersign/hand-over")]
+async fn hand_over(waiting: &State<Handover>, login: Login<'_>) -> Status {
+    let begun = waiting.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match begun {
+        Some(begun) => {
+            login.take_back();
+            login.hand_over(&begun);
+            Status::NoContent
+        }
+        None => Status::NotFound,
+    }
+}
+
+impl TestClient {
+    /// A client of an application to which [`AuthPages`](crate::AuthPages) is attached.
+    pub async fn new(rocket: Rocket<Build>) -> Self {
+        let rocket = rocket.manage(Handover::default()).mount("/", routes![hand_over]);
+        Self(Client::tracked(rocket).await.expect("the application launches"))
+    }
+
+    /// Logs a user in: `client.log_in(&ada).await`, or in another state:
+    /// `client.log_in(&ada).stale().await`.
+    pub fn log_in<'a>(&'a self, user: &'a User) -> LoggingIn<'a> {
+        LoggingIn { client: self, user, as_if: AsIf::JustLoggedIn }
+    }
+
+    async fn hand(&self, begun: NewSession) {
+        let waiting = self.0.rocket().state::<Handover>().expect("the kit's state is managed");
+        *waiting.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        let response = self.0.get("/.countersign/hand-over").dispatch().await;
+        assert_eq!(response.status(), Status::NoContent, "the session is handed over");
+    }
+}
+
+impl Deref for TestClient {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+/// A login that happens when it is awaited.
+#[must_use = "nobody is logged in until this is awaited"]
+pub struct LoggingIn<'a> {
+    client: &'a TestClient,
+    user: &'a User,
+    as_if: AsIf,
+}
+
+#[derive(Clone, Copy)]
+enum AsIf {
+    JustLoggedIn,
+    LongAgo,
+    Remembered,
+}
+
+impl LoggingIn<'_> {
+    /// As if long ago: the session stands, and is not fresh.
+    pub fn stale(self) -> Self {
+        Self { as_if: AsIf::LongAgo, ..self }
+    }
+
+    /// As if the session had ended and the user were only remembered.
+    pub fn remembered(self) -> Self {
+        Self { as_if: AsIf::Remembered, ..self }
+    }
+
+    async fn run(self) {
+        let shared = self.client.rocket().state::<Shared>().expect("AuthPages is attached");
+        let (auth, origin) = (&shared.auth, Origin::default());
+        let remember = matches!(self.as_if, AsIf::Remembered);
+        let begun = auth.log_in_user(self.user, remember, &origin).await;
+        let mut begun = begun.expect("the store answers").expect("the user may log in");
+        match self.as_if {
+            AsIf::JustLoggedIn => {}
+            AsIf::LongAgo => begun = auth.stale_session(self.user, &origin).await,
+            AsIf::Remembered => {
+                // A token that is none of a session's: the browser was closed meanwhile.
+                begun.token = auth.stale_session(self.user, &origin).await.token;
+                auth.revoke_all(self.user.id, Some(begun.session.id)).await.expect("they end");
+            }
+        }
+        self.client.hand(begun).await;
+    }
+}
+
+impl<'a> IntoFuture for LoggingIn<'a> {
+    type Output = ();
+    type IntoFuture = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
