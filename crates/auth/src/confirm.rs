@@ -2,7 +2,7 @@
 
 use countersign_domain::store::SessionRenewal;
 use countersign_domain::{
-    Client, Password, PasswordContext, PasswordError, SecretToken, Session, StoreError, User,
+    Client, PasswordContext, PasswordError, SecretToken, Session, StoreError,
 };
 
 use crate::hasher::Verdict;
@@ -51,7 +51,7 @@ impl Auth {
         password: &str,
         client: &Client,
     ) -> Result<SecretToken, ConfirmError> {
-        self.confirm(&who.user, password).await?;
+        self.confirm(who, password, client).await?;
         let token = self.renew(&who.session, client).await?;
         let (user, session) = (Some(who.user.id), Some(who.session.id));
         self.tell(AuthEventKind::UserLoginConfirmed, user, session, client);
@@ -77,7 +77,7 @@ impl Auth {
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let policy = self.password_policy();
         let new = policy.parse_new(new, context).map_err(ChangePasswordError::New)?;
-        self.confirm(user, current).await?;
+        self.confirm(who, current, client).await?;
         let hash = self.hasher.hash(new, &mut Self::rng()).await.map_err(ConfirmError::from)?;
         let (now, keep) = (self.clock.now(), Some(session.id));
         let changed = self.store.replace_password(user.id, &hash, keep, now).await;
@@ -100,20 +100,29 @@ impl Auth {
         password: &str,
         client: &Client,
     ) -> Result<(), ConfirmError> {
-        self.confirm(&who.user, password).await?;
+        self.confirm(who, password, client).await?;
         self.store.delete_user(who.user.id).await?;
         self.tell(AuthEventKind::UserDeleted, Some(who.user.id), None, client);
         Ok(())
     }
 
-    /// Whether `typed` is the password of `user`, at the cost of one hash.
-    async fn confirm(&self, user: &User, typed: &str) -> Result<Password, ConfirmError> {
+    /// Whether `typed` is the password of the user, at the cost of one hash.
+    async fn confirm(
+        &self,
+        who: &Authenticated,
+        typed: &str,
+        client: &Client,
+    ) -> Result<(), ConfirmError> {
         let password =
             self.password_policy().parse_attempt(typed).map_err(ConfirmError::Invalid)?;
-        let hash = user.password_hash.as_ref();
-        match self.hasher.verify(password.clone(), hash).await? {
-            Verdict::Correct { .. } => Ok(password),
-            Verdict::Wrong => Err(ConfirmError::WrongPassword),
+        let hash = who.user.password_hash.as_ref();
+        match self.hasher.verify(password, hash).await? {
+            Verdict::Correct { .. } => Ok(()),
+            Verdict::Wrong => {
+                let (user, session) = (Some(who.user.id), Some(who.session.id));
+                self.tell(AuthEventKind::UserLoginFailed, user, session, client);
+                Err(ConfirmError::WrongPassword)
+            }
         }
     }
 

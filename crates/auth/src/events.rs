@@ -40,7 +40,7 @@ pub enum AuthEventKind {
     UserRegistered,
     /// A user logged in with their password.
     UserLoggedIn,
-    /// Somebody tried to log in and may not.
+    /// Somebody tried to log in and may not, or a logged-in user did not know their password.
     UserLoginFailed,
     /// A user logged out.
     UserLoggedOut,

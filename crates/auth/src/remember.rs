@@ -112,6 +112,10 @@ impl Auth {
         user: UserId,
         id: RememberedId,
     ) -> Result<bool, StoreError> {
-        self.store.end_remembered(user, id).await
+        let ended = self.store.end_remembered(user, id).await?;
+        if ended {
+            self.tell(AuthEventKind::SessionsRevoked, Some(user), None, &Client::default());
+        }
+        Ok(ended)
     }
 }

@@ -72,6 +72,9 @@ impl PageError {
                 "Registration is closed",
                 "New accounts are made by this site's administrator. Please ask them for one.",
             ),
+            (Self::RefreshRequired, _) => {
+                ("Please reauthenticate", "This needs a login that is only a few minutes old.")
+            }
             (_, 400) => {
                 ("That did not make sense", "The request could not be read. Please try again.")
             }
@@ -108,6 +111,13 @@ impl From<GuardError> for PageError {
             GuardError::RefreshRequired => Self::RefreshRequired,
             GuardError::Unavailable => Self::Unavailable,
         }
+    }
+}
+
+/// Answers as the guard would have: with the login page, `/reauthenticate`, or 503.
+impl<'r> Responder<'r, 'static> for GuardError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        PageError::from(self).respond_to(request)
     }
 }
 

@@ -70,9 +70,15 @@ impl<'r> Login<'r> {
     ///
     /// When the session may still stand. The cookies are left then.
     pub async fn log_out(&self, visitor: Visitor<'_>) -> Result<(), StoreError> {
-        if let Visitor::User(user) = visitor {
-            let client = client(self.0.request, self.0.shared);
-            self.0.auth.log_out(user.session(), &client).await?;
+        match visitor {
+            Visitor::User(user) => {
+                let client = client(self.0.request, self.0.shared);
+                self.0.auth.log_out(user.session(), &client).await?;
+            }
+            Visitor::Anonymous => {}
+            Visitor::Unavailable => {
+                return Err(StoreError::Unavailable("nobody knows whose session it is".into()));
+            }
         }
         self.forget_earlier().await?;
         self.take_back();
@@ -145,8 +151,9 @@ impl<'r> Login<'r> {
     async fn forget_earlier(&self) -> Result<(), StoreError> {
         let earlier = cookies::read(self.0.request, self.0.cookies.remember);
         let Some(Ok(token)) = earlier.map(RememberToken::parse) else { return Ok(()) };
+        self.0.auth.forget(&token).await?;
         cookies::remove(self.0.request, &self.0.cookies, self.0.cookies.remember);
-        self.0.auth.forget(&token).await
+        Ok(())
     }
 }
 

@@ -41,6 +41,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, State, get, routes};
 
 use crate::login::Login;
+use crate::mounts::public;
 use crate::state::Shared;
 
 /// The password of every user that [`Kit::user`] makes.
@@ -167,7 +168,7 @@ async fn hand_over(waiting: &State<Handover>, login: Login<'_>) -> Status {
 impl TestClient {
     /// A client of an application to which [`AuthPages`](crate::AuthPages) is attached.
     pub async fn new(rocket: Rocket<Build>) -> Self {
-        let rocket = rocket.manage(Handover::default()).mount("/", routes![hand_over]);
+        let rocket = rocket.manage(Handover::default()).mount("/", public(routes![hand_over]));
         Self(Client::tracked(rocket).await.expect("the application launches"))
     }
 
@@ -240,7 +241,7 @@ impl LoggingIn<'_> {
 
 impl<'a> IntoFuture for LoggingIn<'a> {
     type Output = ();
-    type IntoFuture = Pin<Box<dyn Future<Output = ()> + 'a>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())

@@ -5,7 +5,7 @@ use woothee::parser::Parser;
 /// "Firefox on Linux", as far as it can be told from what the browser calls itself.
 pub(crate) fn in_words(user_agent: Option<&str>) -> String {
     let Some(user_agent) = user_agent else { return "Unknown browser".to_owned() };
-    let known = |name: &&str| !matches!(*name, "" | "UNKNOWN");
+    let known = |name: &&str| !matches!(*name, "" | "UNKNOWN" | "HTTP Library");
     let parsed = Parser::new().parse(user_agent);
     let browser = parsed.as_ref().map(|parsed| parsed.name).filter(known);
     let system = parsed.as_ref().map(|parsed| parsed.os).filter(known);

@@ -28,7 +28,6 @@ pub(crate) async fn submit(
     visitor: Visitor<'_>,
     login: Login<'_>,
 ) -> Result<LoggedOut, PageError> {
-    visitor.is_authenticated()?;
     let ended = login.log_out(visitor).await;
     ended.map_err(|error| PageError::outage(&error, site.request))?;
     Flash::LoggedOut.leave(site.request, site.shared);

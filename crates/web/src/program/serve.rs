@@ -55,10 +55,9 @@ fn announce() -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             let config = rocket.config();
-            let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = std::net::SocketAddr::new(config.address, config.port);
             // Whoever started the program and closed its output knows already.
-            let _ = output::say(&format!("Countersign is ready at {scheme}://{address}"));
+            let _ = output::say(&format!("Countersign is ready at http://{address}"));
         })
     })
 }

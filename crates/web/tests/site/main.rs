@@ -5,19 +5,26 @@
     reason = "a test, and what helps it, fails by panicking"
 )]
 
+mod account;
 mod bodies;
 mod cookies;
 mod cross_site;
+mod devices;
+mod flask;
 mod forms;
 mod guards_table;
 mod headers;
+#[cfg(feature = "testing")]
+mod kit;
 mod library;
+mod login_guard;
 mod login_secrecy;
 mod negotiation;
 mod next;
 mod outage;
 mod overload;
 mod pages;
+mod remember;
 mod sessions;
 mod store;
 mod support;

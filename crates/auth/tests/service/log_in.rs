@@ -1,7 +1,4 @@
-//! The service as a program without a framework uses it, over the memory store.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
+//! Registering, logging in, and what becomes of a session that is left alone.
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
@@ -11,7 +8,7 @@ use countersign_auth::{
     Auth, AuthConfig, HashingConfig, InvalidRegistration, LogInError, RegisterError, Registration,
 };
 
-use support::{PASSWORD, Service, browser};
+use crate::support::{PASSWORD, Service, browser};
 
 #[tokio::test]
 async fn a_user_registers_logs_in_is_recognised_and_logs_out() {

@@ -1,7 +1,4 @@
 //! The life of a session: remembered, protected, confirmed, told of.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +8,7 @@ use countersign_auth::{
     HashingConfig, NewSession, Protection, Resumed,
 };
 
-use support::{PASSWORD, Service, browser};
+use crate::support::{PASSWORD, Service, browser};
 
 const ADA: &str = "ada@example.org";
 const NEW_PASSWORD: &str = "quite another set of words";
@@ -158,8 +155,10 @@ async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token()
     service.advance(Duration::minutes(15));
     let stale = service.authenticate(&begun.token).await.unwrap();
     assert!(!stale.is_fresh);
+    let heard = Heard::by(&service);
     let wrong = service.auth.reauthenticate(&stale, "wrong", &browser()).await.unwrap_err();
     assert!(matches!(wrong, ConfirmError::WrongPassword), "{wrong}");
+    assert_eq!(heard.kinds(&service).await, [AuthEventKind::UserLoginFailed]);
     assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
     let token = service.auth.reauthenticate(&stale, PASSWORD, &browser()).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());

@@ -1,6 +1,4 @@
 //! A service over the memory store, with a clock that stands still until it is advanced.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::sync::{Arc, Mutex};
 

@@ -1,0 +1,6 @@
+//! The service as a program without a framework uses it, over the memory store.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod log_in;
+mod sessions;
+mod support;
