@@ -2,6 +2,7 @@ use std::error::Error;
 
 use countersign_auth::Auth;
 use countersign_domain::SystemClock;
+use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 
@@ -26,7 +27,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
         let launched = site(settings, auth)?.launch().await;
         database.close().await;
-        launched.map(|_| ()).map_err(|error| explain(&error, settings))
+        match launched {
+            Ok(_) => Ok(()),
+            // It was told to stop and has: whoever was still connected after the grace was cut off.
+            Err(error) if matches!(error.kind(), ErrorKind::Shutdown(_, None)) => Ok(()),
+            Err(error) => Err(explain(&error, settings)),
+        }
     })
 }
 
@@ -63,7 +69,6 @@ fn announce() -> AdHoc {
 }
 
 fn explain(error: &rocket::Error, settings: &Settings) -> Failure {
-    use rocket::error::ErrorKind;
     let address = std::net::SocketAddr::new(settings.rocket.address, settings.rocket.port);
     match error.kind() {
         ErrorKind::Bind(cause) | ErrorKind::Io(cause) => {
