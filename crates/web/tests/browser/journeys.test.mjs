@@ -1,11 +1,15 @@
 // What people do at the site, from end to end.
 import assert from "node:assert/strict";
 import { after } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { launchBrowser } from "./site.mjs";
 import { ada, journey } from "./visitor.mjs";
 
 const browser = launchBrowser();
 after(async () => (await browser).close());
+
+const newAda = { ...ada, password: "cobalt-heron-ladle-spruce" };
+const wrongAda = { ...ada, password: "not-the-password-at-all" };
 
 async function fromNewcomerToMemberAndOut(visitor) {
   assert.equal(await visitor.register(ada), 200);
@@ -176,4 +180,202 @@ journey("the show-password button shows it, hides it again, and sends nothing", 
     assert.equal(await password.inputValue(), ada.password);
     visitor.isAt(path);
   }
+});
+
+journey("whoever wants to be remembered is still logged in after closing the browser", browser, {}, async (visitor) => {
+  await visitor.register(ada);
+  assert.equal(await visitor.field("remember").isChecked(), false);
+  assert.equal(await visitor.logIn(wrongAda, { remember: true }), 401);
+  assert.equal(await visitor.field("remember").isChecked(), true);
+  assert.equal(await visitor.logIn(ada), 200);
+
+  // Twice: what it is remembered by is replaced when it is used.
+  for (let times = 0; times < 2; times += 1) {
+    await visitor.reopenBrowser();
+    await visitor.goto("/blogs");
+    visitor.isAt("/blogs");
+    await visitor.reads("Hi ada");
+  }
+
+  await visitor.press("Log out");
+  await visitor.isOut();
+});
+
+journey("whoever does not is logged out by closing the browser", browser, {}, async (visitor) => {
+  await visitor.join(ada);
+  await visitor.reopenBrowser();
+  await visitor.isOut();
+});
+
+journey(
+  "whoever logged in a while ago types the password again before going where the owner alone may go",
+  browser,
+  { settings: { COUNTERSIGN_SESSION__FRESH_FOR: "3s" } },
+  async (visitor) => {
+    const turnStale = () => pause(3_500);
+    await visitor.join(ada);
+    await turnStale();
+
+    await visitor.goto("/account/password");
+    visitor.isAt("/reauthenticate?next=%2Faccount%2Fpassword");
+    await visitor.reads("Please reauthenticate to access this page.");
+    await visitor.fill({ password: wrongAda.password });
+    assert.equal(await visitor.press("Continue"), 401);
+    await visitor.reads("This is not your password.");
+    assert.equal(await visitor.page.evaluate(() => document.activeElement.name), "password");
+
+    await visitor.fill({ password: ada.password });
+    assert.equal(await visitor.press("Continue"), 200);
+    visitor.isAt("/account/password");
+    await visitor.readsNothingOf("Please reauthenticate to access this page.");
+
+    // It turns stale while the form is filled in: nothing is changed. Only a page is come back to, no form's answer.
+    await turnStale();
+    await visitor.fill({ current_password: ada.password, password: newAda.password });
+    await visitor.press("Change password");
+    visitor.isAt("/reauthenticate");
+    await visitor.reads("Please reauthenticate to access this page.");
+    await visitor.fill({ password: newAda.password });
+    assert.equal(await visitor.press("Continue"), 401);
+    await visitor.fill({ password: ada.password });
+    assert.equal(await visitor.press("Continue"), 200);
+    visitor.isAt("/blogs");
+  },
+);
+
+journey("whoever is only remembered types the password before going there", browser, {}, async (visitor) => {
+  await visitor.join(ada, { remember: true });
+  await visitor.reopenBrowser();
+  await visitor.goto("/account");
+  visitor.isAt("/account");
+  await visitor.land(() => visitor.page.getByRole("link", { name: /Delete account/ }).click());
+  visitor.isAt("/reauthenticate?next=%2Faccount%2Fdelete");
+  await visitor.fill({ password: ada.password });
+  await visitor.press("Continue");
+  visitor.isAt("/account/delete");
+});
+
+async function changesThePassword(visitor) {
+  await visitor.join(ada);
+  const other = await visitor.elsewhere();
+  await other.comeIn(ada, { remember: true });
+
+  await visitor.goto("/account");
+  await visitor.land(() => visitor.page.getByRole("link", { name: /Change password/ }).click());
+  visitor.isAt("/account/password");
+  await visitor.fill({ current_password: wrongAda.password, password: newAda.password });
+  assert.equal(await visitor.press("Change password"), 401);
+  await visitor.reads("This is not your password.");
+  assert.equal(await visitor.page.evaluate(() => document.activeElement.name), "current_password");
+  await visitor.fill({ current_password: ada.password, password: newAda.password });
+  assert.equal(await visitor.press("Change password"), 200);
+  visitor.isAt("/account");
+  await visitor.reads("Your password has been changed.");
+
+  await other.isOut();
+  assert.equal(await other.logIn(ada), 401);
+  assert.equal(await other.logIn(newAda), 200);
+  other.isAt("/blogs");
+  await visitor.goto("/blogs");
+  await visitor.reads("Hi ada");
+}
+
+journey("a new password logs out everywhere else, and the old one is worth nothing", browser, {}, changesThePassword);
+
+journey("the same works without JavaScript, too", browser, { javaScriptEnabled: false }, changesThePassword);
+
+async function logsAnotherDeviceOut(visitor) {
+  await visitor.join(ada);
+  const other = await visitor.elsewhere({
+    userAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+  });
+  await other.comeIn(ada);
+
+  await visitor.goto("/account");
+  await visitor.land(() => visitor.page.getByRole("link", { name: /Devices/ }).click());
+  visitor.isAt("/account/sessions");
+  const devices = visitor.page.getByRole("main").getByRole("listitem");
+  assert.equal(await devices.count(), 2);
+  assert.match(await devices.nth(0).innerText(), /This device/);
+  assert.doesNotMatch(await devices.nth(1).innerText(), /This device/);
+  assert.match(await devices.nth(1).innerText(), /Firefox on Windows/);
+  assert.equal(await devices.nth(0).getByRole("button").count(), 0);
+
+  assert.equal(await visitor.press(/^Log out this device\s*: Firefox on Windows/), 200);
+  visitor.isAt("/account/sessions");
+  await visitor.reads("That device has been logged out.");
+  assert.equal(await devices.count(), 1);
+  await visitor.reads("You are logged in nowhere else.");
+  await other.isOut();
+}
+
+journey("a device is logged out from another", browser, {}, logsAnotherDeviceOut);
+
+journey("a device is, without JavaScript", browser, { javaScriptEnabled: false }, logsAnotherDeviceOut);
+
+journey("all other devices are logged out at once, remembered or not, awake or not", browser, {}, async (visitor) => {
+  await visitor.join(ada);
+  const awake = await visitor.elsewhere();
+  await awake.comeIn(ada);
+  const remembered = await visitor.elsewhere();
+  await remembered.comeIn(ada, { remember: true });
+
+  await visitor.goto("/account/sessions");
+  const devices = visitor.page.getByRole("main").getByRole("listitem");
+  assert.equal(await devices.count(), 3);
+  assert.equal(await visitor.press("Log out all other devices"), 200);
+  visitor.isAt("/account/sessions");
+  await visitor.reads("All other devices have been logged out.");
+  assert.equal(await devices.count(), 1);
+  assert.equal(await visitor.button("Log out all other devices").count(), 0);
+
+  await awake.isOut();
+  await remembered.reopenBrowser();
+  await remembered.isOut();
+});
+
+journey("whose remembered login was stolen is told, and the thief is out", browser, {}, async (visitor) => {
+  await visitor.join(ada, { remember: true });
+  const thief = await visitor.elsewhere();
+  const cookies = await visitor.page.context().cookies();
+  const loot = cookies.filter(({ name }) => name === "remember_token");
+  assert.equal(loot.length, 1);
+  await thief.page.context().addCookies(loot);
+  await thief.goto("/blogs");
+  await thief.reads("Hi ada");
+
+  // For ten seconds the token may have been used twice by the same browser.
+  await pause(11_000);
+  await visitor.reopenBrowser();
+  await visitor.goto("/blogs");
+  visitor.isAt("/login?next=%2Fblogs");
+  await visitor.reads("Somebody else has used the login that this browser remembered");
+  await thief.isOut();
+
+  assert.equal(await visitor.logIn(ada), 200);
+  visitor.isAt("/blogs");
+  await visitor.readsNothingOf("Somebody else");
+});
+
+journey("whoever deletes the account is gone for good, everywhere", browser, {}, async (visitor) => {
+  await visitor.join(ada);
+  const other = await visitor.elsewhere();
+  await other.comeIn(ada, { remember: true });
+
+  await visitor.goto("/account");
+  await visitor.land(() => visitor.page.getByRole("link", { name: /Delete account/ }).click());
+  await visitor.fill({ password: wrongAda.password });
+  assert.equal(await visitor.press("Delete my account for good"), 401);
+  await visitor.reads("This is not your password.");
+  await visitor.fill({ password: ada.password });
+  assert.equal(await visitor.press("Delete my account for good"), 200);
+  visitor.isAt("/login");
+  await visitor.reads("Your account has been deleted.");
+
+  assert.equal(await visitor.logIn(ada), 401);
+  await visitor.reads("Invalid email or password.");
+  await other.isOut();
+  assert.equal(await visitor.register({ ...ada, username: "ada again" }), 200);
+  await visitor.logIn(ada);
+  await visitor.reads("Hi ada again");
 });

@@ -14,6 +14,17 @@ const longNamed = {
   username: "W".repeat(64),
 };
 
+// What they call themselves.
+const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0";
+const program = "An-Unheard-Of-Program-With-A-Rather-Long-Name/1.0";
+
+// Remembered, but not known to be who they were: what only the owner may do asks for the password.
+async function toReauthenticate(visitor, person) {
+  await visitor.join(person, { remember: true });
+  await visitor.reopenBrowser();
+  return visitor.goto("/account/password");
+}
+
 export const pages = [
   { name: "home", open: (visitor) => visitor.goto("/") },
   { name: "home of a member", member: ada, open: (visitor) => visitor.goto("/") },
@@ -66,6 +77,79 @@ export const pages = [
   },
   { name: "blogs", member: ada, open: (visitor) => visitor.goto("/blogs") },
   { name: "blogs with a long name", member: longNamed, open: (visitor) => visitor.goto("/blogs") },
+  { name: "account", member: ada, open: (visitor) => visitor.goto("/account") },
+  { name: "account with a long name", member: longNamed, open: (visitor) => visitor.goto("/account") },
+  { name: "account password", member: ada, open: (visitor) => visitor.goto("/account/password") },
+  {
+    name: "account password while choosing one",
+    member: ada,
+    open: async (visitor) => {
+      const status = await visitor.goto("/account/password");
+      await visitor.fill({ current_password: ada.password, password: "almost enough" });
+      return status;
+    },
+  },
+  {
+    name: "account password with an error in every field",
+    member: ada,
+    status: 422,
+    open: async (visitor) => {
+      await visitor.goto("/account/password");
+      await visitor.fill({ password: "short" });
+      return visitor.press("Change password");
+    },
+  },
+  {
+    name: "account password with a wrong password",
+    member: ada,
+    status: 401,
+    open: async (visitor) => {
+      await visitor.goto("/account/password");
+      await visitor.fill({ current_password: "not-the-password-at-all", password: "cobalt-heron-ladle-spruce" });
+      return visitor.press("Change password");
+    },
+  },
+  {
+    name: "account after changing the password",
+    member: ada,
+    open: async (visitor) => {
+      await visitor.goto("/account/password");
+      await visitor.fill({ current_password: ada.password, password: "cobalt-heron-ladle-spruce" });
+      return visitor.press("Change password");
+    },
+  },
+  { name: "account sessions", member: ada, open: (visitor) => visitor.goto("/account/sessions") },
+  {
+    name: "account sessions with others",
+    open: async (visitor) => {
+      await visitor.join(ada, { remember: true });
+      await (await visitor.elsewhere({ userAgent: firefox })).comeIn(ada, { remember: true });
+      await (await visitor.elsewhere({ userAgent: program })).comeIn(ada);
+      return visitor.goto("/account/sessions");
+    },
+  },
+  { name: "account delete", member: ada, open: (visitor) => visitor.goto("/account/delete") },
+  {
+    name: "account delete with a wrong password",
+    member: ada,
+    status: 401,
+    open: async (visitor) => {
+      await visitor.goto("/account/delete");
+      await visitor.fill({ password: "not-the-password-at-all" });
+      return visitor.press("Delete my account for good");
+    },
+  },
+  { name: "reauthenticate", open: (visitor) => toReauthenticate(visitor, ada) },
+  {
+    name: "reauthenticate with a wrong password",
+    status: 401,
+    open: async (visitor) => {
+      await toReauthenticate(visitor, ada);
+      await visitor.fill({ password: "not-the-password-at-all" });
+      return visitor.press("Continue");
+    },
+  },
+  { name: "reauthenticate with a long name", open: (visitor) => toReauthenticate(visitor, longNamed) },
   { name: "logout", member: ada, open: (visitor) => visitor.goto("/logout") },
   { name: "not found", status: 404, open: (visitor) => visitor.goto("/no/such/page") },
   {

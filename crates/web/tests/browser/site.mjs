@@ -26,8 +26,11 @@ export function launchBrowser() {
   });
 }
 
-/** The program on a free port, with a new database, in an empty directory that goes away with it. */
-export async function startSite() {
+/**
+ * The program on a free port, with a new database, in an empty directory that goes away with it. `settings` are
+ * environment variables for it.
+ */
+export async function startSite(settings = {}) {
   const binary = process.env.COUNTERSIGN_BIN;
   if (!binary) throw new Error("COUNTERSIGN_BIN must be the path of the program");
   const directory = await mkdtemp(join(tmpdir(), "countersign-browser-"));
@@ -43,6 +46,7 @@ export async function startSite() {
       ROCKET_CLI_COLORS: "false",
       COUNTERSIGN_PUBLIC_URL: url,
       COUNTERSIGN_DATABASE_URL: `sqlite://${join(directory, "site.db")}?mode=rwc`,
+      ...settings,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });

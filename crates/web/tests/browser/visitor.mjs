@@ -9,10 +9,13 @@ export const ada = {
   password: "velvet-otter-quartz-mango",
 };
 
-/** A test with a new site and a new visitor, during which no page may cause a problem. */
-export function journey(name, browser, options, walk) {
-  test(name, { timeout: 60_000 }, async (t) => {
-    const site = await startSite();
+/**
+ * A test with a new site and a new visitor, during which no page may cause a problem. `options` are those of a
+ * Playwright context; besides, `settings` are the site's.
+ */
+export function journey(name, browser, { settings, ...options }, walk) {
+  test(name, { timeout: 90_000 }, async (t) => {
+    const site = await startSite(settings);
     let visitor;
     try {
       visitor = await Visitor.arrive(await browser, site, options);
@@ -31,9 +34,10 @@ export function journey(name, browser, options, walk) {
 }
 
 export class Visitor {
-  /** What the browser complained of. */
+  /** What the browser complained of, here or elsewhere. */
   problems = [];
 
+  #elsewhere = [];
   #documents = new Set();
 
   /** `options` are those of a Playwright context. */
@@ -45,18 +49,37 @@ export class Visitor {
     });
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
-    const visitor = new Visitor(site, page);
+    const visitor = new Visitor(site, page, options);
     await visitor.#watch();
     return visitor;
   }
 
-  constructor(site, page) {
+  constructor(site, page, options) {
     this.site = site;
     this.page = page;
+    this.options = options;
   }
 
-  leave() {
-    return this.page.context().close();
+  /** Somebody with another browser, which has nothing in common with this one. It goes away with this one. */
+  async elsewhere(options = {}) {
+    const browser = this.page.context().browser();
+    const other = await Visitor.arrive(browser, this.site, { ...this.options, ...options });
+    other.problems = this.problems;
+    this.#elsewhere.push(other);
+    return other;
+  }
+
+  async leave() {
+    for (const other of this.#elsewhere) await other.leave();
+    await this.page.context().close();
+  }
+
+  /** Closes the browser and opens it again: cookies that have no end are gone. */
+  async reopenBrowser() {
+    const context = this.page.context();
+    const passing = (await context.cookies()).filter(({ expires }) => expires === -1);
+    assert.ok(passing.some(({ name }) => name === "session"), "no session would have ended");
+    for (const { name } of passing) await context.clearCookies({ name });
   }
 
   // Going about
@@ -90,7 +113,7 @@ export class Visitor {
     return response.status();
   }
 
-  /** Presses a button of the page, and returns the status. */
+  /** Presses a button of the page, by its whole name or a pattern, and returns the status. */
   press(button) {
     return this.land(() => this.button(button).click());
   }
@@ -101,17 +124,32 @@ export class Visitor {
     return this.press("Register");
   }
 
-  /** Fills in the login page, where the visitor must be. */
-  async logIn(person) {
+  /** Fills in the login page, where the visitor must be. `remember`: ticks the box, too. */
+  async logIn(person, { remember = false } = {}) {
     await this.fill({ email: person.email, password: person.password });
+    if (remember) await this.field("remember").check();
     return this.press("Log in");
   }
 
   /** Becomes a member who is logged in. */
-  async join(person) {
+  async join(person, options) {
     await this.register(person);
-    assert.equal(await this.logIn(person), 200);
+    assert.equal(await this.logIn(person, options), 200);
     this.isAt("/blogs");
+  }
+
+  /** Logs in as a member, from whatever page. */
+  async comeIn(person, options) {
+    await this.goto("/login");
+    assert.equal(await this.logIn(person, options), 200);
+    this.isAt("/blogs");
+  }
+
+  /** Is logged out by the next page that is asked for. */
+  async isOut() {
+    await this.goto("/blogs");
+    this.isAt("/login?next=%2Fblogs");
+    await this.readsNothingOf("Hi ");
   }
 
   // What is on the page

@@ -1,0 +1,82 @@
+//! Users in an application's own table: what Countersign asks of a store, answered from `members`.
+
+mod entity;
+mod row;
+mod store;
+
+use countersign_web::domain::{StoreError, UserId};
+use countersign_web::{Auth, AuthPages, CurrentUser, login_required};
+use rocket::http::Status;
+use rocket::{Build, Rocket, State, get, routes};
+use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{
+    DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Schema, SqliteTransactionMode,
+};
+use sea_orm::{TransactionOptions, TransactionTrait};
+
+use entity::{member, memory, visit};
+
+/// The members, in an SQLite database. A clone is the same database.
+#[derive(Clone, Debug)]
+pub struct Members(DatabaseConnection);
+
+impl Members {
+    /// Opens the database, and makes the tables that it has not.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub async fn open(url: &str) -> Result<Self, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        // SQLite has one writer; with one connection those of this program queue up before it.
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await?;
+        let schema = Schema::new(db.get_database_backend());
+        // An application that is older than this has migrations, and makes the tables there, with
+        // an index on each column that is searched.
+        for mut table in [
+            schema.create_table_from_entity(member::Entity),
+            schema.create_table_from_entity(memory::Entity),
+            schema.create_table_from_entity(visit::Entity),
+        ] {
+            db.execute(table.if_not_exists()).await?;
+        }
+        Ok(Self(db))
+    }
+
+    /// The application's own key of a user.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot say.
+    pub async fn number(&self, id: UserId) -> Result<Option<i32>, StoreError> {
+        let member = member::Entity::find().filter(member::Column::Uid.eq(id.as_uuid()));
+        let found = member.one(&self.0).await.map_err(row::unavailable)?;
+        Ok(found.map(|member| member.number))
+    }
+
+    /// Begins a change, which keeps every other writer out until it ends. A transaction that first
+    /// reads and then finds that another has written would fail.
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+        self.0.begin_with_options(options).await.map_err(row::unavailable)
+    }
+}
+
+/// The application.
+pub fn app(auth: Auth, members: Members) -> Rocket<Build> {
+    rocket::build()
+        .attach(AuthPages::at("/", auth).site_name("The club").login_redirect("/card"))
+        .manage(members)
+        .mount("/", login_required(routes![card]))
+}
+
+#[get("/card")]
+async fn card(me: CurrentUser<'_>, members: &State<Members>) -> Result<String, Status> {
+    match members.number(me.id).await {
+        Ok(Some(number)) => Ok(format!("{} is member number {number}.\n", me.username)),
+        Ok(None) => Err(Status::NotFound),
+        Err(_) => Err(Status::ServiceUnavailable),
+    }
+}

@@ -1,0 +1,136 @@
+//! From rows to values and back.
+
+use std::error::Error;
+
+use countersign_web::domain::store::RememberGrant;
+use countersign_web::domain::{
+    Client, EmailAddress, OffsetDateTime, PasswordHash, Remembered, RememberedId, Session,
+    SessionId, StoreError, TokenDigest, User, UserId, Username,
+};
+use sea_orm::DbErr;
+use sea_orm::prelude::TimeDateTime;
+
+use crate::entity::{member, memory, visit};
+
+pub(crate) fn unavailable(error: DbErr) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+fn corrupt<E>(table: &'static str, column: &'static str) -> impl Fn(E) -> StoreError
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    move |source| StoreError::Corrupt { table, column, source: source.into() }
+}
+
+/// In UTC, without saying so: SQLite compares moments as text.
+pub(crate) fn moment(at: OffsetDateTime) -> TimeDateTime {
+    let at = at.to_utc();
+    TimeDateTime::new(at.date(), at.time())
+}
+
+pub(crate) fn bytes(digest: &TokenDigest) -> Vec<u8> {
+    digest.as_bytes().to_vec()
+}
+
+pub(crate) fn address(client: &Client) -> Option<String> {
+    client.address.map(|address| address.to_string())
+}
+
+fn client(address: Option<String>, user_agent: Option<String>) -> Client {
+    Client { address: address.and_then(|address| address.parse().ok()), user_agent }
+}
+
+impl From<&User> for member::ActiveModel {
+    fn from(user: &User) -> Self {
+        use sea_orm::ActiveValue::{NotSet, Set};
+        Self {
+            number: NotSet,
+            uid: Set(user.id.as_uuid()),
+            mail: Set(user.email.as_str().to_owned()),
+            mail_key: Set(user.email.canonical().to_owned()),
+            nickname: Set(user.username.as_str().to_owned()),
+            secret: Set(user.password_hash.as_ref().map(|hash| hash.as_phc().to_owned())),
+            is_welcome: Set(user.is_active),
+            joined_at: Set(moment(user.created_at)),
+            changed_at: Set(moment(user.updated_at)),
+        }
+    }
+}
+
+impl TryFrom<member::Model> for User {
+    type Error = StoreError;
+
+    fn try_from(row: member::Model) -> Result<Self, StoreError> {
+        let email = EmailAddress::from_saved(row.mail, row.mail_key);
+        let username = Username::from_saved(row.nickname);
+        Ok(Self {
+            id: UserId::from_uuid(row.uid),
+            email: email.map_err(corrupt("members", "mail"))?,
+            username: username.map_err(corrupt("members", "nickname"))?,
+            password_hash: row.secret.map(PasswordHash::from_phc),
+            is_active: row.is_welcome,
+            created_at: row.joined_at.assume_utc(),
+            updated_at: row.changed_at.assume_utc(),
+        })
+    }
+}
+
+pub(crate) fn visit(session: &Session, token: &TokenDigest) -> visit::Model {
+    visit::Model {
+        id: session.id.as_uuid(),
+        member: session.user_id.as_uuid(),
+        memory: session.remembered.map(|id| id.as_uuid()),
+        token: bytes(token),
+        address: address(&session.client),
+        browser: session.client.user_agent.clone(),
+        began_at: moment(session.created_at),
+        proven_at: session.authenticated_at.map(moment),
+        seen_at: moment(session.last_seen_at),
+        ends_at: moment(session.expires_at),
+    }
+}
+
+impl From<visit::Model> for Session {
+    fn from(row: visit::Model) -> Self {
+        Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.member),
+            client: client(row.address, row.browser),
+            remembered: row.memory.map(RememberedId::from_uuid),
+            created_at: row.began_at.assume_utc(),
+            authenticated_at: row.proven_at.map(TimeDateTime::assume_utc),
+            last_seen_at: row.seen_at.assume_utc(),
+            expires_at: row.ends_at.assume_utc(),
+        }
+    }
+}
+
+pub(crate) fn memory(grant: RememberGrant<'_>) -> memory::Model {
+    let remembered = grant.remembered;
+    memory::Model {
+        id: remembered.id.as_uuid(),
+        member: remembered.user_id.as_uuid(),
+        series: bytes(grant.series),
+        secret: bytes(grant.secret),
+        earlier: None,
+        address: address(&remembered.client),
+        browser: remembered.client.user_agent.clone(),
+        began_at: moment(remembered.created_at),
+        used_at: moment(remembered.used_at),
+        ends_at: moment(remembered.expires_at),
+    }
+}
+
+impl From<memory::Model> for Remembered {
+    fn from(row: memory::Model) -> Self {
+        Self {
+            id: RememberedId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.member),
+            client: client(row.address, row.browser),
+            created_at: row.began_at.assume_utc(),
+            used_at: row.used_at.assume_utc(),
+            expires_at: row.ends_at.assume_utc(),
+        }
+    }
+}
