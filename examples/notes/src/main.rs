@@ -7,7 +7,6 @@ use rocket::launch;
 #[launch]
 async fn rocket() -> _ {
     let database = Database::connect("sqlite://notes.db?mode=rwc").await.expect("a database");
-    notes::app(Auth::new(database.clone()), database.connection().clone())
-        .await
-        .expect("the table of notes")
+    let db = database.connection().clone();
+    notes::app(Auth::new(database), db).await.expect("the table of notes")
 }

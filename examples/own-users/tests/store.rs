@@ -1,5 +1,4 @@
 //! The store keeps every promise of its ports.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use own_users::Members;
 

@@ -77,7 +77,7 @@ fn rows() -> Vec<Row> {
         ("registration", "\"closed\"", json!("closed"), "open", json!("open")),
         ("session.idle_timeout", "\"45m\"", json!("45m"), "1h", json!("1h")),
         ("session.idle_timeout", "60", json!("1m"), "90", json!("90s")),
-        ("session.absolute_timeout", "\"1d\"", json!("1day"), "2h", json!("2h")),
+        ("session.absolute_timeout", "\"1d\"", json!("1d"), "2h", json!("2h")),
         ("session.fresh_for", "\"1m\"", json!("1m"), "5m", json!("5m")),
         ("session.max_per_user", "3", json!(3), "4", json!(4)),
         ("password.min_length", "16", json!(16), "8", json!(8)),
