@@ -27,6 +27,8 @@ pub(crate) enum PageError {
     LoginRequired,
     /// Only for a fresh login, and this one is not.
     RefreshRequired,
+    /// Only for programs with a token, and none was shown.
+    TokenRequired,
     /// Another site sent this.
     CrossSite,
     /// People may not register themselves.
@@ -55,7 +57,9 @@ impl PageError {
 
     fn status(self) -> Status {
         match self {
-            Self::LoginRequired | Self::RefreshRequired => Status::Unauthorized,
+            Self::LoginRequired | Self::RefreshRequired | Self::TokenRequired => {
+                Status::Unauthorized
+            }
             Self::CrossSite | Self::RegistrationClosed => Status::Forbidden,
             Self::Unavailable => Status::ServiceUnavailable,
             Self::Status(status) => status,
@@ -74,6 +78,9 @@ impl PageError {
             ),
             (Self::RefreshRequired, _) => {
                 ("Please reauthenticate", "This needs a login that is only a few minutes old.")
+            }
+            (Self::TokenRequired, _) => {
+                ("Token required", "Show a valid token: Authorization: Bearer <token>.")
             }
             (_, 400) => {
                 ("That did not make sense", "The request could not be read. Please try again.")
@@ -109,6 +116,7 @@ impl From<GuardError> for PageError {
         match error {
             GuardError::LoginRequired => Self::LoginRequired,
             GuardError::RefreshRequired => Self::RefreshRequired,
+            GuardError::TokenRequired => Self::TokenRequired,
             GuardError::Unavailable => Self::Unavailable,
         }
     }
@@ -126,7 +134,10 @@ impl<'r> Responder<'r, 'static> for PageError {
         let (status, words) = (self.status(), self.words());
         let shared = request.rocket().state::<Shared>();
         let gate = shared.and_then(|shared| Gate::of(self, request, shared));
-        let mut response = match (Wants::of(request), gate) {
+        // A program that shows tokens reads no pages.
+        let is_for_programs = self == Self::TokenRequired;
+        let wants = if is_for_programs { Wants::Json } else { Wants::of(request) };
+        let mut response = match (wants, gate) {
             (Wants::Html, Some(gate)) => {
                 gate.message.leave(request, gate.shared);
                 Response::build()

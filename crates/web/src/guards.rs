@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
 use countersign_auth::{AuthEventKind, Authenticated};
-use countersign_domain::{Session, User};
+use countersign_domain::{SecretToken, Session, User};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
@@ -38,6 +38,20 @@ pub struct CurrentUser<'r>(&'r Authenticated);
 #[derive(Clone, Copy, Debug)]
 pub struct FreshLogin<'r>(CurrentUser<'r>);
 
+/// The user whose program shows a session's token as a bearer token (RFC 6750, section 2.1):
+/// `Authorization: Bearer …`, with what [`Auth::log_in`](crate::Auth::log_in) gave out. Flask-Login's
+/// `request_loader`. Cookies count for nothing here, so no browser can be made to send it.
+///
+/// | who asks | outcome |
+/// |---|---|
+/// | a program with the token of a session that stands | success |
+/// | anybody else | error, 401: a problem with `WWW-Authenticate: Bearer`, never a redirect |
+/// | anybody, while the store cannot say | error, 503 |
+///
+/// It dereferences to [`User`].
+#[derive(Clone, Debug)]
+pub struct ApiUser(Authenticated);
+
 /// Whoever asks. The guard always succeeds; that the store could not say is a state of its own, so
 /// that an outage is never taken for an anonymous visitor.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +75,9 @@ pub enum GuardError {
     /// The login is not fresh.
     #[error("the login is not fresh")]
     RefreshRequired,
+    /// No bearer token of a session that stands was shown.
+    #[error("no valid bearer token was shown")]
+    TokenRequired,
     /// The store cannot say whether anybody is logged in.
     #[error("the store is unavailable")]
     Unavailable,
@@ -69,7 +86,9 @@ pub enum GuardError {
 impl GuardError {
     fn status(self) -> Status {
         match self {
-            Self::LoginRequired | Self::RefreshRequired => Status::Unauthorized,
+            Self::LoginRequired | Self::RefreshRequired | Self::TokenRequired => {
+                Status::Unauthorized
+            }
             Self::Unavailable => Status::ServiceUnavailable,
         }
     }
@@ -113,7 +132,7 @@ pub(crate) async fn admit<'r>(
 
 fn tell(error: GuardError, visitor: Visitor<'_>, request: &Request<'_>, shared: &Shared) {
     let kind = match error {
-        GuardError::LoginRequired => AuthEventKind::UserUnauthorized,
+        GuardError::LoginRequired | GuardError::TokenRequired => AuthEventKind::UserUnauthorized,
         GuardError::RefreshRequired => AuthEventKind::UserNeedsRefresh,
         GuardError::Unavailable => return,
     };
@@ -257,6 +276,66 @@ impl<'r> FromRequest<'r> for FreshLogin<'r> {
             Ok(user) => Outcome::Success(Self(user)),
             Err(refused) => Outcome::Error(refused),
         }
+    }
+}
+
+impl ApiUser {
+    /// The session whose token was shown.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+
+    async fn of(request: &Request<'_>) -> Result<Self, GuardError> {
+        let shared = request.rocket().state::<Shared>().ok_or(GuardError::Unavailable)?;
+        let client = client(request, shared);
+        let found = match bearer(request) {
+            Some(token) => shared.auth.authenticate(&token, &client).await.map_err(|error| {
+                identity::log_outage(&error, request);
+                GuardError::Unavailable
+            })?,
+            None => None,
+        };
+        found.map(Self).ok_or_else(|| {
+            tell(GuardError::TokenRequired, Visitor::Anonymous, request, shared);
+            GuardError::TokenRequired
+        })
+    }
+}
+
+/// The one bearer token that a request shows.
+fn bearer(request: &Request<'_>) -> Option<SecretToken> {
+    let mut headers = request.headers().get("Authorization");
+    let (scheme, token) = headers.next().filter(|_| headers.next().is_none())?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| SecretToken::parse(token.trim()).ok())?
+}
+
+impl Deref for ApiUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0.user
+    }
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for ApiUser {
+    type Error = GuardError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, GuardError> {
+        match Self::of(request).await {
+            Ok(user) => Outcome::Success(user),
+            Err(error) => {
+                // The first refusal is the one that is answered.
+                let _ = request.local_cache(Refused::default).0.set(error);
+                Outcome::Error((error.status(), error))
+            }
+        }
+    }
+}
+
+impl Sentinel for ApiUser {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        rocket.state::<Shared>().is_none()
     }
 }
 

@@ -44,7 +44,7 @@ pub use countersign_auth::{self as auth, Auth, AuthEvent, AuthEventKind, AuthEve
 pub use countersign_domain as domain;
 pub use database::{Database, DatabaseError};
 pub use flash::Flash;
-pub use guards::{CurrentUser, FreshLogin, GuardError, Visitor};
+pub use guards::{ApiUser, CurrentUser, FreshLogin, GuardError, Visitor};
 pub use login::Login;
 pub use mounts::{fresh_login_required, login_required, public};
 pub use pages::site_routes;

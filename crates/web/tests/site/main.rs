@@ -6,6 +6,7 @@
 )]
 
 mod account;
+mod api_user;
 mod bodies;
 mod cookies;
 mod cross_site;

@@ -1,0 +1,82 @@
+//! The guard `ApiUser`: who shows a session's token in a header.
+
+use countersign_web::auth::{LogIn, Login};
+use countersign_web::domain::Client;
+use countersign_web::{ApiUser, AuthPages};
+use rocket::http::Method;
+use rocket::{get, routes};
+
+use crate::support::{EMAIL, PASSWORD, Site, rocket};
+
+#[get("/api/whoami")]
+fn whoami(me: ApiUser) -> String {
+    format!("{} in session {}", me.email, me.session().id)
+}
+
+#[get("/<_..>", rank = 99)]
+fn catch_all() -> &'static str {
+    "anything"
+}
+
+async fn site() -> Site {
+    Site::of(|auth| {
+        rocket().attach(AuthPages::at("/auth", auth)).mount("/", routes![whoami, catch_all])
+    })
+    .await
+}
+
+async fn token(site: &Site) -> String {
+    site.register(EMAIL).await;
+    let client = &Client::default();
+    let attempt = LogIn { email: EMAIL, password: PASSWORD, client, remember: false };
+    let Login::Complete(begun) = site.auth.log_in(attempt).await.unwrap() else { unreachable!() };
+    begun.token.expose().to_string()
+}
+
+#[rocket::async_test]
+async fn a_program_shows_the_token_that_it_was_given() {
+    let site = site().await;
+    let token = token(&site).await;
+    for scheme in ["Bearer", "bearer"] {
+        let authorization = format!("{scheme} {token}");
+        let mut anon = site.anon();
+        let asked = anon.ask(Method::Get, "/api/whoami").header("Authorization", &authorization);
+        asked.send().await.is(200).shows(EMAIL);
+    }
+    let user = site.user(EMAIL).await;
+    site.auth.revoke_all(user.id, None).await.unwrap();
+    let mut anon = site.anon();
+    let asked =
+        anon.ask(Method::Get, "/api/whoami").header("Authorization", &format!("Bearer {token}"));
+    asked.send().await.is(401);
+}
+
+#[rocket::async_test]
+async fn whoever_shows_none_gets_a_problem_and_no_redirect() {
+    let site = site().await;
+    let token = token(&site).await;
+    for authorization in ["", "Bearer", "Bearer x", "Basic YWRhOnNlY3JldA==", &token] {
+        for accept in ["text/html", "application/json"] {
+            let mut anon = site.anon();
+            anon.set_cookie("session", &token);
+            let asked = anon
+                .ask(Method::Get, "/api/whoami")
+                .headers(&[("Authorization", authorization), ("Accept", accept)]);
+            let answer = asked.send().await;
+            answer.is(401).has("WWW-Authenticate", "Bearer");
+            assert_eq!(answer.json()["title"], "Token required", "{authorization:?} {accept}");
+            assert_eq!(answer.header("Location"), None);
+        }
+    }
+}
+
+#[rocket::async_test]
+async fn an_outage_is_not_a_wrong_token() {
+    let site = site().await;
+    let token = token(&site).await;
+    site.store.break_down();
+    let mut anon = site.anon();
+    let asked =
+        anon.ask(Method::Get, "/api/whoami").header("Authorization", &format!("Bearer {token}"));
+    asked.send().await.is(503).has("Retry-After", "5");
+}
