@@ -10,8 +10,7 @@ use rocket::http::Status;
 use rocket::response::{Debug, Redirect};
 use rocket::{Build, Config, Either, FromForm, Rocket, State, get, post, routes};
 use rocket_dyn_templates::context;
-use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseConnection, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseConnection, QueryOrder, QuerySelect, entity::prelude::*};
 use sea_orm_migration::MigratorTrait;
 
 type Db = State<DatabaseConnection>;

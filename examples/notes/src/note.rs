@@ -1,6 +1,5 @@
 use countersign_web::domain::User;
-use sea_orm::DeleteMany;
-use sea_orm::entity::prelude::*;
+use sea_orm::{DeleteMany, entity::prelude::*};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, DeriveEntityModel)]
