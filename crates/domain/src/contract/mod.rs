@@ -10,25 +10,30 @@
 //! The argument is an async closure that makes an empty store for each test.
 #![expect(
     clippy::missing_panics_doc,
+    clippy::panic,
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test says that a promise is broken by panicking"
 )]
 
+mod audit;
 mod remembered;
 mod sessions;
+mod throttle;
 mod users;
 
 use time::{Duration, OffsetDateTime};
 
 use crate::store::{RememberOutcome, RememberUse, SessionGrant, SessionRenewal, Store};
 use crate::{
-    Client, CryptoRng, EmailAddress, PasswordHash, RememberedId, SecretToken, Session, SessionId,
-    TokenDigest, User, UserId, Username,
+    Actor, AuditEntry, AuthEvent, AuthEventKind, Client, CryptoRng, EmailAddress, PasswordHash,
+    RememberedId, SecretToken, Session, SessionId, TokenDigest, User, UserId, Username,
 };
 
+pub use audit::*;
 pub use remembered::*;
 pub use sessions::*;
+pub use throttle::*;
 pub use users::*;
 
 /// Makes a test of each promise that a store gives; see the [module](crate::contract).
@@ -64,6 +69,20 @@ macro_rules! store_contract {
             ending_the_other_sessions_keeps_the_login_of_the_one_kept,
             remembered_logins_are_listed_and_ended_by_their_owner_alone,
             only_expired_logins_are_purged_and_only_so_many,
+            a_counter_lets_in_so_many_tries_and_the_next_one_later,
+            a_try_is_counted_by_all_counters_or_by_none,
+            of_many_tries_at_once_no_more_are_let_in_than_may,
+            tries_are_taken_back_and_cleared,
+            a_counter_with_a_growing_delay_is_kept,
+            only_forgotten_counters_are_purged_and_only_so_many,
+            browsers_are_known_and_forgotten,
+            only_expired_browsers_are_purged_and_only_so_many,
+            a_record_reads_back_as_written,
+            what_is_done_is_recorded_with_it,
+            what_is_not_done_is_not_recorded,
+            the_chain_is_whole_however_many_write_at_once,
+            records_are_found_by_what_is_asked_for,
+            an_old_trail_loses_addresses_and_then_records,
             what_is_not_there_is_no_error,
         );
     };
@@ -142,17 +161,38 @@ fn token(rng: &mut impl CryptoRng) -> TokenDigest {
 
 /// Saves a session that nothing else is known of; the test fails if the store refuses it.
 async fn insert(store: &impl Store, session: &Session, token: &TokenDigest) {
-    let grant = SessionGrant { session, token, proof: None, remember: None, max_per_user: 20 };
+    let grant = SessionGrant {
+        session,
+        token,
+        proof: None,
+        remember: None,
+        max_per_user: 20,
+        entry: &any_entry(),
+    };
     assert!(store.insert_session(grant).await.expect("the session is saved"));
 }
 
 /// Saves `ada` and a session of hers.
 async fn ada_logged_in(store: &impl Store) -> (User, Session, TokenDigest) {
     let ada = user("ada", 1);
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     let (session, token) = session(&ada, START, 50);
     insert(store, &session, &token).await;
     (ada, session, token)
+}
+
+/// What a store is to write down of something that happens at `at`.
+pub fn entry(kind: AuthEventKind, at: OffsetDateTime) -> AuditEntry {
+    let client = Client::new(Some([203, 0, 113, 7].into()), Some("Contract/1.0"));
+    let (actor, request_id) = (Actor::Visitor, Some("contract-1".to_owned()));
+    let event =
+        AuthEvent { kind, reason: None, actor, user: None, session: None, client, request_id, at };
+    AuditEntry::new(event, &mut Counter(99))
+}
+
+/// The same, where the test is about something else.
+pub fn any_entry() -> AuditEntry {
+    entry(AuthEventKind::UserLoggedIn, START)
 }
 
 async fn is_live(store: &impl Store, token: &TokenDigest) -> bool {
@@ -169,25 +209,39 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     assert_eq!(store.user_by_id(id).await.expect("the store answers"), None);
     assert_eq!(store.user_by_email(&nobody.email).await.expect("the store answers"), None);
     assert!(store.users(None, 10).await.expect("the store answers").is_empty());
-    assert!(!store.replace_password(id, &hash, None, now).await.expect("the store answers"));
+    assert!(
+        !store.replace_password(id, &hash, None, &any_entry()).await.expect("the store answers")
+    );
     assert!(!store.upgrade_password_hash(id, &hash, &hash).await.expect("the store answers"));
-    assert!(!store.set_active(id, false, now).await.expect("the store answers"));
-    assert!(!store.delete_user(id).await.expect("the store answers"));
+    assert!(!store.set_active(id, false, &any_entry()).await.expect("the store answers"));
+    assert!(!store.delete_user(id, &any_entry()).await.expect("the store answers"));
     assert_eq!(store.session_by_token(&token).await.expect("the store answers"), None);
     store.touch_sessions(&[(session.id, now)]).await.expect("the store answers");
     store.touch_sessions(&[]).await.expect("the store answers");
     let client = Client::default();
-    let renewal =
-        SessionRenewal { id: session.id, token: &token, client: &client, authenticated_at: now };
+    let renewal = SessionRenewal {
+        id: session.id,
+        token: &token,
+        client: &client,
+        authenticated_at: now,
+        entry: Some(&any_entry()),
+    };
     assert!(!store.renew_session(renewal).await.expect("the store answers"));
     assert!(store.remembered_of(id).await.expect("the store answers").is_empty());
-    let used = RememberUse { series: &token, secret: &token, next: &token, now, grace_since: now };
+    let used = RememberUse {
+        series: &token,
+        secret: &token,
+        next: &token,
+        now,
+        grace_since: now,
+        stolen: &any_entry(),
+    };
     let outcome = store.use_remembered(used).await.expect("the store answers");
     assert_eq!(outcome, RememberOutcome::Unknown);
     let remembered = RememberedId::generate(now, &mut Counter(90));
-    assert!(!store.end_remembered(id, remembered).await.expect("the store answers"));
+    assert!(!store.end_remembered(id, remembered, &any_entry()).await.expect("the store answers"));
     assert!(!store.end_series(&token).await.expect("the store answers"));
     assert_eq!(store.purge_remembered(now, 10).await.expect("the store answers"), 0);
-    assert!(!store.end_session(id, session.id).await.expect("the store answers"));
-    assert_eq!(store.end_sessions_of(id, None).await.expect("the store answers"), 0);
+    assert!(!store.end_session(id, session.id, &any_entry()).await.expect("the store answers"));
+    assert_eq!(store.end_sessions_of(id, None, &any_entry()).await.expect("the store answers"), 0);
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use time::Duration;
 
-use super::{Counter, START, insert, is_live, session, token, user};
+use super::{Counter, START, any_entry, insert, is_live, session, token, user};
 use crate::store::{RememberGrant, RememberOutcome, RememberUse, SessionGrant, Store};
 use crate::{PasswordHash, Remembered, RememberedId, Session, TokenDigest, User};
 
@@ -20,7 +20,7 @@ struct Memory {
 /// Saves `ada` and a session of hers in which she asked to be remembered.
 async fn ada_remembered(store: &impl Store) -> Memory {
     let ada = user("ada", 1);
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     remember(store, ada, 50).await
 }
 
@@ -44,6 +44,7 @@ async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory {
         proof: None,
         remember: Some(grant),
         max_per_user: 20,
+        entry: &any_entry(),
     };
     assert!(store.insert_session(grant).await.expect("the login is saved"));
     Memory { ada, session, session_token, remembered, series, secret }
@@ -60,7 +61,14 @@ impl Memory {
     ) -> RememberOutcome {
         let now = START + Duration::seconds(after);
         let grace_since = now - Duration::seconds(10);
-        let used = RememberUse { series: &self.series, secret, next, now, grace_since };
+        let used = RememberUse {
+            series: &self.series,
+            secret,
+            next,
+            now,
+            grace_since,
+            stolen: &any_entry(),
+        };
         store.use_remembered(used).await.expect("the store answers")
     }
 
@@ -92,6 +100,7 @@ pub async fn a_remembered_login_begins_with_a_session_or_not_at_all(store: &impl
         proof: Some(&stale),
         remember: Some(grant),
         max_per_user: 20,
+        entry: &any_entry(),
     };
     assert!(!store.insert_session(grant).await.expect("the password has changed"));
     assert_eq!(store.remembered_of(memory.ada.id).await.expect("the store answers").len(), 1);
@@ -103,7 +112,7 @@ pub async fn a_session_is_refused_when_its_remembered_login_has_ended(store: &im
     let (mut late, token) = session(&memory.ada, START, 120);
     late.remembered = Some(memory.remembered.id);
     let new = PasswordHash::from_phc("$argon2id$new");
-    let changed = store.replace_password(memory.ada.id, &new, None, START).await;
+    let changed = store.replace_password(memory.ada.id, &new, None, &any_entry()).await;
     assert!(changed.expect("the password is changed"));
     let grant = SessionGrant {
         session: &late,
@@ -111,6 +120,7 @@ pub async fn a_session_is_refused_when_its_remembered_login_has_ended(store: &im
         proof: None,
         remember: None,
         max_per_user: 20,
+        entry: &any_entry(),
     };
     assert!(!store.insert_session(grant).await.expect("the session is refused"));
     assert!(!is_live(store, &token).await);
@@ -181,9 +191,9 @@ pub async fn an_expired_or_disabled_login_is_not_remembered(store: &impl Store) 
     let fortnight = 14 * 24 * 60 * 60;
     let outcome = memory.present(store, &memory.secret, &next, fortnight).await;
     assert_eq!(outcome, RememberOutcome::Unknown);
-    assert!(store.set_active(memory.ada.id, false, START).await.expect("ada is disabled"));
+    assert!(store.set_active(memory.ada.id, false, &any_entry()).await.expect("ada is disabled"));
     assert!(!memory.is_known(store).await);
-    assert!(store.set_active(memory.ada.id, true, START).await.expect("ada is enabled"));
+    assert!(store.set_active(memory.ada.id, true, &any_entry()).await.expect("ada is enabled"));
     let outcome = memory.present(store, &memory.secret, &next, 60).await;
     assert_eq!(outcome, RememberOutcome::Unknown);
 }
@@ -194,7 +204,9 @@ pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store
     let (mut later, later_token) = session(&memory.ada, START, 120);
     later.remembered = Some(memory.remembered.id);
     insert(store, &later, &later_token).await;
-    assert!(store.end_session(memory.ada.id, later.id).await.expect("the session ends"));
+    assert!(
+        store.end_session(memory.ada.id, later.id, &any_entry()).await.expect("the session ends")
+    );
     assert!(!memory.is_known(store).await);
     assert!(!is_live(store, &memory.session_token).await);
 }
@@ -204,7 +216,7 @@ pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (ada, kept) = (memory.ada.id, Some(memory.session.id));
     let new = PasswordHash::from_phc("$argon2id$new");
-    assert!(store.replace_password(ada, &new, kept, START).await.expect("it is changed"));
+    assert!(store.replace_password(ada, &new, kept, &any_entry()).await.expect("it is changed"));
     assert!(!memory.is_known(store).await);
     let found = store.session_by_token(&memory.session_token).await.expect("the store answers");
     let (session, _) = found.expect("the session is kept");
@@ -215,12 +227,12 @@ pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
 pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &impl Store) {
     let kept = ada_remembered(store).await;
     let other = remember(store, kept.ada.clone(), 80).await;
-    let ended = store.end_sessions_of(kept.ada.id, Some(kept.session.id)).await;
+    let ended = store.end_sessions_of(kept.ada.id, Some(kept.session.id), &any_entry()).await;
     assert_eq!(ended.expect("it ends"), 1);
     assert!(kept.is_known(store).await);
     assert!(is_live(store, &kept.session_token).await);
     assert!(!other.is_known(store).await);
-    store.end_sessions_of(kept.ada.id, None).await.expect("they end");
+    store.end_sessions_of(kept.ada.id, None, &any_entry()).await.expect("they end");
     assert!(!kept.is_known(store).await);
 }
 
@@ -228,12 +240,12 @@ pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &i
 pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let eve = user("eve", 2);
-    store.insert_user(&eve).await.expect("eve is saved");
+    store.insert_user(&eve, &any_entry()).await.expect("eve is saved");
     assert!(store.remembered_of(eve.id).await.expect("the store answers").is_empty());
     let id = memory.remembered.id;
-    assert!(!store.end_remembered(eve.id, id).await.expect("nothing happens"));
+    assert!(!store.end_remembered(eve.id, id, &any_entry()).await.expect("nothing happens"));
     assert!(memory.is_known(store).await);
-    assert!(store.end_remembered(memory.ada.id, id).await.expect("it ends"));
+    assert!(store.end_remembered(memory.ada.id, id, &any_entry()).await.expect("it ends"));
     assert!(!memory.is_known(store).await);
     assert!(!is_live(store, &memory.session_token).await);
 
@@ -246,7 +258,7 @@ pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: 
 /// A batch at a time.
 pub async fn only_expired_logins_are_purged_and_only_so_many(store: &impl Store) {
     let ada = user("ada", 1);
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     for seed in [50, 80, 110] {
         remember(store, ada.clone(), seed).await;
     }

@@ -2,7 +2,7 @@
 
 use time::Duration;
 
-use super::{Counter, START, ada_logged_in, insert, is_live, session, token, user};
+use super::{Counter, START, ada_logged_in, any_entry, insert, is_live, session, token, user};
 use crate::store::{SessionGrant, SessionRenewal, Store};
 use crate::{Client, PasswordHash, Session};
 
@@ -18,15 +18,17 @@ pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
 pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl Store) {
     let ada = user("ada", 1);
     let (session, token) = session(&ada, START, 50);
+    let entry = any_entry();
     let grant = |proof| SessionGrant {
         session: &session,
         token: &token,
         proof,
         remember: None,
         max_per_user: 20,
+        entry: &entry,
     };
     assert!(!store.insert_session(grant(None)).await.expect("there is no such user"));
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     let stale = PasswordHash::from_phc("$argon2id$before");
     assert!(!store.insert_session(grant(Some(&stale))).await.expect("the password has changed"));
     assert!(!is_live(store, &token).await);
@@ -37,12 +39,19 @@ pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl S
 /// The newest stay.
 pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store) {
     let ada = user("ada", 1);
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     let sessions: Vec<_> = (0..4_u8)
         .map(|n| session(&ada, START + Duration::minutes(n.into()), 50 + 10 * n))
         .collect();
     for (session, token) in &sessions {
-        let grant = SessionGrant { session, token, proof: None, remember: None, max_per_user: 2 };
+        let grant = SessionGrant {
+            session,
+            token,
+            proof: None,
+            remember: None,
+            max_per_user: 2,
+            entry: &any_entry(),
+        };
         assert!(store.insert_session(grant).await.expect("the session is saved"));
     }
     let left = store.sessions_of(ada.id).await.expect("the store answers");
@@ -65,8 +74,13 @@ pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(sto
     let (_, session, old) = ada_logged_in(store).await;
     let (new, later) = (token(&mut Counter(60)), START + Duration::HOUR);
     let client = Client::new(None, Some("Another/2.0"));
-    let renewal =
-        SessionRenewal { id: session.id, token: &new, client: &client, authenticated_at: later };
+    let renewal = SessionRenewal {
+        id: session.id,
+        token: &new,
+        client: &client,
+        authenticated_at: later,
+        entry: Some(&any_entry()),
+    };
     assert!(store.renew_session(renewal).await.expect("the token is replaced"));
     assert!(!is_live(store, &old).await);
     let found = store.session_by_token(&new).await.expect("the store answers");
@@ -83,28 +97,33 @@ pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(sto
 pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
     let eve = user("eve", 2);
-    store.insert_user(&eve).await.expect("eve is saved");
-    assert!(!store.end_session(eve.id, session.id).await.expect("nothing happens"));
+    store.insert_user(&eve, &any_entry()).await.expect("eve is saved");
+    assert!(!store.end_session(eve.id, session.id, &any_entry()).await.expect("nothing happens"));
     assert!(is_live(store, &token).await);
-    assert!(store.end_session(ada.id, session.id).await.expect("the session ends"));
+    assert!(store.end_session(ada.id, session.id, &any_entry()).await.expect("the session ends"));
     assert!(!is_live(store, &token).await);
-    assert!(!store.end_session(ada.id, session.id).await.expect("it has ended already"));
+    assert!(
+        !store.end_session(ada.id, session.id, &any_entry()).await.expect("it has ended already")
+    );
 }
 
 /// Of this user, and of nobody else.
 pub async fn all_other_sessions_end_at_once(store: &impl Store) {
     let (ada, kept, kept_token) = ada_logged_in(store).await;
     let eve = user("eve", 2);
-    store.insert_user(&eve).await.expect("eve is saved");
+    store.insert_user(&eve, &any_entry()).await.expect("eve is saved");
     let (eves, eves_token) = session(&eve, START, 60);
     insert(store, &eves, &eves_token).await;
     for seed in [70, 80] {
         let (session, token) = session(&ada, START, seed);
         insert(store, &session, &token).await;
     }
-    assert_eq!(store.end_sessions_of(ada.id, Some(kept.id)).await.expect("they end"), 2);
+    assert_eq!(
+        store.end_sessions_of(ada.id, Some(kept.id), &any_entry()).await.expect("they end"),
+        2
+    );
     assert!(is_live(store, &kept_token).await);
-    assert_eq!(store.end_sessions_of(ada.id, None).await.expect("it ends"), 1);
+    assert_eq!(store.end_sessions_of(ada.id, None, &any_entry()).await.expect("it ends"), 1);
     assert!(!is_live(store, &kept_token).await);
     assert!(is_live(store, &eves_token).await);
 }

@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use time::Duration;
 
-use super::{START, ada_logged_in, email, insert, is_live, session, user};
+use super::{START, ada_logged_in, any_entry, email, entry, insert, is_live, session, user};
 use crate::store::{Field, SessionGrant, Store, StoreError};
-use crate::{PasswordHash, User, Username};
+use crate::{AuthEventKind, PasswordHash, User, Username};
 
 /// What was saved is what is read, to the microsecond, by id and by email address.
 pub async fn a_user_reads_back_as_saved(store: &impl Store) {
@@ -16,7 +16,7 @@ pub async fn a_user_reads_back_as_saved(store: &impl Store) {
     bob.password_hash = None;
     bob.is_active = false;
     for user in [&ada, &bob] {
-        store.insert_user(user).await.expect("the user is saved");
+        store.insert_user(user, &any_entry()).await.expect("the user is saved");
         let by_id = store.user_by_id(user.id).await.expect("the store answers");
         assert_eq!(by_id.as_ref(), Some(user));
         let by_email = store.user_by_email(&user.email).await.expect("the store answers");
@@ -29,22 +29,23 @@ pub async fn a_user_reads_back_as_saved(store: &impl Store) {
 /// The unique key is the canonical form.
 pub async fn an_email_address_belongs_to_one_user_in_every_spelling(store: &impl Store) {
     let ada = user("ada", 1);
-    store.insert_user(&ada).await.expect("ada is saved");
+    store.insert_user(&ada, &any_entry()).await.expect("ada is saved");
     let mut impostor = user("eve", 2);
     impostor.email = email("ADA@Example.Org");
-    let error = store.insert_user(&impostor).await.expect_err("the address is taken");
+    let error = store.insert_user(&impostor, &any_entry()).await.expect_err("the address is taken");
     assert!(matches!(error, StoreError::Taken(Field::Email)), "{error}");
     assert_eq!(store.user_by_id(impostor.id).await.expect("the store answers"), None);
     let found = store.user_by_email(&impostor.email).await.expect("the store answers");
     assert_eq!(found.map(|user| user.id), Some(ada.id));
     let namesake = User { email: email("ada@example.com"), ..user("ada", 3) };
-    store.insert_user(&namesake).await.expect("a username need not be unique");
+    store.insert_user(&namesake, &any_entry()).await.expect("a username need not be unique");
 }
 
 /// Whoever comes first has it; all others hear that it is taken.
 pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl Store) {
     let rivals: Vec<User> = (1..=20).map(|seed| user("ada", seed)).collect();
-    let results = join_all(rivals.iter().map(|rival| store.insert_user(rival))).await;
+    let entry = any_entry();
+    let results = join_all(rivals.iter().map(|rival| store.insert_user(rival, &entry))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     for error in results.into_iter().filter_map(Result::err) {
         assert!(matches!(error, StoreError::Taken(Field::Email)), "{error:?}");
@@ -55,7 +56,7 @@ pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl St
 /// By id, which is by time; a page begins after the last one's end.
 pub async fn users_are_listed_in_the_order_they_registered(store: &impl Store) {
     for (seed, name) in [(3, "carol"), (1, "ada"), (2, "bob")] {
-        store.insert_user(&user(name, seed)).await.expect("the user is saved");
+        store.insert_user(&user(name, seed), &any_entry()).await.expect("the user is saved");
     }
     let first = store.users(None, 2).await.expect("the store answers");
     assert_eq!(first.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
@@ -70,13 +71,25 @@ pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Stor
     let (other, other_token) = session(&ada, START, 60);
     insert(store, &other, &other_token).await;
     let (new, later) = (PasswordHash::from_phc("$argon2id$new"), START + Duration::HOUR);
-    let changed = store.replace_password(ada.id, &new, Some(kept.id), later).await;
+    let changed = store
+        .replace_password(
+            ada.id,
+            &new,
+            Some(kept.id),
+            &entry(AuthEventKind::PasswordChanged, later),
+        )
+        .await;
     assert!(changed.expect("the password is changed"));
     assert!(is_live(store, &kept_token).await);
     assert!(!is_live(store, &other_token).await);
     let ada = store.user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
     assert_eq!((ada.password_hash, ada.updated_at), (Some(new.clone()), later));
-    assert!(store.replace_password(ada.id, &new, None, later).await.expect("changed again"));
+    assert!(
+        store
+            .replace_password(ada.id, &new, None, &entry(AuthEventKind::PasswordChanged, later))
+            .await
+            .expect("changed again")
+    );
     assert!(!is_live(store, &kept_token).await);
 }
 
@@ -96,7 +109,7 @@ pub async fn an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password(store
 /// Being shut out takes effect at once, and is undone without bringing a session back.
 pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
     let (ada, _, old_token) = ada_logged_in(store).await;
-    assert!(store.set_active(ada.id, false, START).await.expect("ada is disabled"));
+    assert!(store.set_active(ada.id, false, &any_entry()).await.expect("ada is disabled"));
     assert!(!is_live(store, &old_token).await);
     let found = store.user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
     assert!(!found.is_active);
@@ -107,9 +120,10 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
         proof: None,
         remember: None,
         max_per_user: 20,
+        entry: &any_entry(),
     };
     assert!(!store.insert_session(grant).await.expect("the session is refused"));
-    assert!(store.set_active(ada.id, true, START).await.expect("ada is enabled"));
+    assert!(store.set_active(ada.id, true, &any_entry()).await.expect("ada is enabled"));
     assert!(!is_live(store, &old_token).await);
     insert(store, &session, &token).await;
 }
@@ -117,9 +131,9 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
 /// Neither the user, nor a session, nor the claim to the email address.
 pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
     let (ada, _, token) = ada_logged_in(store).await;
-    assert!(store.delete_user(ada.id).await.expect("ada is deleted"));
+    assert!(store.delete_user(ada.id, &any_entry()).await.expect("ada is deleted"));
     assert!(!is_live(store, &token).await);
     assert_eq!(store.user_by_id(ada.id).await.expect("the store answers"), None);
     assert!(store.sessions_of(ada.id).await.expect("the store answers").is_empty());
-    store.insert_user(&user("ada", 9)).await.expect("the address is free again");
+    store.insert_user(&user("ada", 9), &any_entry()).await.expect("the address is free again");
 }

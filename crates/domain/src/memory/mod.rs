@@ -1,5 +1,8 @@
 //! A store that lives in memory and is gone with the program.
 
+mod audit;
+mod throttle;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +14,12 @@ use crate::store::{
     Store, StoreError, UserStore,
 };
 use crate::{
-    EmailAddress, PasswordHash, Remembered, RememberedId, Session, SessionId, TokenDigest, User,
-    UserId,
+    AuditEntry, EmailAddress, PasswordHash, Remembered, RememberedId, Session, SessionId,
+    TokenDigest, User, UserId,
 };
+
+use audit::Trail;
+use throttle::Throttle;
 
 /// Keeps users and sessions in memory. A clone is the same store.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +30,8 @@ struct State {
     users: HashMap<UserId, User>,
     sessions: HashMap<SessionId, (TokenDigest, Session)>,
     remembered: HashMap<RememberedId, Series>,
+    throttle: Throttle,
+    trail: Trail,
 }
 
 #[derive(Debug)]
@@ -73,12 +81,13 @@ impl State {
 
 #[async_trait]
 impl UserStore for MemoryStore {
-    async fn insert_user(&self, user: &User) -> Result<(), StoreError> {
+    async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.users.values().any(|other| other.email == user.email) {
             return Err(StoreError::Taken(Field::Email));
         }
         state.users.insert(user.id, user.clone());
+        state.trail.append(entry);
         Ok(())
     }
 
@@ -103,19 +112,20 @@ impl UserStore for MemoryStore {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let Some(user) = state.users.get_mut(&id) else {
             return Ok(false);
         };
         user.password_hash = Some(hash.clone());
-        user.updated_at = now;
+        user.updated_at = entry.event.at;
         let kept = keep.and_then(|kept| state.sessions.get_mut(&kept));
         if let Some((_, kept)) = kept.filter(|(_, kept)| kept.user_id == id) {
             kept.remembered = None;
         }
         state.end_sessions(id, keep);
+        state.trail.append(entry);
         Ok(true)
     }
 
@@ -134,24 +144,29 @@ impl UserStore for MemoryStore {
         &self,
         id: UserId,
         active: bool,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let Some(user) = state.users.get_mut(&id) else {
             return Ok(false);
         };
         user.is_active = active;
-        user.updated_at = now;
+        user.updated_at = entry.event.at;
         if !active {
             state.end_sessions(id, None);
         }
+        state.trail.append(entry);
         Ok(true)
     }
 
-    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+    async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut state = self.state();
         state.end_sessions(id, None);
-        Ok(state.users.remove(&id).is_some())
+        let was_there = state.users.remove(&id).is_some();
+        if was_there {
+            state.trail.append(entry);
+        }
+        Ok(was_there)
     }
 }
 
@@ -183,6 +198,7 @@ impl SessionStore for MemoryStore {
         for old in too_many.iter().skip(grant.max_per_user as usize) {
             state.sessions.remove(&old.id);
         }
+        state.trail.append(grant.entry);
         Ok(true)
     }
 
@@ -218,10 +234,16 @@ impl SessionStore for MemoryStore {
         session.client = renewal.client.clone();
         session.authenticated_at = Some(renewal.authenticated_at);
         session.last_seen_at = session.last_seen_at.max(renewal.authenticated_at);
+        renewal.entry.into_iter().for_each(|entry| state.trail.append(entry));
         Ok(true)
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let found = state.sessions.get(&id).map(|(_, session)| session.clone());
         let Some(session) = found.filter(|session| session.user_id == user) else {
@@ -229,6 +251,7 @@ impl SessionStore for MemoryStore {
         };
         state.end_remembered(|series| Some(series.remembered.id) == session.remembered);
         state.sessions.remove(&id);
+        state.trail.append(entry);
         Ok(true)
     }
 
@@ -236,8 +259,11 @@ impl SessionStore for MemoryStore {
         &self,
         user: UserId,
         keep: Option<SessionId>,
+        entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
-        Ok(self.state().end_sessions(user, keep))
+        let mut state = self.state();
+        state.trail.append(entry);
+        Ok(state.end_sessions(user, keep))
     }
 
     async fn purge_sessions(
@@ -276,6 +302,9 @@ impl RememberStore for MemoryStore {
             return Ok(RememberOutcome::Parallel(stale, user));
         }
         state.end_remembered(|series| series.remembered.id == stale.id);
+        let mut entry = used.stolen.clone();
+        entry.event.user = Some(stale.user_id);
+        state.trail.append(&entry);
         Ok(RememberOutcome::Stolen(stale))
     }
 
@@ -287,9 +316,19 @@ impl RememberStore for MemoryStore {
         Ok(all)
     }
 
-    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError> {
+    async fn end_remembered(
+        &self,
+        user: UserId,
+        id: RememberedId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let is_it = |s: &Series| s.remembered.id == id && s.remembered.user_id == user;
-        Ok(self.state().end_remembered(is_it) > 0)
+        let mut state = self.state();
+        let ended = state.end_remembered(is_it) > 0;
+        if ended {
+            state.trail.append(entry);
+        }
+        Ok(ended)
     }
 
     async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {

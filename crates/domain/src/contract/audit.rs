@@ -1,0 +1,177 @@
+//! The audit trail.
+
+use futures_util::future::join_all;
+use time::Duration;
+
+use super::{Counter, START, ada_logged_in, any_entry, entry, insert, session, token, user};
+use crate::store::{RememberUse, SessionRenewal, Store, StoreError};
+use crate::throttle::network;
+use crate::{
+    AuditEntry, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, PasswordHash, Reason,
+    UserId,
+};
+
+/// The whole trail, the oldest first; the test fails if it is not what was written.
+async fn trail(store: &impl Store) -> Vec<AuditRecord> {
+    let ends = store.audit_ends().await.expect("the trail has ends");
+    let records = store.audit_trail(ends.removed.number, 10_000).await.expect("it is read");
+    let mut at = ends.removed;
+    for record in &records {
+        record.check(at).expect("the chain is whole");
+        at = record.link;
+    }
+    assert_eq!(at, ends.last);
+    records
+}
+
+async fn kinds(store: &impl Store) -> Vec<AuthEventKind> {
+    trail(store).await.iter().map(|record| record.event.kind).collect()
+}
+
+fn about(user: UserId, kind: AuthEventKind) -> AuditEntry {
+    let mut entry = entry(kind, START);
+    entry.event.user = Some(user);
+    entry
+}
+
+/// Every field, in order, behind the record before it.
+pub async fn a_record_reads_back_as_written(store: &impl Store) {
+    assert_eq!(store.audit_ends().await.expect("it has ends").last, ChainLink::default());
+    let ada = user("ada", 1);
+    let (session, _) = session(&ada, START, 50);
+    let mut full = entry(AuthEventKind::UserThrottled, START);
+    full.event.user = Some(ada.id);
+    full.event.session = Some(session.id);
+    full.event.reason = Some(Reason::Account);
+    let mut bare = entry(AuthEventKind::UserLoginFailed, START + Duration::MICROSECOND);
+    bare.event.client = Client::default();
+    bare.event.request_id = None;
+    store.record(&[full.clone(), bare.clone()]).await.expect("both are written");
+    store.record(&[]).await.expect("nothing is written");
+    let records = trail(store).await;
+    let events: Vec<_> = records.iter().map(|record| record.event.clone()).collect();
+    assert_eq!(events, [full.event, bare.event]);
+    assert_eq!(records[0].salt, Some(full.salt));
+    let numbers: Vec<_> = records.iter().map(|record| record.link.number).collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+/// Whatever is done says so in the trail, and nothing else does.
+pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
+    use AuthEventKind as Kind;
+    let (ada, session, old) = ada_logged_in(store).await;
+    assert_eq!(kinds(store).await, [any_entry().event.kind; 2]);
+    let before = trail(store).await.len();
+    let told = |kind| about(ada.id, kind);
+    let new = PasswordHash::from_phc("$argon2id$new");
+    let entry = told(Kind::PasswordChanged);
+    let changed = store.replace_password(ada.id, &new, Some(session.id), &entry).await;
+    assert!(changed.expect("it is changed"));
+    let client = Client::default();
+    let renewal = SessionRenewal {
+        id: session.id,
+        token: &token(&mut Counter(60)),
+        client: &client,
+        authenticated_at: START,
+        entry: Some(&told(Kind::UserLoginConfirmed)),
+    };
+    assert!(store.renew_session(renewal).await.expect("it is renewed"));
+    let ended = store.end_session(ada.id, session.id, &told(Kind::UserLoggedOut)).await;
+    assert!(ended.expect("it ends"));
+    insert(store, &session, &old).await;
+    store.end_sessions_of(ada.id, None, &told(Kind::SessionsRevoked)).await.expect("they end");
+    store.set_active(ada.id, false, &told(Kind::UserDisabled)).await.expect("ada is disabled");
+    store.delete_user(ada.id, &told(Kind::UserDeleted)).await.expect("ada is deleted");
+    let since = kinds(store).await.split_off(before);
+    let expected = [
+        Kind::PasswordChanged,
+        Kind::UserLoginConfirmed,
+        Kind::UserLoggedOut,
+        any_entry().event.kind,
+        Kind::SessionsRevoked,
+        Kind::UserDisabled,
+        Kind::UserDeleted,
+    ];
+    assert_eq!(since, expected);
+}
+
+/// A thing that was not done left nothing behind.
+pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
+    let (ada, session, token) = ada_logged_in(store).await;
+    let eve = user("eve", 2).id;
+    let before = trail(store).await.len();
+    let twin = crate::User { id: user("ada", 3).id, ..ada.clone() };
+    let taken = store.insert_user(&twin, &any_entry()).await.expect_err("it is taken");
+    assert!(matches!(taken, StoreError::Taken(_)), "{taken:?}");
+    let hash = PasswordHash::from_phc("$argon2id$x");
+    let entry = &any_entry();
+    assert!(!store.replace_password(eve, &hash, None, entry).await.expect("nothing is done"));
+    assert!(!store.set_active(eve, false, entry).await.expect("nothing is done"));
+    assert!(!store.delete_user(eve, entry).await.expect("nothing is done"));
+    assert!(!store.end_session(eve, session.id, entry).await.expect("nothing is done"));
+    let used = RememberUse {
+        series: &token,
+        secret: &token,
+        next: &token,
+        now: START,
+        grace_since: START,
+        stolen: entry,
+    };
+    store.use_remembered(used).await.expect("nothing is done");
+    assert_eq!(trail(store).await.len(), before);
+}
+
+/// However many write at once, each record stands behind one other.
+pub async fn the_chain_is_whole_however_many_write_at_once(store: &impl Store) {
+    let entries: Vec<_> = (0..20)
+        .map(|n| entry(AuthEventKind::UserLoginFailed, START + Duration::seconds(n)))
+        .collect();
+    let written = join_all(entries.chunks(2).map(|two| store.record(two))).await;
+    assert!(written.iter().all(Result::is_ok));
+    assert_eq!(trail(store).await.len(), 20);
+}
+
+/// By user, kind, time and place, the newest first.
+pub async fn records_are_found_by_what_is_asked_for(store: &impl Store) {
+    let (ada, eve) = (user("ada", 1).id, user("eve", 2).id);
+    let at = |user, kind, seconds| {
+        let mut entry = about(user, kind);
+        entry.event.at += Duration::seconds(seconds);
+        entry
+    };
+    let (failed, out) = (AuthEventKind::UserLoginFailed, AuthEventKind::UserLoggedOut);
+    let all = [at(ada, failed, 0), at(eve, failed, 1), at(ada, out, 2), at(ada, failed, 3)];
+    store.record(&all).await.expect("they are written");
+    let find = async |filter, limit| {
+        let found = store.audit_records(filter, limit).await.expect("the trail is read");
+        found.iter().map(|record| record.link.number).collect::<Vec<_>>()
+    };
+    let any = AuditFilter::default();
+    assert_eq!(find(any, 9).await, [4, 3, 2, 1]);
+    assert_eq!(find(any, 2).await, [4, 3]);
+    assert_eq!(find(AuditFilter { user: Some(ada), ..any }, 9).await, [4, 3, 1]);
+    assert_eq!(find(AuditFilter { kind: Some(failed), ..any }, 9).await, [4, 2, 1]);
+    let since = Some(START + Duration::seconds(2));
+    assert_eq!(find(AuditFilter { since, ..any }, 9).await, [4, 3]);
+    assert_eq!(find(AuditFilter { before: Some(3), user: Some(ada), ..any }, 9).await, [1]);
+}
+
+/// Addresses are cut and records removed when they are old, and the chain stays whole.
+pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
+    let day = |n| entry(AuthEventKind::UserLoggedIn, START + Duration::days(n));
+    store.record(&[day(0), day(1), day(2), day(3)]).await.expect("they are written");
+    let whole = trail(store).await;
+    let (first, later) = (START + Duration::days(1), START + Duration::days(3));
+    assert_eq!(store.age_audit(first, START, 9).await.expect("it ages"), (1, 0));
+    let cut = trail(store).await;
+    assert_eq!(cut[0].event.client.address, whole[0].event.client.address.map(network));
+    assert_eq!((cut[0].salt, &cut[1..]), (None, &whole[1..]));
+    assert_eq!(store.age_audit(later, first, 1).await.expect("it ages"), (1, 1));
+    assert_eq!(store.age_audit(later, later, 9).await.expect("it ages"), (1, 2));
+    let left = trail(store).await;
+    assert_eq!(left, whole[3..]);
+    assert_eq!(store.audit_ends().await.expect("it has ends").removed, whole[2].link);
+    assert_eq!(store.age_audit(later, later, 9).await.expect("nothing is left"), (0, 0));
+    store.record(&[day(4)]).await.expect("it goes on");
+    assert_eq!(trail(store).await.len(), 2);
+}

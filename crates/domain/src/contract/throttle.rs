@@ -1,0 +1,149 @@
+//! The counters of the throttle, and the browsers that are known.
+
+use std::net::IpAddr;
+
+use futures_util::future::join_all;
+use time::Duration;
+
+use super::{Counter as Source, START, token, user};
+use crate::store::{Counted, KnownBrowser, Store};
+use crate::throttle::{Claimant, Counter, OnSuccess, Rate, Rule, ThrottlePolicy};
+use crate::{OffsetDateTime, Reason, UserId};
+
+/// A counter of its own for each `subject`.
+fn counter(subject: u8, tries: u32) -> Counter {
+    let policy = ThrottlePolicy {
+        registrations: Rate { tries, period: Duration::MINUTE },
+        ..ThrottlePolicy::default()
+    };
+    policy.registration(Some(IpAddr::from([203, 0, subject, 7])))[0]
+}
+
+async fn is_let_in(store: &impl Store, counters: &[Counter], now: OffsetDateTime) -> bool {
+    let counted = store.count_try(counters, now).await.expect("the store counts");
+    matches!(counted, Counted::In(_))
+}
+
+/// Each try is counted, until there are too many; time lets the next one in.
+pub async fn a_counter_lets_in_so_many_tries_and_the_next_one_later(store: &impl Store) {
+    let (counters, since) = ([counter(1, 2)], START);
+    let first = store.count_try(&counters, START).await.expect("the store counts");
+    let Counted::In(tallies) = first else { panic!("the first try is let in") };
+    assert_eq!((tallies[0].tries, tallies[0].since), (1, since));
+    assert!(is_let_in(store, &counters, START + Duration::SECOND).await);
+    let third = store.count_try(&counters, START + Duration::SECOND).await;
+    let until = START + Duration::MINUTE;
+    assert_eq!(third.expect("the store counts"), Counted::Out { counter: 0, until });
+    assert!(!is_let_in(store, &counters, until - Duration::MICROSECOND).await);
+    assert!(is_let_in(store, &counters, until).await);
+    assert!(is_let_in(store, &[], START).await);
+}
+
+/// A try that one counter does not let in is counted by none of the others.
+pub async fn a_try_is_counted_by_all_counters_or_by_none(store: &impl Store) {
+    let (narrow, wide) = (counter(1, 1), counter(2, 3));
+    assert!(is_let_in(store, &[narrow, wide], START).await);
+    for _ in 0..5 {
+        let counted = store.count_try(&[wide, narrow], START).await.expect("the store counts");
+        let until = START + Duration::MINUTE;
+        assert_eq!(counted, Counted::Out { counter: 1, until });
+    }
+    assert!(is_let_in(store, &[wide], START).await);
+    assert!(is_let_in(store, &[wide], START).await);
+    assert!(!is_let_in(store, &[wide], START).await);
+}
+
+/// However many come at once.
+pub async fn of_many_tries_at_once_no_more_are_let_in_than_may(store: &impl Store) {
+    let counters = [counter(1, 5), counter(2, 90)];
+    let tries = (0..40).map(|_| is_let_in(store, &counters, START));
+    let let_in = join_all(tries).await.into_iter().filter(|is_in| *is_in).count();
+    assert_eq!(let_in, 5);
+}
+
+/// What is taken back makes room for one more, and what is cleared is as new.
+pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
+    let (one, two) = (counter(1, 2), counter(2, 2));
+    for _ in 0..2 {
+        assert!(is_let_in(store, &[one, two], START).await);
+    }
+    store.settle_try(&[one.key], &[two.key]).await.expect("the tries are settled");
+    assert!(is_let_in(store, &[one], START).await);
+    assert!(!is_let_in(store, &[one], START).await);
+    for _ in 0..2 {
+        assert!(is_let_in(store, &[two], START).await);
+    }
+    let never = [counter(9, 1).key];
+    store.settle_try(&never, &never).await.expect("nothing happens");
+    store.settle_try(&[], &[]).await.expect("nothing happens");
+    assert!(is_let_in(store, &[counter(9, 1)], START).await);
+}
+
+/// A delay is kept like a number of tries.
+pub async fn a_counter_with_a_growing_delay_is_kept(store: &impl Store) {
+    let ada = user("ada", 1).id;
+    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
+    let delay = [delay.expect("there is a delay")];
+    assert_eq!((delay[0].on_success, delay[0].reason), (OnSuccess::Clear, Reason::Account));
+    for _ in 0..10 {
+        assert!(is_let_in(store, &delay, START).await);
+    }
+    let closed = store.count_try(&delay, START).await.expect("the store counts");
+    let mut until = START + Duration::SECOND;
+    assert_eq!(closed, Counted::Out { counter: 0, until });
+    assert!(is_let_in(store, &delay, until).await);
+    let closed = store.count_try(&delay, until).await.expect("the store counts");
+    until += Duration::seconds(2);
+    assert_eq!(closed, Counted::Out { counter: 0, until });
+}
+
+/// Those that slow nobody any more, in batches.
+pub async fn only_forgotten_counters_are_purged_and_only_so_many(store: &impl Store) {
+    for subject in 0..4 {
+        let now = START + Duration::seconds(i64::from(subject == 3) * 30);
+        assert!(is_let_in(store, &[counter(subject, 1)], now).await);
+    }
+    let later = START + Duration::MINUTE;
+    assert_eq!(store.purge_counters(later, 2).await.expect("they are purged"), 2);
+    assert_eq!(store.purge_counters(later, 10).await.expect("they are purged"), 1);
+    assert_eq!(store.purge_counters(later, 10).await.expect("none is left"), 0);
+    assert!(!is_let_in(store, &[counter(3, 1)], later).await);
+}
+
+fn browser(user_id: UserId, seed: u8, created_at: OffsetDateTime) -> KnownBrowser {
+    let expires_at = created_at + Duration::days(365);
+    KnownBrowser { user_id, token: token(&mut Source(seed)), created_at, expires_at }
+}
+
+/// A browser is known until its user forgets it, and the oldest goes when there are too many.
+pub async fn browsers_are_known_and_forgotten(store: &impl Store) {
+    let (ada, eve) = (user("ada", 1).id, user("eve", 2).id);
+    let other = browser(eve, 9, START);
+    store.know_browser(&other, 2).await.expect("the browser is known");
+    let mine: Vec<_> =
+        (1..4).map(|n| browser(ada, n, START + Duration::seconds(n.into()))).collect();
+    for browser in &mine {
+        store.know_browser(browser, 2).await.expect("the browser is known");
+    }
+    let find = async |b: &KnownBrowser| store.known_browser(&b.token).await.expect("it answers");
+    assert_eq!(find(&mine[0]).await, None);
+    assert_eq!(find(&mine[1]).await, Some(mine[1]));
+    assert_eq!(store.forget_browsers(ada, Some(&mine[2].token)).await.expect("forgotten"), 1);
+    assert_eq!((find(&mine[1]).await, find(&mine[2]).await), (None, Some(mine[2])));
+    assert_eq!(store.forget_browsers(ada, None).await.expect("forgotten"), 1);
+    assert_eq!((find(&mine[2]).await, find(&other).await), (None, Some(other)));
+}
+
+/// In batches.
+pub async fn only_expired_browsers_are_purged_and_only_so_many(store: &impl Store) {
+    let ada = user("ada", 1).id;
+    for n in 1..5 {
+        let since = START + Duration::days(i64::from(n == 4));
+        store.know_browser(&browser(ada, n, since), 9).await.expect("the browser is known");
+    }
+    let later = START + Duration::days(365) + Duration::SECOND;
+    assert_eq!(store.purge_browsers(later, 2).await.expect("they are purged"), 2);
+    assert_eq!(store.purge_browsers(later, 9).await.expect("they are purged"), 1);
+    assert_eq!(store.purge_browsers(later, 9).await.expect("none is left"), 0);
+}

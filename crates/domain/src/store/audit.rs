@@ -1,0 +1,53 @@
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use crate::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, StoreError};
+
+/// Keeps the audit trail. Nothing in it changes but what grows old.
+#[async_trait]
+pub trait AuditStore: Send + Sync {
+    /// Appends entries of which nothing else is saved.
+    ///
+    /// # Errors
+    ///
+    /// When none was appended.
+    async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError>;
+
+    /// At most `limit` records, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    async fn audit_records(
+        &self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// At most `limit` records after number `after`, the oldest first, to be checked.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Where the trail begins and ends.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError>;
+
+    /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and
+    /// removes at most `limit` records from before `remove_before`. Says how many of each.
+    ///
+    /// # Errors
+    ///
+    /// When the trail is as it was.
+    async fn age_audit(
+        &self,
+        cut_before: OffsetDateTime,
+        remove_before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<(u64, u64), StoreError>;
+}
