@@ -15,6 +15,8 @@ mod column;
 mod m20260301_000001_users;
 mod m20260301_000002_remembered_logins;
 mod m20260301_000003_sessions;
+mod m20261124_000004_throttle;
+mod m20261124_000005_audit;
 
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, EntityTrait, QueryOrder, SqliteTransactionMode,
@@ -36,6 +38,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260301_000001_users::Migration),
             Box::new(m20260301_000002_remembered_logins::Migration),
             Box::new(m20260301_000003_sessions::Migration),
+            Box::new(m20261124_000004_throttle::Migration),
+            Box::new(m20261124_000005_audit::Migration),
         ]
     }
 }

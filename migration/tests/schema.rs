@@ -7,8 +7,13 @@ use sea_orm_migration::sea_orm::{
 };
 use tempfile::TempDir;
 
-const ALL: [&str; 3] =
-    ["m20260301_000001_users", "m20260301_000002_remembered_logins", "m20260301_000003_sessions"];
+const ALL: [&str; 5] = [
+    "m20260301_000001_users",
+    "m20260301_000002_remembered_logins",
+    "m20260301_000003_sessions",
+    "m20261124_000004_throttle",
+    "m20261124_000005_audit",
+];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {
     let file = dir.path().join("test.db");
@@ -37,7 +42,7 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let first = schema(&db).await;
     assert!(first.iter().any(|line| line.starts_with("index users_email_canonical_key ")));
     assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
-    assert_eq!(down(&db, 9).await.unwrap(), [ALL[2], ALL[1], ALL[0]]);
+    assert_eq!(down(&db, 9).await.unwrap(), [ALL[4], ALL[3], ALL[2], ALL[1], ALL[0]]);
     let left = schema(&db).await;
     assert!(left.iter().all(|line| line.contains("seaql_migrations")), "{left:?}");
     assert_eq!(up(&db).await.unwrap(), ALL);
@@ -49,10 +54,10 @@ async fn down_takes_back_the_newest_first_and_no_more_than_asked() {
     let dir = TempDir::new().unwrap();
     let db = open(&dir).await;
     up(&db).await.unwrap();
-    assert_eq!(down(&db, 1).await.unwrap(), [ALL[2]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(2));
-    assert_eq!(up(&db).await.unwrap(), [ALL[2]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(3));
+    assert_eq!(down(&db, 1).await.unwrap(), [ALL[4]]);
+    assert_eq!(status(&db).await.unwrap(), pending_from(4));
+    assert_eq!(up(&db).await.unwrap(), [ALL[4]]);
+    assert_eq!(status(&db).await.unwrap(), pending_from(5));
 }
 
 #[tokio::test]
@@ -76,7 +81,7 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
         applied.extend(run.await.unwrap().unwrap());
     }
     assert_eq!(applied, ALL, "each migration was applied by one of them");
-    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(3));
+    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(5));
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 use async_trait::async_trait;
-use countersign_domain::{Store, StoreError};
+use countersign_domain::{AuditEntry, Store, StoreError};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
+use crate::audit::append;
 use crate::connect::{ConnectError, Connections, connect};
-use crate::entity::{remembered, session, user};
+use crate::entity::{audit, known_browser, remembered, session, throttle, user};
 use crate::error::unavailable;
 
-/// A database of users, sessions and remembered logins.
+/// A database of all that Countersign saves.
 ///
 /// What a method has answered for is on the disk. Reading waits for no writer; writers wait for
 /// each other, in this program and in others, and give up after a few seconds with
@@ -29,6 +30,26 @@ impl Database {
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         connect(url).await.map(Self)
+    }
+
+    /// Countersign's tables in a database that an application has connected to by itself, and which
+    /// `countersign-migration` has brought up to date. For an application that keeps some of what a
+    /// store holds in tables of its own.
+    pub fn over(connection: DatabaseConnection) -> Self {
+        Self(Connections { reader: connection.clone(), writer: connection })
+    }
+
+    /// Appends an entry to the audit trail within a transaction of the application's, so that a
+    /// change in its own tables is written down when, and only when, it is made.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was appended.
+    pub async fn append(
+        transaction: &impl ConnectionTrait,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        append(transaction, entry).await
     }
 
     /// The connection that writes, for `countersign-migration`.
@@ -67,9 +88,14 @@ impl Database {
 impl Store for Database {
     async fn ready(&self) -> Result<(), StoreError> {
         // Names every column and reads no row.
-        user::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
-        session::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
-        remembered::Entity::find().limit(0).all(self.reader()).await.map_err(unavailable)?;
+        let db = self.reader();
+        user::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        session::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        remembered::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        throttle::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        known_browser::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        audit::event::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        audit::ends::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
         Ok(())
     }
 }

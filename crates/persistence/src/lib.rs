@@ -1,4 +1,5 @@
-//! Countersign's users, sessions and remembered logins in an SQL database.
+//! What Countersign saves, in an SQL database: users, sessions, remembered logins, the counters of
+//! the throttle and the audit trail.
 //!
 //! A [`Database`] is a store of `countersign-domain`: connect it, bring its schema up to date with
 //! `countersign-migration` through [`Database::connection`], and hand it to the service. Nothing
@@ -10,6 +11,7 @@
 //! `row`, and a file like `session` that implements its port. `plan` shows that its queries use
 //! their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
 
+mod audit;
 mod connect;
 mod database;
 mod entity;
@@ -17,6 +19,7 @@ mod error;
 mod remembered;
 mod row;
 mod session;
+mod throttle;
 mod user;
 
 #[cfg(test)]

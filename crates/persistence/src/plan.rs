@@ -1,5 +1,6 @@
 //! That queries use their indexes, and that both kinds of connection are as promised.
 
+use countersign_domain::contract::any_entry;
 use countersign_domain::store::{RememberOutcome, RememberUse};
 use countersign_domain::{
     EmailAddress, OffsetDateTime, RememberStore, SessionId, TokenDigest, UserId,
@@ -105,8 +106,14 @@ async fn a_series_that_was_made_up_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let token = &TokenDigest::from_bytes(&[0; 32]).unwrap();
     let change = database.begin().await.unwrap();
-    let used =
-        RememberUse { series: token, secret: token, next: token, now: NOW, grace_since: NOW };
+    let used = RememberUse {
+        series: token,
+        secret: token,
+        next: token,
+        now: NOW,
+        grace_since: NOW,
+        stolen: &any_entry(),
+    };
     let outcome = database.use_remembered(used).await.unwrap();
     assert_eq!(outcome, RememberOutcome::Unknown);
     change.rollback().await.unwrap();

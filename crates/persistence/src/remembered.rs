@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use countersign_domain::store::{RememberOutcome, RememberUse};
 use countersign_domain::{
-    OffsetDateTime, RememberStore, Remembered, RememberedId, SessionId, StoreError, TokenDigest,
-    User, UserId,
+    AuditEntry, OffsetDateTime, RememberStore, Remembered, RememberedId, SessionId, StoreError,
+    TokenDigest, User, UserId,
 };
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{
@@ -11,6 +11,7 @@ use sea_orm::{
 };
 
 use crate::Database;
+use crate::audit::append;
 use crate::entity::remembered::{Column, Entity};
 use crate::entity::{session, user};
 use crate::error::{unavailable, unread, unread_two};
@@ -105,6 +106,9 @@ impl RememberStore for Database {
             RememberOutcome::Stolen(remembered) => {
                 let deletion = Entity::delete_by_id(remembered.id.as_uuid());
                 deletion.exec(&transaction).await.map_err(unavailable)?;
+                let mut entry = used.stolen.clone();
+                entry.event.user = Some(remembered.user_id);
+                append(&transaction, &entry).await?;
             }
             RememberOutcome::Parallel(..) | RememberOutcome::Unknown => return Ok(outcome),
         }
@@ -118,9 +122,20 @@ impl RememberStore for Database {
     }
 
     // The foreign key of `sessions` takes the sessions along, here and wherever a row is deleted.
-    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError> {
+    async fn end_remembered(
+        &self,
+        user: UserId,
+        id: RememberedId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let ending = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
-        Ok(ending.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
+        let transaction = self.begin().await?;
+        if ending.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
+            return Ok(false);
+        }
+        append(&transaction, entry).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
     }
 
     async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {

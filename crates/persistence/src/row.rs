@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use countersign_domain::store::RememberGrant;
 use countersign_domain::{
-    Client, EmailAddress, OffsetDateTime, PasswordHash, Remembered, RememberedId, Session,
-    SessionId, StoreError, TokenDigest, User, UserId, Username,
+    AuditRecord, AuthEvent, ChainLink, Client, EmailAddress, OffsetDateTime, PasswordHash, Reason,
+    Remembered, RememberedId, Session, SessionId, StoreError, TokenDigest, User, UserId, Username,
 };
 use sea_orm::prelude::TimeDateTime;
 
+use crate::entity::audit::event;
 use crate::entity::{remembered, session, user};
 use crate::error::corrupt;
 
@@ -153,6 +154,69 @@ impl TryFrom<remembered::Model> for Series {
             secret: digest("secret_digest", &row.secret_digest)?,
             previous: previous.map(|bytes| digest("previous_digest", bytes)).transpose()?,
             remembered: row.try_into()?,
+        })
+    }
+}
+
+/// A number as every database counts.
+pub(crate) fn number(unsigned: u64) -> i64 {
+    i64::try_from(unsigned).unwrap_or(i64::MAX)
+}
+
+/// A place in the audit trail.
+pub(crate) fn link(table: &'static str, number: i64, hash: &[u8]) -> Result<ChainLink, StoreError> {
+    let number = u64::try_from(number).map_err(corrupt(table, "number"))?;
+    Ok(ChainLink { number, hash: array(table, "hash", hash)? })
+}
+
+fn array<const N: usize>(
+    table: &'static str,
+    column: &'static str,
+    bytes: &[u8],
+) -> Result<[u8; N], StoreError> {
+    bytes.try_into().map_err(corrupt(table, column))
+}
+
+pub(crate) fn record_row(record: &AuditRecord) -> event::Model {
+    let event = &record.event;
+    event::Model {
+        number: number(record.link.number),
+        at: moment(event.at),
+        kind: event.kind.as_str().to_owned(),
+        reason: event.reason.map(|reason| reason.as_str().to_owned()),
+        actor: event.actor.as_str().to_owned(),
+        user_id: event.user.map(|id| id.as_uuid()),
+        session_id: event.session.map(|id| id.as_uuid()),
+        address: address(&event.client),
+        user_agent: event.client.user_agent.clone(),
+        request_id: event.request_id.clone(),
+        salt: record.salt.map(|salt| salt.to_vec()),
+        client_digest: record.client_digest.to_vec(),
+        hash: record.link.hash.to_vec(),
+    }
+}
+
+impl TryFrom<event::Model> for AuditRecord {
+    type Error = StoreError;
+
+    fn try_from(row: event::Model) -> Result<Self, StoreError> {
+        const TABLE: &str = "audit_events";
+        let reason = row.reason.map(|reason| reason.parse::<Reason>()).transpose();
+        let salt = row.salt.as_deref().map(|salt| array(TABLE, "salt", salt)).transpose()?;
+        Ok(Self {
+            link: link(TABLE, row.number, &row.hash)?,
+            event: AuthEvent {
+                kind: row.kind.parse().map_err(corrupt(TABLE, "kind"))?,
+                reason: reason.map_err(corrupt(TABLE, "reason"))?,
+                actor: row.actor.parse().map_err(corrupt(TABLE, "actor"))?,
+                user: row.user_id.map(UserId::from_uuid),
+                session: row.session_id.map(SessionId::from_uuid),
+                client: client(TABLE, row.address, row.user_agent)?,
+                request_id: row.request_id,
+                at: row.at.assume_utc(),
+            },
+            client_digest: array(TABLE, "client_digest", &row.client_digest)?,
+            salt,
         })
     }
 }

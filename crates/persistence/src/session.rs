@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use countersign_domain::store::{SessionGrant, SessionRenewal};
 use countersign_domain::{
-    OffsetDateTime, Session, SessionId, SessionStore, StoreError, TokenDigest, User, UserId,
+    AuditEntry, OffsetDateTime, Session, SessionId, SessionStore, StoreError, TokenDigest, User,
+    UserId,
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
@@ -11,6 +12,7 @@ use sea_orm::{
 };
 
 use crate::Database;
+use crate::audit::append;
 use crate::entity::session::{Column, Entity};
 use crate::entity::{remembered, user};
 use crate::error::{unavailable, unread, unread_two};
@@ -118,6 +120,7 @@ impl SessionStore for Database {
         let insertion = Entity::insert(row).exec_without_returning(&transaction);
         insertion.await.map_err(unavailable)?;
         beyond(user, grant.max_per_user).exec(&transaction).await.map_err(unavailable)?;
+        append(&transaction, grant.entry).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(true)
     }
@@ -160,28 +163,47 @@ impl SessionStore for Database {
             .col_expr(Column::AuthenticatedAt, Expr::value(at))
             .col_expr(Column::LastSeenAt, seen.into())
             .filter(Column::Id.eq(renewal.id.as_uuid()));
-        Ok(change.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
+        let transaction = self.begin().await?;
+        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
+            return Ok(false);
+        }
+        if let Some(entry) = renewal.entry {
+            append(&transaction, entry).await?;
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let alone = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
         let transaction = self.begin().await?;
         // Takes the session along, if there is one.
         let with_login = that_of(user, id).exec(&transaction).await.map_err(unavailable)?;
         let alone = alone.exec(&transaction).await.map_err(unavailable)?;
+        if with_login.rows_affected + alone.rows_affected == 0 {
+            return Ok(false);
+        }
+        append(&transaction, entry).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(with_login.rows_affected + alone.rows_affected > 0)
+        Ok(true)
     }
 
     async fn end_sessions_of(
         &self,
         user: UserId,
         keep: Option<SessionId>,
+        entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let transaction = self.begin().await?;
         // First, so that all of them are counted.
         let ended = sessions_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
         remembered_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
+        append(&transaction, entry).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(ended.rows_affected)
     }

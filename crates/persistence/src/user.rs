@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use countersign_domain::{
-    EmailAddress, OffsetDateTime, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
+    AuditEntry, EmailAddress, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use crate::Database;
+use crate::audit::append;
 use crate::entity::user::{Column, Entity, Model};
 use crate::error::{not_inserted, unavailable, unread};
 use crate::remembered::remembered_but;
@@ -35,10 +36,13 @@ impl Database {
 
 #[async_trait]
 impl UserStore for Database {
-    async fn insert_user(&self, user: &User) -> Result<(), StoreError> {
+    async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), StoreError> {
         let row = Model::from(user).into_active_model();
-        let inserted = Entity::insert(row).exec_without_returning(self.writer()).await;
-        inserted.map(drop).map_err(not_inserted)
+        let transaction = self.begin().await?;
+        let inserted = Entity::insert(row).exec_without_returning(&transaction).await;
+        inserted.map_err(not_inserted)?;
+        append(&transaction, entry).await?;
+        transaction.commit().await.map_err(unavailable)
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -59,21 +63,24 @@ impl UserStore for Database {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let change = Entity::update_many()
             .col_expr(Column::PasswordHash, Expr::value(hash.as_phc()))
-            .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
         let transaction = self.begin().await?;
-        let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
+        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
+            return Ok(false);
+        }
         if let Some(kept) = keep {
             unremember(id, kept).exec(&transaction).await.map_err(unavailable)?;
         }
         sessions_but(id, keep).exec(&transaction).await.map_err(unavailable)?;
         remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
+        append(&transaction, entry).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(changed)
+        Ok(true)
     }
 
     async fn upgrade_password_hash(
@@ -94,25 +101,34 @@ impl UserStore for Database {
         &self,
         id: UserId,
         active: bool,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let change = Entity::update_many()
             .col_expr(Column::IsActive, Expr::value(active))
-            .col_expr(Column::UpdatedAt, Expr::value(moment(now)))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
         let transaction = self.begin().await?;
-        let changed = change.exec(&transaction).await.map_err(unavailable)?.rows_affected > 0;
+        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
+            return Ok(false);
+        }
         if !active {
             sessions_but(id, None).exec(&transaction).await.map_err(unavailable)?;
             remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
         }
+        append(&transaction, entry).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(changed)
+        Ok(true)
     }
 
-    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+    async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
         // The foreign keys take the user's sessions and remembered logins along.
-        let deletion = Entity::delete_by_id(id.as_uuid()).exec(self.writer());
-        Ok(deletion.await.map_err(unavailable)?.rows_affected > 0)
+        let deletion = Entity::delete_by_id(id.as_uuid()).exec(&transaction).await;
+        if deletion.map_err(unavailable)?.rows_affected == 0 {
+            return Ok(false);
+        }
+        append(&transaction, entry).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
     }
 }

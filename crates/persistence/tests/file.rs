@@ -5,6 +5,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
+use countersign_domain::contract::any_entry;
 use countersign_domain::store::SessionGrant;
 use countersign_domain::{SessionStore, Store, StoreError, UserStore};
 use sea_orm::ConnectionTrait;
@@ -16,7 +17,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let file = File::new();
     let (ada, (session, token)) = (user("ada"), session(&user("ada"), START));
     let database = file.migrated().await;
-    database.insert_user(&ada).await.unwrap();
+    database.insert_user(&ada, &any_entry()).await.unwrap();
     let session = countersign_domain::Session { user_id: ada.id, ..session };
     let grant = SessionGrant {
         session: &session,
@@ -24,10 +25,14 @@ async fn what_was_acknowledged_is_there_after_reopening() {
         proof: None,
         remember: None,
         max_per_user: 9,
+        entry: &any_entry(),
     };
     assert!(database.insert_session(grant).await.unwrap());
     assert!(
-        database.replace_password(ada.id, &hash("new"), Some(session.id), START).await.unwrap()
+        database
+            .replace_password(ada.id, &hash("new"), Some(session.id), &any_entry())
+            .await
+            .unwrap()
     );
 
     // Another one may be open while the first still is, or was forgotten.
@@ -43,21 +48,24 @@ async fn what_was_acknowledged_is_there_after_reopening() {
 async fn a_closed_database_is_one_file_and_unavailable() {
     let file = File::new();
     let database = file.migrated().await;
-    database.insert_user(&user("ada")).await.unwrap();
+    database.insert_user(&user("ada"), &any_entry()).await.unwrap();
     database.ready().await.unwrap();
     let clone = database.clone();
     database.close().await;
     let left = std::fs::read_dir(file.path().parent().unwrap()).unwrap().count();
     assert_eq!(left, 1, "the write-ahead log is folded in");
     assert!(matches!(clone.ready().await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(clone.insert_user(&user("bob")).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        clone.insert_user(&user("bob"), &any_entry()).await,
+        Err(StoreError::Unavailable(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_new_file_and_what_lies_next_to_it_are_for_their_owner_alone() {
     let file = File::new();
     let database = file.migrated().await;
-    database.insert_user(&user("ada")).await.unwrap();
+    database.insert_user(&user("ada"), &any_entry()).await.unwrap();
     for entry in std::fs::read_dir(file.path().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
@@ -92,14 +100,20 @@ async fn two_programs_open_migrate_and_write_one_new_file_at_once() {
         tokio::spawn(async move {
             for n in 0..50 {
                 let ada = user(&format!("{name}-{n}"));
-                database.insert_user(&ada).await.unwrap();
+                database.insert_user(&ada, &any_entry()).await.unwrap();
                 let (session, token) = session(&ada, START);
                 let (session, token) = (&session, &token);
-                let grant =
-                    SessionGrant { session, token, proof: None, remember: None, max_per_user: 3 };
+                let grant = SessionGrant {
+                    session,
+                    token,
+                    proof: None,
+                    remember: None,
+                    max_per_user: 3,
+                    entry: &any_entry(),
+                };
                 assert!(database.insert_session(grant).await.unwrap());
                 database.touch_sessions(&[(session.id, START + Duration::MINUTE)]).await.unwrap();
-                database.replace_password(ada.id, &hash("new"), None, START).await.unwrap();
+                database.replace_password(ada.id, &hash("new"), None, &any_entry()).await.unwrap();
             }
         })
     });
@@ -145,7 +159,7 @@ async fn a_damaged_value_is_named_by_table_and_column() {
         let file = File::new();
         let database = file.migrated().await;
         let ada = user("ada");
-        database.insert_user(&ada).await.unwrap();
+        database.insert_user(&ada, &any_entry()).await.unwrap();
         let (session, token) = session(&ada, START);
         let grant = SessionGrant {
             session: &session,
@@ -153,6 +167,7 @@ async fn a_damaged_value_is_named_by_table_and_column() {
             proof: None,
             remember: None,
             max_per_user: 9,
+            entry: &any_entry(),
         };
         database.insert_session(grant).await.unwrap();
         let damage = format!("PRAGMA foreign_keys = OFF; UPDATE {table} SET {column} = {value}");
@@ -176,9 +191,9 @@ async fn a_user_whose_id_is_taken_is_not_one_whose_address_is() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada).await.unwrap();
+    database.insert_user(&ada, &any_entry()).await.unwrap();
     let twin = countersign_domain::User { id: ada.id, ..user("bob") };
-    let error = database.insert_user(&twin).await.unwrap_err();
+    let error = database.insert_user(&twin, &any_entry()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
@@ -187,14 +202,21 @@ async fn moments_keep_their_order_whatever_their_fractions_and_offsets() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada).await.unwrap();
+    database.insert_user(&ada, &any_entry()).await.unwrap();
     let micros = [-1_000_000, -1, 0, 1, 9, 10, 99_999, 100_000, 500_000, 999_999, 1_000_000];
     let moments = micros.map(|n| START + Duration::microseconds(n));
     let east = time::UtcOffset::from_hms(9, 0, 0).unwrap();
     for at in moments {
         let (session, token) = session(&ada, at.to_offset(east));
         let (session, token) = (&session, &token);
-        let grant = SessionGrant { session, token, proof: None, remember: None, max_per_user: 99 };
+        let grant = SessionGrant {
+            session,
+            token,
+            proof: None,
+            remember: None,
+            max_per_user: 99,
+            entry: &any_entry(),
+        };
         assert!(database.insert_session(grant).await.unwrap());
     }
     let kept = database.sessions_of(ada.id).await.unwrap();
@@ -212,12 +234,13 @@ async fn a_change_given_up_half_way_leaves_the_writer_free() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada).await.unwrap();
+    database.insert_user(&ada, &any_entry()).await.unwrap();
     for _ in 0..50 {
         let new = hash("new");
-        let change = database.replace_password(ada.id, &new, None, START);
+        let entry = any_entry();
+        let change = database.replace_password(ada.id, &new, None, &entry);
         tokio::time::timeout(std::time::Duration::from_micros(200), change).await.ok();
     }
-    database.set_active(ada.id, false, START).await.unwrap();
+    database.set_active(ada.id, false, &any_entry()).await.unwrap();
     assert!(!database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use countersign_domain::contract::any_entry;
 use countersign_domain::store::{
     RememberGrant, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
 };
@@ -51,7 +52,16 @@ impl Login {
     async fn present(&self, database: &Database) -> Result<RememberOutcome, StoreError> {
         let now = START + Duration::MINUTE;
         let (series, secret, next) = (&self.series, &self.secret, &token());
-        database.use_remembered(RememberUse { series, secret, next, now, grace_since: now }).await
+        database
+            .use_remembered(RememberUse {
+                series,
+                secret,
+                next,
+                now,
+                grace_since: now,
+                stolen: &any_entry(),
+            })
+            .await
     }
 }
 
@@ -61,13 +71,20 @@ async fn insert(
     token: &TokenDigest,
     remember: Option<RememberGrant<'_>>,
 ) -> Result<bool, StoreError> {
-    let grant = SessionGrant { session, token, proof: None, remember, max_per_user: 9 };
+    let grant = SessionGrant {
+        session,
+        token,
+        proof: None,
+        remember,
+        max_per_user: 9,
+        entry: &any_entry(),
+    };
     database.insert_session(grant).await
 }
 
 async fn with_login(file: &File) -> (Database, User, Login) {
     let (database, ada) = (file.migrated().await, user("ada"));
-    database.insert_user(&ada).await.unwrap();
+    database.insert_user(&ada, &any_entry()).await.unwrap();
     let login = Login::new(&ada);
     assert!(login.save(&database).await.unwrap());
     (database, ada, login)
@@ -127,14 +144,14 @@ async fn a_session_is_refused_when_the_login_it_belongs_to_has_ended_or_is_not_i
     let file = File::new();
     let (database, ada, login) = with_login(&file).await;
     let eve = user("eve");
-    database.insert_user(&eve).await.unwrap();
+    database.insert_user(&eve, &any_entry()).await.unwrap();
     let (eves, eves_token) = session(&eve, START);
     let eves = Session { remembered: login.session.remembered, ..eves };
     assert!(!insert(&database, &eves, &eves_token, None).await.unwrap());
 
     let (later, later_token) = session(&ada, START);
     let later = Session { remembered: login.session.remembered, ..later };
-    assert!(database.end_remembered(ada.id, login.remembered.id).await.unwrap());
+    assert!(database.end_remembered(ada.id, login.remembered.id, &any_entry()).await.unwrap());
     assert!(!insert(&database, &later, &later_token, None).await.unwrap());
     assert!(database.sessions_of(ada.id).await.unwrap().is_empty());
 }
@@ -162,7 +179,13 @@ async fn a_renewal_never_moves_the_time_of_use_back() {
     database.touch_sessions(&[(login.session.id, later)]).await.unwrap();
     let (client, authenticated_at) = (&Client::default(), START + Duration::MINUTE);
     let new = &token();
-    let renewal = SessionRenewal { id: login.session.id, token: new, client, authenticated_at };
+    let renewal = SessionRenewal {
+        id: login.session.id,
+        token: new,
+        client,
+        authenticated_at,
+        entry: Some(&any_entry()),
+    };
     assert!(database.renew_session(renewal).await.unwrap());
     let (session, _) = database.session_by_token(new).await.unwrap().unwrap();
     assert_eq!(session.last_seen_at, later);

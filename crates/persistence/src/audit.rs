@@ -1,0 +1,188 @@
+use async_trait::async_trait;
+use countersign_domain::{
+    AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, OffsetDateTime, StoreError,
+};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
+};
+
+use crate::Database;
+use crate::entity::audit::ends;
+use crate::entity::audit::event::{self, Column, Entity};
+use crate::error::{corrupt, unavailable, unread};
+use crate::row::{address, link, moment, number, record_row};
+
+/// The one row of `audit_ends`.
+const ENDS: i32 = 1;
+
+pub(crate) fn matching(filter: AuditFilter, limit: u32) -> Select<Entity> {
+    Entity::find()
+        .apply_if(filter.user, |q, user| q.filter(Column::UserId.eq(user.as_uuid())))
+        .apply_if(filter.kind, |q, kind| q.filter(Column::Kind.eq(kind.as_str())))
+        .apply_if(filter.since, |q, since| q.filter(Column::At.gte(moment(since))))
+        .apply_if(filter.before, |q, before| q.filter(Column::Number.lt(number(before))))
+        .order_by_desc(Column::Number)
+        .limit(u64::from(limit))
+}
+
+/// At most `limit` records after a number, the oldest first.
+pub(crate) fn oldest_first(after: i64, limit: u32) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Number.gt(after))
+        .order_by_asc(Column::Number)
+        .limit(u64::from(limit))
+}
+
+async fn ends(
+    db: &impl ConnectionTrait,
+    row: Select<ends::Entity>,
+) -> Result<ends::Model, StoreError> {
+    let row = row.one(db).await.map_err(unread::<ends::Entity>)?;
+    row.ok_or("its row is gone").map_err(corrupt("audit_ends", "id"))
+}
+
+/// Appends an entry within a transaction. Whoever else appends waits until that ends.
+pub(crate) async fn append(
+    transaction: &impl ConnectionTrait,
+    entry: &AuditEntry,
+) -> Result<(), StoreError> {
+    append_all(transaction, std::slice::from_ref(entry)).await
+}
+
+async fn append_all(
+    transaction: &impl ConnectionTrait,
+    entries: &[AuditEntry],
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let ends = ends(transaction, ends::Entity::find_by_id(ENDS).lock_exclusive()).await?;
+    let mut last = link("audit_ends", ends.last_number, &ends.last_hash)?;
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let record = entry.record_after(last);
+            last = record.link;
+            record_row(&record).into_active_model()
+        })
+        .collect();
+    let insertion = Entity::insert_many(rows).exec_without_returning(transaction);
+    insertion.await.map_err(unavailable)?;
+    let moved = ends::Entity::update_many()
+        .col_expr(ends::Column::LastNumber, Expr::value(number(last.number)))
+        .col_expr(ends::Column::LastHash, Expr::value(last.hash.to_vec()))
+        .filter(ends::Column::Id.eq(ENDS));
+    moved.exec(transaction).await.map_err(unavailable).map(drop)
+}
+
+/// Removes the oldest records from before a moment, and notes up to where.
+async fn remove(
+    transaction: &impl ConnectionTrait,
+    old: Vec<event::Model>,
+) -> Result<u64, StoreError> {
+    let Some(last) = old.into_iter().last() else { return Ok(0) };
+    let noted = ends::Entity::update_many()
+        .col_expr(ends::Column::RemovedNumber, Expr::value(last.number))
+        .col_expr(ends::Column::RemovedHash, Expr::value(last.hash))
+        .filter(ends::Column::Id.eq(ENDS))
+        .filter(ends::Column::RemovedNumber.lt(last.number));
+    if noted.exec(transaction).await.map_err(unavailable)?.rows_affected == 0 {
+        // Another node has removed as many or more.
+        return Ok(0);
+    }
+    let removal = Entity::delete_many().filter(Column::Number.lte(last.number));
+    Ok(removal.exec(transaction).await.map_err(unavailable)?.rows_affected)
+}
+
+/// Cuts the addresses of records, and notes up to where.
+async fn cut(
+    transaction: &impl ConnectionTrait,
+    old: Vec<event::Model>,
+) -> Result<u64, StoreError> {
+    let Some(last) = old.last().map(|row| row.number) else { return Ok(0) };
+    let count = old.len() as u64;
+    for row in old {
+        let number = row.number;
+        let mut record = AuditRecord::try_from(row)?;
+        record.cut();
+        let cutting = Entity::update_many()
+            .col_expr(Column::Address, Expr::value(address(&record.event.client)))
+            .col_expr(Column::Salt, Expr::value(None::<Vec<u8>>))
+            .filter(Column::Number.eq(number));
+        cutting.exec(transaction).await.map_err(unavailable)?;
+    }
+    let noted = ends::Entity::update_many()
+        .col_expr(ends::Column::CutNumber, Expr::value(last))
+        .filter(ends::Column::Id.eq(ENDS))
+        .filter(ends::Column::CutNumber.lt(last));
+    noted.exec(transaction).await.map_err(unavailable)?;
+    Ok(count)
+}
+
+impl Database {
+    /// The oldest records after a number that are from before a moment.
+    async fn old(
+        &self,
+        after: i64,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<event::Model>, StoreError> {
+        let oldest = oldest_first(after, limit).all(self.reader()).await;
+        let oldest = oldest.map_err(unread::<Entity>)?.into_iter();
+        Ok(oldest.take_while(|row| row.at < moment(before)).collect())
+    }
+}
+
+#[async_trait]
+impl AuditStore for Database {
+    async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        append_all(&transaction, entries).await?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn audit_records(
+        &self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = matching(filter, limit).all(self.reader()).await.map_err(unread::<Entity>)?;
+        rows.into_iter().map(AuditRecord::try_from).collect()
+    }
+
+    async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = oldest_first(number(after), limit).all(self.reader()).await;
+        let rows = rows.map_err(unread::<Entity>)?;
+        rows.into_iter().map(AuditRecord::try_from).collect()
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        let row = ends(self.reader(), ends::Entity::find_by_id(ENDS)).await?;
+        Ok(AuditEnds {
+            removed: link("audit_ends", row.removed_number, &row.removed_hash)?,
+            last: link("audit_ends", row.last_number, &row.last_hash)?,
+        })
+    }
+
+    async fn age_audit(
+        &self,
+        cut_before: OffsetDateTime,
+        remove_before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<(u64, u64), StoreError> {
+        // Most of the time there is nothing to do, and no writer is kept from its work.
+        let ends = ends(self.reader(), ends::Entity::find_by_id(ENDS)).await?;
+        let to_remove = self.old(ends.removed_number, remove_before, limit).await?;
+        let to_cut = self.old(ends.cut_number, cut_before, limit).await?;
+        if to_remove.is_empty() && to_cut.is_empty() {
+            return Ok((0, 0));
+        }
+        let transaction = self.begin().await?;
+        let cut = cut(&transaction, to_cut).await?;
+        let removed = remove(&transaction, to_remove).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok((cut, removed))
+    }
+}

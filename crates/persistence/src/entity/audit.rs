@@ -1,0 +1,47 @@
+/// The records.
+pub(crate) mod event {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_events")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub number: i64,
+        pub at: TimeDateTime,
+        pub kind: String,
+        pub reason: Option<String>,
+        pub actor: String,
+        pub user_id: Option<Uuid>,
+        pub session_id: Option<Uuid>,
+        pub address: Option<String>,
+        pub user_agent: Option<String>,
+        pub request_id: Option<String>,
+        pub salt: Option<Vec<u8>>,
+        pub client_digest: Vec<u8>,
+        pub hash: Vec<u8>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Where they begin and end: one row.
+pub(crate) mod ends {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_ends")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub removed_number: i64,
+        pub removed_hash: Vec<u8>,
+        /// Up to here addresses are cut.
+        pub cut_number: i64,
+        pub last_number: i64,
+        pub last_hash: Vec<u8>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,182 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use countersign_domain::store::{Counted, KnownBrowser};
+use countersign_domain::throttle::{Counter, CounterKey, Tally, closed};
+use countersign_domain::{OffsetDateTime, StoreError, ThrottleStore, TokenDigest, UserId};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, Select,
+};
+
+use crate::Database;
+use crate::entity::known_browser;
+use crate::entity::throttle::{Column, Entity, Model};
+use crate::error::{corrupt, unavailable, unread};
+use crate::row::{bytes, moment};
+use crate::session::these;
+
+pub(crate) fn by_keys(keys: &[CounterKey]) -> Select<Entity> {
+    Entity::find().filter(Column::Key.is_in(keys.iter().map(|key| key.as_bytes().to_vec())))
+}
+
+/// At most `limit` counters that have nothing to remember.
+pub(crate) fn forgotten(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
+    let old = Entity::find().filter(Column::ForgottenAt.lte(moment(now)));
+    these(old.limit(u64::from(limit)), Column::Key)
+}
+
+pub(crate) fn browsers_newest_first(user: UserId) -> Select<known_browser::Entity> {
+    known_browser::Entity::find()
+        .filter(known_browser::Column::UserId.eq(user.as_uuid()))
+        .order_by_desc(known_browser::Column::CreatedAt)
+}
+
+/// The browsers of a user that are too many.
+pub(crate) fn browsers_beyond(user: UserId, max: u32) -> DeleteMany<known_browser::Entity> {
+    // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
+    let old = browsers_newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
+    these(old, known_browser::Column::TokenDigest)
+}
+
+/// At most `limit` browsers that have expired.
+pub(crate) fn browsers_expired(
+    now: OffsetDateTime,
+    limit: u32,
+) -> DeleteMany<known_browser::Entity> {
+    let over =
+        known_browser::Entity::find().filter(known_browser::Column::ExpiresAt.lt(moment(now)));
+    these(over.limit(u64::from(limit)), known_browser::Column::TokenDigest)
+}
+
+/// What each of the counters has counted.
+async fn tallies(
+    db: &impl ConnectionTrait,
+    counters: &[Counter],
+) -> Result<Vec<Option<Tally>>, StoreError> {
+    let keys: Vec<_> = counters.iter().map(|counter| counter.key).collect();
+    let rows = by_keys(&keys).all(db).await.map_err(unread::<Entity>)?;
+    let found: HashMap<_, _> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+    let tally = |key: &CounterKey| {
+        let Some(row) = found.get(key.as_bytes().as_slice()) else { return Ok(None) };
+        let tries = row.tries.try_into().map_err(corrupt("throttle_counters", "tries"))?;
+        Ok(Some(Tally { tries, since: row.since.assume_utc() }))
+    };
+    keys.iter().map(tally).collect()
+}
+
+fn row(counter: &Counter, tally: Tally) -> Model {
+    Model {
+        key: counter.key.as_bytes().to_vec(),
+        tries: tally.tries.try_into().unwrap_or(i32::MAX),
+        since: moment(tally.since),
+        forgotten_at: moment(counter.rule.forgets_at(tally)),
+    }
+}
+
+#[async_trait]
+impl ThrottleStore for Database {
+    async fn count_try(
+        &self,
+        counters: &[Counter],
+        now: OffsetDateTime,
+    ) -> Result<Counted, StoreError> {
+        if counters.is_empty() {
+            return Ok(Counted::In(Vec::new()));
+        }
+        // Whoever knocks at a closed door keeps no writer from its work.
+        let found = tallies(self.reader(), counters).await?;
+        if let Some((counter, until)) = closed(counters, &found, now) {
+            return Ok(Counted::Out { counter, until });
+        }
+        // Others may have come first, so what counts is what is found now.
+        let transaction = self.begin().await?;
+        let found = tallies(&transaction, counters).await?;
+        if let Some((counter, until)) = closed(counters, &found, now) {
+            return Ok(Counted::Out { counter, until });
+        }
+        let counted = counters.iter().zip(found);
+        let counted: Vec<_> = counted.map(|(counter, t)| counter.rule.count(t, now)).collect();
+        let rows = counters.iter().zip(&counted);
+        let rows = rows.map(|(counter, tally)| row(counter, *tally).into_active_model());
+        let replaced = [Column::Tries, Column::Since, Column::ForgottenAt];
+        let counting = Entity::insert_many(rows)
+            .on_conflict(OnConflict::column(Column::Key).update_columns(replaced).to_owned())
+            .exec_without_returning(&transaction);
+        counting.await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(Counted::In(counted))
+    }
+
+    async fn settle_try(
+        &self,
+        take_back: &[CounterKey],
+        clear: &[CounterKey],
+    ) -> Result<(), StoreError> {
+        let keys =
+            |keys: &[CounterKey]| Column::Key.is_in(keys.iter().map(|key| key.as_bytes().to_vec()));
+        let taking = Entity::update_many()
+            .col_expr(Column::Tries, Expr::col(Column::Tries).sub(1))
+            .filter(keys(take_back))
+            .filter(Column::Tries.gt(0));
+        let clearing = Entity::delete_many().filter(keys(clear));
+        let transaction = self.begin().await?;
+        taking.exec(&transaction).await.map_err(unavailable)?;
+        clearing.exec(&transaction).await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        let purged = forgotten(now, limit).exec(self.writer()).await;
+        Ok(purged.map_err(unavailable)?.rows_affected)
+    }
+
+    async fn know_browser(
+        &self,
+        browser: &KnownBrowser,
+        max_per_user: u32,
+    ) -> Result<(), StoreError> {
+        let row = known_browser::Model {
+            token_digest: bytes(&browser.token),
+            user_id: browser.user_id.as_uuid(),
+            created_at: moment(browser.created_at),
+            expires_at: moment(browser.expires_at),
+        };
+        let insertion = known_browser::Entity::insert(row.into_active_model());
+        let transaction = self.begin().await?;
+        insertion.exec_without_returning(&transaction).await.map_err(unavailable)?;
+        let too_many = browsers_beyond(browser.user_id, max_per_user);
+        too_many.exec(&transaction).await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn known_browser(&self, token: &TokenDigest) -> Result<Option<KnownBrowser>, StoreError> {
+        let found = known_browser::Entity::find_by_id(bytes(token)).one(self.reader()).await;
+        let found = found.map_err(unread::<known_browser::Entity>)?;
+        Ok(found.map(|row| KnownBrowser {
+            user_id: UserId::from_uuid(row.user_id),
+            token: *token,
+            created_at: row.created_at.assume_utc(),
+            expires_at: row.expires_at.assume_utc(),
+        }))
+    }
+
+    async fn forget_browsers(
+        &self,
+        user: UserId,
+        keep: Option<&TokenDigest>,
+    ) -> Result<u64, StoreError> {
+        let mut theirs = known_browser::Entity::delete_many()
+            .filter(known_browser::Column::UserId.eq(user.as_uuid()));
+        if let Some(token) = keep {
+            theirs = theirs.filter(known_browser::Column::TokenDigest.ne(bytes(token)));
+        }
+        Ok(theirs.exec(self.writer()).await.map_err(unavailable)?.rows_affected)
+    }
+
+    async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        let purged = browsers_expired(now, limit).exec(self.writer()).await;
+        Ok(purged.map_err(unavailable)?.rows_affected)
+    }
+}

@@ -1,0 +1,86 @@
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+
+use crate::column::{moment, table};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+/// SQLite and whoever reads the file with its tools refuse what the trail is never asked for: a
+/// change of anything but an address that has grown old, and the removal of what has not. Both can
+/// be undone by whoever owns the file; what shows that is the chain.
+const GUARDS: [&str; 3] = [
+    "CREATE TRIGGER audit_events_keep_what_was_written
+     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
+        client_digest, hash ON audit_events
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    "CREATE TRIGGER audit_events_keep_what_is_young
+     BEFORE DELETE ON audit_events
+     WHEN OLD.number > (SELECT removed_number FROM audit_ends)
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    "CREATE TRIGGER audit_ends_keep_their_row
+     BEFORE DELETE ON audit_ends
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
+        // No key to `users`: what was done to an account is remembered after it is gone.
+        let events = table(schema, "audit_events")
+            .col(ColumnDef::new("number").big_integer().not_null().primary_key())
+            .col(moment(schema, "at"))
+            .col(ColumnDef::new("kind").string_len(32).not_null())
+            .col(ColumnDef::new("reason").string_len(32).null())
+            .col(ColumnDef::new("actor").string_len(16).not_null())
+            .col(ColumnDef::new("user_id").uuid().null())
+            .col(ColumnDef::new("session_id").uuid().null())
+            .col(ColumnDef::new("address").string_len(45).null())
+            .col(ColumnDef::new("user_agent").string_len(255).null())
+            .col(ColumnDef::new("request_id").string_len(64).null())
+            .col(ColumnDef::new("salt").binary_len(16).null())
+            .col(ColumnDef::new("client_digest").binary_len(32).not_null())
+            .col(ColumnDef::new("hash").binary_len(32).not_null())
+            .take();
+        schema.create_table(events).await?;
+        let ends = table(schema, "audit_ends")
+            .col(ColumnDef::new("id").integer().not_null().primary_key())
+            .col(ColumnDef::new("removed_number").big_integer().not_null())
+            .col(ColumnDef::new("removed_hash").binary_len(32).not_null())
+            .col(ColumnDef::new("cut_number").big_integer().not_null())
+            .col(ColumnDef::new("last_number").big_integer().not_null())
+            .col(ColumnDef::new("last_hash").binary_len(32).not_null())
+            .take();
+        schema.create_table(ends).await?;
+        let columns =
+            ["id", "removed_number", "removed_hash", "cut_number", "last_number", "last_hash"];
+        let (zero, none) = (Expr::from(0_i64), Expr::from(vec![0_u8; 32]));
+        let empty = [1.into(), zero.clone(), none.clone(), zero.clone(), zero, none];
+        let row =
+            Query::insert().into_table("audit_ends").columns(columns).values_panic(empty).take();
+        schema.get_connection().execute(&row).await?;
+
+        let index = |name| Index::create().name(name).table("audit_events").take();
+        for index in [
+            // What happened to a user, and what of a kind happened, the newest first.
+            index("audit_events_user_id_number_idx").col("user_id").col("number").take(),
+            index("audit_events_kind_number_idx").col("kind").col("number").take(),
+            // Since a moment; what has grown old.
+            index("audit_events_at_idx").col("at").take(),
+        ] {
+            schema.create_index(index).await?;
+        }
+        if schema.get_database_backend() == DbBackend::Sqlite {
+            for guard in GUARDS {
+                schema.get_connection().execute_unprepared(guard).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
+        // The triggers go with their tables.
+        schema.drop_table(Table::drop().table("audit_events").take()).await?;
+        schema.drop_table(Table::drop().table("audit_ends").take()).await
+    }
+}
