@@ -11,7 +11,7 @@ use std::error::Error;
 use std::io::{BufRead, stdin};
 
 use countersign_auth::domain::Client;
-use countersign_auth::{Auth, LogIn, Login, RegisterError, Registration};
+use countersign_auth::{Auth, Caller, LogIn, Login, RegisterError, Registration};
 use countersign_persistence::Database;
 
 #[tokio::main]
@@ -26,26 +26,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     countersign_migration::up(database.connection()).await?;
     let auth = Auth::new(database);
 
-    let client = &Client::new(None, Some("countersign cli example"));
+    let caller = &Caller::visitor(Client::new(None, Some("countersign cli example")));
     let registration =
-        Registration { email: &email, username: &email, password: &password, client };
+        Registration { email: &email, username: &email, password: &password, caller };
     match auth.register(registration).await {
         Ok(user) => println!("registered {}", user.email),
         Err(RegisterError::EmailTaken) => println!("{email} is registered already"),
         Err(error) => return Err(error.into()),
     }
 
-    let attempt = LogIn { email: &email, password: &password, client, remember: false };
+    let attempt = LogIn { email: &email, password: &password, caller, remember: false };
     let Login::Complete(begun) = auth.log_in(attempt).await? else {
         return Err("this account needs more than a password".into());
     };
     println!("logged in as {}", begun.user.username);
 
     let known =
-        auth.authenticate(&begun.token, client).await?.ok_or("the session does not stand")?;
+        auth.authenticate(&begun.token, caller).await?.ok_or("the session does not stand")?;
     println!("session {} stands until {}", known.session.id, known.session.expires_at);
 
-    auth.log_out(&known.session, client).await?;
+    auth.log_out(&known.session, caller).await?;
     println!("logged out");
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! What an administrator does with accounts.
 
 use countersign_domain::{
-    Client, EmailAddress, PasswordContext, PasswordError, StoreError, User, UserId,
+    AuthEventKind, EmailAddress, PasswordContext, PasswordError, StoreError, User, UserId,
 };
 
-use crate::{Auth, AuthEventKind, Overloaded};
+use crate::{Auth, Caller, Overloaded};
 
 /// Why a password was not set. The old one still holds.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,12 @@ impl Auth {
     /// # Errors
     ///
     /// When the password is not acceptable, the user is gone, or the service cannot do it now.
-    pub async fn set_password(&self, user: &User, password: &str) -> Result<(), SetPasswordError> {
+    pub async fn set_password(
+        &self,
+        user: &User,
+        password: &str,
+        caller: &Caller,
+    ) -> Result<(), SetPasswordError> {
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let password = self
@@ -55,10 +60,13 @@ impl Auth {
             .parse_new(password, context)
             .map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
-        if !self.store.replace_password(user.id, &hash, None, self.clock.now()).await? {
+        let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), None, caller);
+        if !self.store.replace_password(user.id, &hash, None, &entry).await? {
             return Err(SetPasswordError::NoSuchUser);
         }
-        self.tell_of_account(AuthEventKind::PasswordChanged, user.id);
+        self.publish(&entry.event);
+        self.forget_browsers(user.id, None).await;
+        self.forget_failures(user).await;
         Ok(())
     }
 
@@ -68,31 +76,37 @@ impl Auth {
     /// # Errors
     ///
     /// When nothing was changed.
-    pub async fn set_active(&self, user: UserId, active: bool) -> Result<bool, StoreError> {
-        let changed = self.store.set_active(user, active, self.clock.now()).await?;
+    pub async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        caller: &Caller,
+    ) -> Result<bool, StoreError> {
+        let kind = if active { AuthEventKind::UserEnabled } else { AuthEventKind::UserDisabled };
+        let entry = self.entry(kind, Some(user), None, caller);
+        let changed = self.store.set_active(user, active, &entry).await?;
         if changed {
-            let kind =
-                if active { AuthEventKind::UserEnabled } else { AuthEventKind::UserDisabled };
-            self.tell_of_account(kind, user);
+            self.publish(&entry.event);
+        }
+        if changed && !active {
+            self.forget_browsers(user, None).await;
         }
         Ok(changed)
     }
 
-    /// Removes a user and all that belongs to them. False when there is no such user.
+    /// Removes a user and all that belongs to them, but what the audit trail says of them. False
+    /// when there is no such user.
     ///
     /// # Errors
     ///
     /// When nothing was removed.
-    pub async fn delete_user(&self, user: UserId) -> Result<bool, StoreError> {
-        let deleted = self.store.delete_user(user).await?;
+    pub async fn delete_user(&self, user: UserId, caller: &Caller) -> Result<bool, StoreError> {
+        let entry = self.entry(AuthEventKind::UserDeleted, Some(user), None, caller);
+        let deleted = self.store.delete_user(user, &entry).await?;
         if deleted {
-            self.tell_of_account(AuthEventKind::UserDeleted, user);
+            self.publish(&entry.event);
+            self.forget_browsers(user, None).await;
         }
         Ok(deleted)
-    }
-
-    /// An administrator's doing comes from no client.
-    fn tell_of_account(&self, kind: AuthEventKind, user: UserId) {
-        self.tell(kind, Some(user), None, &Client::default());
     }
 }

@@ -2,10 +2,11 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use countersign_domain::{PasswordPolicy, SessionLifetimes};
+use countersign_domain::throttle::Backoff;
+use countersign_domain::{PasswordPolicy, SessionLifetimes, ThrottlePolicy};
 
 /// How the service behaves. The default is the recommended one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthConfig {
     /// Which passwords may be set.
     pub password: PasswordPolicy,
@@ -13,6 +14,19 @@ pub struct AuthConfig {
     pub hashing: HashingConfig,
     /// How long sessions live, and how many there are.
     pub sessions: SessionConfig,
+    /// How far guesses are let in; `None` lets in all of them, for load tests.
+    pub throttle: Option<ThrottlePolicy>,
+    /// How long the audit trail is kept.
+    pub audit: AuditConfig,
+}
+
+/// How long the audit trail is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// How long a record is kept; 400 days by default, so that a year can be looked back on.
+    pub keep_for: countersign_domain::Duration,
+    /// How long its address is kept whole; 90 days by default. After that only its network is.
+    pub keep_addresses_for: countersign_domain::Duration,
 }
 
 /// What a password hash costs, and who computes it.
@@ -56,6 +70,25 @@ pub enum Protection {
     Basic,
     /// It ends.
     Strong,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            password: PasswordPolicy::default(),
+            hashing: HashingConfig::default(),
+            sessions: SessionConfig::default(),
+            throttle: Some(ThrottlePolicy::default()),
+            audit: AuditConfig::default(),
+        }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        let days = countersign_domain::Duration::days;
+        Self { keep_for: days(400), keep_addresses_for: days(90) }
+    }
 }
 
 impl Default for HashingConfig {
@@ -152,6 +185,10 @@ impl AuthConfig {
         in_range("session.fresh_for", seconds(sessions.lifetimes.fresh), 1, month)?;
         in_range("remember.duration", seconds(sessions.lifetimes.remembered), 1, month)?;
         in_range("session.max_per_user", sessions.max_per_user, 1, 10_000)?;
+        let decade = 10 * 366 * 24 * 60 * 60;
+        in_range("audit.keep_for", seconds(self.audit.keep_for), 1, decade)?;
+        in_range("audit.keep_addresses_for", seconds(self.audit.keep_addresses_for), 1, decade)?;
+        self.throttle.as_ref().map_or(Ok(()), check_throttle)?;
         hashing.check_strength()
     }
 }
@@ -190,6 +227,30 @@ impl HashingConfig {
         }
         Ok(())
     }
+}
+
+fn check_throttle(policy: &ThrottlePolicy) -> Result<(), ConfigError> {
+    let rates = [
+        ("throttle.account_from_address", policy.account_from_address),
+        ("throttle.address_tries", policy.address_tries),
+        ("throttle.address_failures", policy.address),
+        ("throttle.network_tries", policy.network_tries),
+        ("throttle.network_failures", policy.network),
+        ("throttle.site_failures", policy.site),
+        ("throttle.registrations", policy.registrations),
+    ];
+    let day = countersign_domain::Duration::DAY.whole_seconds();
+    for (key, rate) in rates {
+        in_range(key, rate.tries, 1, 1_000_000_000)?;
+        in_range(key, rate.period.whole_seconds(), 1, day)?;
+    }
+    let Backoff { free, first, longest, most, rest } = policy.account;
+    in_range("throttle.account_free", free, 1, 100)?;
+    // NIST SP 800-63B-4, section 3.2.2: no more than 100 failures in a row.
+    in_range("throttle.account_most", most, free, 100)?;
+    in_range("throttle.account_delay", first.whole_seconds(), 1, day)?;
+    in_range("throttle.account_longest", longest.whole_seconds(), first.whole_seconds(), day)?;
+    in_range("throttle.account_rest", rest.whole_seconds(), longest.whole_seconds(), 30 * day)
 }
 
 fn in_range<T: TryInto<u64>, U: TryInto<u64>>(

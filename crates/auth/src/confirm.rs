@@ -2,11 +2,13 @@
 
 use countersign_domain::store::SessionRenewal;
 use countersign_domain::{
-    Client, PasswordContext, PasswordError, SecretToken, Session, StoreError,
+    AuditEntry, AuthEventKind, PasswordContext, PasswordError, Reason, SecretToken, Session,
+    StoreError,
 };
 
 use crate::hasher::Verdict;
-use crate::{Auth, AuthEventKind, Authenticated, Overloaded};
+use crate::throttle::{NotCounted, Tried};
+use crate::{Auth, Authenticated, Caller, Overloaded, Throttled};
 
 /// Why a logged-in user's proof was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,9 @@ pub enum ConfirmError {
     /// The session has ended meanwhile.
     #[error("the session has ended")]
     Ended,
+    /// Too many tries have failed: try again later.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Try again later.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -39,6 +44,15 @@ pub enum ChangePasswordError {
     New(PasswordError),
 }
 
+/// What a browser shows from now on.
+#[derive(Debug)]
+pub struct Renewed {
+    /// The session's new token.
+    pub token: SecretToken,
+    /// What the browser is known by; `None` where that has not changed.
+    pub browser_token: Option<SecretToken>,
+}
+
 impl Auth {
     /// Makes a session fresh again for a user who types their password. Its token is replaced.
     ///
@@ -49,17 +63,19 @@ impl Auth {
         &self,
         who: &Authenticated,
         password: &str,
-        client: &Client,
-    ) -> Result<SecretToken, ConfirmError> {
-        self.confirm(who, password, client).await?;
-        let token = self.renew(&who.session, client).await?;
-        let (user, session) = (Some(who.user.id), Some(who.session.id));
-        self.tell(AuthEventKind::UserLoginConfirmed, user, session, client);
-        Ok(token)
+        caller: &Caller,
+    ) -> Result<Renewed, ConfirmError> {
+        self.confirm(who, password, caller).await?;
+        let kind = AuthEventKind::UserLoginConfirmed;
+        let entry = self.entry(kind, Some(who.user.id), Some(who.session.id), caller);
+        let token = self.renew(&who.session, Some(&entry), caller).await?;
+        self.publish(&entry.event);
+        Ok(Renewed { token, browser_token: self.know_browser(&who.user, caller).await })
     }
 
     /// Changes the password of a user who knows the current one. All of their other sessions and
-    /// all of their remembered logins end; this session's token is replaced.
+    /// all of their remembered logins end, and their other browsers are known no longer; this
+    /// session's token is replaced.
     ///
     /// # Errors
     ///
@@ -70,23 +86,25 @@ impl Auth {
         who: &Authenticated,
         current: &str,
         new: &str,
-        client: &Client,
-    ) -> Result<SecretToken, ChangePasswordError> {
+        caller: &Caller,
+    ) -> Result<Renewed, ChangePasswordError> {
         let (user, session) = (&who.user, &who.session);
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let policy = self.password_policy();
         let new = policy.parse_new(new, context).map_err(ChangePasswordError::New)?;
-        self.confirm(who, current, client).await?;
+        self.confirm(who, current, caller).await?;
         let hash = self.hasher.hash(new, &mut Self::rng()).await.map_err(ConfirmError::from)?;
-        let (now, keep) = (self.clock.now(), Some(session.id));
-        let changed = self.store.replace_password(user.id, &hash, keep, now).await;
+        let keep = Some(session.id);
+        let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), keep, caller);
+        let changed = self.store.replace_password(user.id, &hash, keep, &entry).await;
         if !changed.map_err(ConfirmError::from)? {
             return Err(ConfirmError::Ended.into());
         }
-        let token = self.renew(session, client).await?;
-        self.tell(AuthEventKind::PasswordChanged, Some(user.id), keep, client);
-        Ok(token)
+        self.publish(&entry.event);
+        self.forget_browsers(user.id, None).await;
+        let token = self.renew(session, None, caller).await?;
+        Ok(Renewed { token, browser_token: self.know_browser(user, caller).await })
     }
 
     /// Removes the account of a user who types their password, and all that belongs to it.
@@ -98,11 +116,10 @@ impl Auth {
         &self,
         who: &Authenticated,
         password: &str,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<(), ConfirmError> {
-        self.confirm(who, password, client).await?;
-        self.store.delete_user(who.user.id).await?;
-        self.tell(AuthEventKind::UserDeleted, Some(who.user.id), None, client);
+        self.confirm(who, password, caller).await?;
+        self.delete_user(who.user.id, caller).await?;
         Ok(())
     }
 
@@ -111,29 +128,55 @@ impl Auth {
         &self,
         who: &Authenticated,
         typed: &str,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<(), ConfirmError> {
         let password =
             self.password_policy().parse_attempt(typed).map_err(ConfirmError::Invalid)?;
-        let hash = who.user.password_hash.as_ref();
-        match self.hasher.verify(password, hash).await? {
-            Verdict::Correct { .. } => Ok(()),
+        let (user, session) = (&who.user, Some(who.session.id));
+        let tried = self.try_login(Some(user), &user.email, caller).await?;
+        let verdict = match self.hasher.verify(password, user.password_hash.as_ref()).await {
+            Ok(verdict) => verdict,
+            Err(overloaded) => {
+                self.called_off(tried).await;
+                return Err(overloaded.into());
+            }
+        };
+        match verdict {
+            Verdict::Correct { .. } => {
+                self.succeeded(tried).await;
+                Ok(())
+            }
             Verdict::Wrong => {
-                let (user, session) = (Some(who.user.id), Some(who.session.id));
-                self.tell(AuthEventKind::UserLoginFailed, user, session, client);
+                let tried_by = Tried { user: Some(user.id), session, caller };
+                self.failed(tried, Reason::WrongPassword, tried_by).await?;
                 Err(ConfirmError::WrongPassword)
             }
         }
     }
 
-    async fn renew(&self, session: &Session, client: &Client) -> Result<SecretToken, ConfirmError> {
+    async fn renew(
+        &self,
+        session: &Session,
+        entry: Option<&AuditEntry>,
+        caller: &Caller,
+    ) -> Result<SecretToken, ConfirmError> {
         let token = SecretToken::generate(&mut Self::rng());
         let renewal = SessionRenewal {
             id: session.id,
             token: &token.digest(),
-            client,
+            client: &caller.client,
             authenticated_at: self.clock.now(),
+            entry,
         };
         if self.store.renew_session(renewal).await? { Ok(token) } else { Err(ConfirmError::Ended) }
+    }
+}
+
+impl From<NotCounted> for ConfirmError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => error.into(),
+        }
     }
 }

@@ -2,10 +2,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{PoisonError, RwLock};
 
-use countersign_domain::{Client, OffsetDateTime, SessionId, UserId};
+use countersign_domain::{
+    AuditEntry, AuthEvent, AuthEventKind, Reason, SessionId, StoreError, UserId,
+};
 use tokio::sync::oneshot;
 
-use crate::Auth;
+use crate::{Auth, Caller};
 
 /// Hears of what happens to users and their sessions: what Flask-Login calls signals.
 ///
@@ -17,76 +19,24 @@ pub trait AuthEvents: Send + 'static {
     fn on(&self, event: &AuthEvent);
 }
 
-/// Something that has happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthEvent {
-    /// What.
-    pub kind: AuthEventKind,
-    /// To whom, where that is known. Nobody is named who only claimed to be somebody.
-    pub user: Option<UserId>,
-    /// In which session, where there is one.
-    pub session: Option<SessionId>,
-    /// From where.
-    pub client: Client,
-    /// When.
-    pub at: OffsetDateTime,
-}
-
-/// What has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AuthEventKind {
-    /// Somebody has an account now.
-    UserRegistered,
-    /// A user logged in with their password.
-    UserLoggedIn,
-    /// Somebody tried to log in and may not, or a logged-in user did not know their password.
-    UserLoginFailed,
-    /// A user logged out.
-    UserLoggedOut,
-    /// A logged-in user proved once more who they are.
-    UserLoginConfirmed,
-    /// A session began because the user had asked to be remembered.
-    UserRemembered,
-    /// An anonymous visitor asked for what is only for members.
-    UserUnauthorized,
-    /// A user asked for what needs a fresh login, and theirs was not.
-    UserNeedsRefresh,
-    /// A session's token came from another browser than it was given to.
-    SessionProtected,
-    /// A remembered login was presented with a secret that had been used: it was stolen from one of
-    /// two bearers. It and its sessions have ended.
-    RememberedStolen,
-    /// A user has a new password; their other sessions have ended.
-    PasswordChanged,
-    /// A user or an administrator ended sessions of a user.
-    SessionsRevoked,
-    /// An administrator let a user in again.
-    UserEnabled,
-    /// An administrator shut a user out.
-    UserDisabled,
-    /// An account is gone.
-    UserDeleted,
-}
-
-impl AuthEvent {
-    /// Writes a line to the log. What was typed is in none: people type passwords as names.
-    fn log(&self) {
-        let kind = tracing::field::debug(self.kind);
-        let user = self.user.map(|id| id.to_string());
-        let session = self.session.map(|id| id.to_string());
-        let address = self.client.address.map(|address| address.to_string());
-        match self.kind {
-            // Every visitor who follows a link to a members' page.
-            AuthEventKind::UserUnauthorized | AuthEventKind::UserNeedsRefresh => {
-                tracing::debug!(kind, user, session, address, "authentication");
-            }
-            AuthEventKind::UserLoginFailed
-            | AuthEventKind::SessionProtected
-            | AuthEventKind::RememberedStolen => {
-                tracing::warn!(kind, user, session, address, "authentication");
-            }
-            _ => tracing::info!(kind, user, session, address, "authentication"),
+/// Writes a line to the log. What was typed is in none: people type passwords as names. The words
+/// and the fields are relied upon: `config/fail2ban` looks for them.
+fn log(event: &AuthEvent) {
+    let kind = event.kind.as_str();
+    let reason = event.reason.map(Reason::as_str);
+    let user = event.user.map(|id| id.to_string());
+    let session = event.session.map(|id| id.to_string());
+    let address = event.client.address.map(|address| address.to_string());
+    let request_id = event.request_id.as_deref();
+    match (event.kind.is_audited(), event.kind.is_refusal()) {
+        (false, _) => {
+            tracing::debug!(kind, address, user, session, reason, request_id, "authentication");
+        }
+        (true, true) => {
+            tracing::warn!(kind, address, user, session, reason, request_id, "authentication");
+        }
+        (true, false) => {
+            tracing::info!(kind, address, user, session, reason, request_id, "authentication");
         }
     }
 }
@@ -154,19 +104,60 @@ impl Auth {
         self.listeners.add(listener)
     }
 
-    /// Tells the listeners that something has happened now. For what a framework sees and the
-    /// service does not, such as a visitor who was turned away.
+    /// Tells the log and the listeners that something has happened now. For what a framework sees
+    /// and the service does not, such as a visitor who was turned away; it is not written into the
+    /// audit trail.
     pub fn tell(
         &self,
         kind: AuthEventKind,
         user: Option<UserId>,
         session: Option<SessionId>,
-        client: &Client,
+        caller: &Caller,
     ) {
-        let (client, at) = (client.clone(), self.clock.now());
-        let event = AuthEvent { kind, user, session, client, at };
-        event.log();
-        self.listeners.tell(&event);
+        self.publish(&self.event(kind, user, session, caller));
+    }
+
+    fn event(
+        &self,
+        kind: AuthEventKind,
+        user: Option<UserId>,
+        session: Option<SessionId>,
+        caller: &Caller,
+    ) -> AuthEvent {
+        AuthEvent {
+            kind,
+            reason: None,
+            actor: caller.actor,
+            user,
+            session,
+            client: caller.client.clone(),
+            request_id: caller.request_id.clone(),
+            at: self.clock.now(),
+        }
+    }
+
+    /// What a store is to write down about something that is about to happen.
+    pub(crate) fn entry(
+        &self,
+        kind: AuthEventKind,
+        user: Option<UserId>,
+        session: Option<SessionId>,
+        caller: &Caller,
+    ) -> AuditEntry {
+        AuditEntry::new(self.event(kind, user, session, caller), &mut Self::rng())
+    }
+
+    /// Tells the log and the listeners what a store has written down.
+    pub(crate) fn publish(&self, event: &AuthEvent) {
+        log(event);
+        self.listeners.tell(event);
+    }
+
+    /// Writes down, and tells, what nothing else is saved of.
+    pub(crate) async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        self.store.record(entries).await?;
+        entries.iter().for_each(|entry| self.publish(&entry.event));
+        Ok(())
     }
 
     /// Waits until every listener has heard of everything so far; for tests, and before a program

@@ -5,8 +5,8 @@
 //! [`log_in`](Auth::log_in) one, to [`authenticate`](Auth::authenticate) a session's token and to
 //! [`log_out`](Auth::log_out).
 //!
-//! Behind that door are the hashing workers and their queue, the hash that is computed for users
-//! who do not exist, the upgrade of old hashes, and the expiry of sessions.
+//! Behind that door are the throttle, the hashing workers and their queue, the hash that is computed
+//! for users who do not exist, the upgrade of old hashes, the expiry of sessions, and the audit trail.
 //!
 //! # Where to add what
 //!
@@ -15,6 +15,8 @@
 //! - A rule that needs no store and no clock: the domain crate.
 
 mod accounts;
+mod audit;
+mod caller;
 mod config;
 mod confirm;
 mod events;
@@ -24,6 +26,7 @@ mod register;
 mod remember;
 mod seen;
 mod sessions;
+mod throttle;
 mod workers;
 
 use std::sync::Arc;
@@ -35,14 +38,18 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
 pub use accounts::SetPasswordError;
-pub use config::{AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
-pub use confirm::{ChangePasswordError, ConfirmError};
+pub use audit::{AuditError, AuditReport};
+pub use caller::Caller;
+pub use config::{AuditConfig, AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
+pub use confirm::{ChangePasswordError, ConfirmError, Renewed};
 pub use countersign_domain as domain;
-pub use events::{AuthEvent, AuthEventKind, AuthEvents};
+pub use countersign_domain::{AuthEvent, AuthEventKind};
+pub use events::AuthEvents;
 pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
 pub use register::{InvalidRegistration, RegisterError, Registration};
 pub use remember::Resumed;
 pub use sessions::Authenticated;
+pub use throttle::Throttled;
 pub use workers::Overloaded;
 
 use events::Listeners;
@@ -104,6 +111,12 @@ impl Auth {
     /// Which passwords may be set here.
     pub fn password_policy(&self) -> &PasswordPolicy {
         &self.config.password
+    }
+
+    /// How long a browser is known, in which a user has logged in; `None` where nothing is slowed
+    /// down.
+    pub fn knows_browsers_for(&self) -> Option<Duration> {
+        self.config.throttle.map(|_| throttle::BROWSER_IS_KNOWN_FOR)
     }
 
     /// Whether users may ask to be remembered, and for how long.

@@ -1,11 +1,13 @@
 use countersign_domain::store::{RememberGrant, SessionGrant};
 use countersign_domain::{
     Client, EmailAddress, EmailError, OffsetDateTime, Password, PasswordError, PasswordHash,
-    RememberToken, Remembered, RememberedId, SecretToken, Session, SessionId, StoreError, User,
+    Reason, RememberToken, Remembered, RememberedId, SecretToken, Session, SessionId, StoreError,
+    User,
 };
 
 use crate::hasher::Verdict;
-use crate::{Auth, AuthEventKind, Overloaded};
+use crate::throttle::{NotCounted, Tried};
+use crate::{Auth, AuthEventKind, Caller, Overloaded, Throttled};
 
 /// What somebody typed who wants to be logged in.
 #[derive(Clone, Copy)]
@@ -14,8 +16,8 @@ pub struct LogIn<'a> {
     pub email: &'a str,
     /// The password.
     pub password: &'a str,
-    /// The client that is to get the session.
-    pub client: &'a Client,
+    /// Who asks; their client is to get the session.
+    pub caller: &'a Caller,
     /// Whether they want to be remembered there.
     pub remember: bool,
 }
@@ -45,6 +47,9 @@ pub struct NewSession {
     /// What the client shows after the session has ended, if its user is to be remembered there.
     /// `None` where there is nothing new to show.
     pub remember_token: Option<RememberToken>,
+    /// What the browser shows from now on whenever somebody logs in with it, also long after. `None`
+    /// where there is nothing new to show.
+    pub browser_token: Option<SecretToken>,
     /// The session.
     pub session: Session,
     /// Whose it is.
@@ -61,6 +66,9 @@ pub enum LogInError {
     /// Nobody is told which.
     #[error("invalid email address or password")]
     WrongCredentials,
+    /// Too many tries have failed: try again later. Nobody is told whose.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Try again later.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -86,11 +94,21 @@ impl Auth {
                 return Err(LogInError::Invalid(invalid));
             }
         };
-        let user = self.store.user_by_email(&email).await?.filter(|user| user.is_active);
-        let hash = user.as_ref().and_then(|user| user.password_hash.as_ref());
-        let verdict = self.hasher.verify(password.clone(), hash).await?;
-        let (Some(user), Some(hash), Verdict::Correct { outdated }) = (&user, hash, verdict) else {
-            self.tell(AuthEventKind::UserLoginFailed, None, None, attempt.client);
+        let found = self.store.user_by_email(&email).await?;
+        let tried = self.try_login(found.as_ref(), &email, attempt.caller).await?;
+        let user = found.as_ref().filter(|user| user.is_active);
+        let hash = user.and_then(|user| user.password_hash.as_ref());
+        let verdict = match self.hasher.verify(password.clone(), hash).await {
+            Ok(verdict) => verdict,
+            Err(overloaded) => {
+                self.called_off(tried).await;
+                return Err(overloaded.into());
+            }
+        };
+        let id = found.as_ref().map(|user| user.id);
+        let who = Tried { user: id, session: None, caller: attempt.caller };
+        let (Some(user), Some(hash), Verdict::Correct { outdated }) = (user, hash, verdict) else {
+            self.failed(tried, why_refused(found.as_ref()), who).await?;
             return Err(LogInError::WrongCredentials);
         };
         let upgraded = if outdated { self.upgrade_hash(user, hash, password).await } else { None };
@@ -100,10 +118,12 @@ impl Auth {
             remember: attempt.remember,
             remembered: None,
         };
-        let begun = self.begin_session(user, begin, attempt.client).await?;
-        let begun = begun.ok_or(LogInError::WrongCredentials)?;
-        let session = Some(begun.session.id);
-        self.tell(AuthEventKind::UserLoggedIn, Some(user.id), session, attempt.client);
+        let Some(mut begun) = self.begin_session(user, begin, attempt.caller).await? else {
+            self.failed(tried, Reason::Superseded, who).await?;
+            return Err(LogInError::WrongCredentials);
+        };
+        self.succeeded(tried).await;
+        begun.browser_token = self.know_browser(user, attempt.caller).await;
         Ok(Login::Complete(begun))
     }
 
@@ -117,13 +137,12 @@ impl Auth {
         &self,
         user: &User,
         remember: bool,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<Option<NewSession>, StoreError> {
         let begin = Begin { is_fresh: true, remember, ..Begin::default() };
-        let begun = self.begin_session(user, begin, client).await?;
-        if let Some(begun) = &begun {
-            let session = Some(begun.session.id);
-            self.tell(AuthEventKind::UserLoggedIn, Some(user.id), session, client);
+        let mut begun = self.begin_session(user, begin, caller).await?;
+        if let Some(begun) = &mut begun {
+            begun.browser_token = self.know_browser(user, caller).await;
         }
         Ok(begun)
     }
@@ -135,8 +154,8 @@ impl Auth {
     /// When the store fails, or the user may not log in.
     #[cfg(feature = "testing")]
     #[expect(clippy::expect_used, reason = "a test fails by panicking")]
-    pub async fn stale_session(&self, user: &User, client: &Client) -> NewSession {
-        let begun = self.begin_session(user, Begin::default(), client).await;
+    pub async fn stale_session(&self, user: &User, caller: &Caller) -> NewSession {
+        let begun = self.begin_session(user, Begin::default(), caller).await;
         begun.expect("the store answers").expect("the user may log in")
     }
 
@@ -164,18 +183,18 @@ impl Auth {
         &self,
         user: &User,
         begin: Begin<'_>,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<Option<NewSession>, StoreError> {
         let now = self.clock.now();
         let token = SecretToken::generate(&mut Self::rng());
         let remember = begin.remember && self.config.sessions.remember;
-        let remember = remember.then(|| self.remember(user, client, now));
+        let remember = remember.then(|| self.remember(user, &caller.client, now));
         let remembered = remember.as_ref().map(|(remembered, _)| remembered.id);
         let absolute = now + self.config.sessions.lifetimes.absolute;
         let session = Session {
             id: SessionId::generate(now, &mut Self::rng()),
             user_id: user.id,
-            client: client.clone(),
+            client: caller.client.clone(),
             remembered: remembered.or(begin.remembered.map(|(id, _)| id)),
             created_at: now,
             authenticated_at: begin.is_fresh.then_some(now),
@@ -184,6 +203,12 @@ impl Auth {
         };
         let digests =
             remember.as_ref().map(|(_, token)| (token.series.digest(), token.secret.digest()));
+        let kind = if begin.is_fresh {
+            AuthEventKind::UserLoggedIn
+        } else {
+            AuthEventKind::UserRemembered
+        };
+        let entry = self.entry(kind, Some(user.id), Some(session.id), caller);
         let grant = SessionGrant {
             session: &session,
             token: &token.digest(),
@@ -195,10 +220,14 @@ impl Auth {
                 _ => None,
             },
             max_per_user: self.config.sessions.max_per_user,
+            entry: &entry,
         };
-        let stands = self.store.insert_session(grant).await?;
-        let remember_token = remember.map(|(_, token)| token);
-        Ok(stands.then(|| NewSession { token, remember_token, session, user: user.clone() }))
+        if !self.store.insert_session(grant).await? {
+            return Ok(None);
+        }
+        self.publish(&entry.event);
+        let (remember_token, user) = (remember.map(|(_, token)| token), user.clone());
+        Ok(Some(NewSession { token, remember_token, browser_token: None, session, user }))
     }
 
     fn remember(
@@ -230,4 +259,23 @@ pub(crate) struct Begin<'a> {
     pub(crate) remember: bool,
     /// The remembered login that began it, and that it does not outlive.
     pub(crate) remembered: Option<(RememberedId, OffsetDateTime)>,
+}
+
+impl From<NotCounted> for LogInError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Why nobody is logged in, for the trail.
+fn why_refused(user: Option<&User>) -> Reason {
+    match user {
+        None => Reason::UnknownUser,
+        Some(user) if !user.is_active => Reason::Disabled,
+        Some(user) if user.password_hash.is_none() => Reason::NoPassword,
+        Some(_) => Reason::WrongPassword,
+    }
 }

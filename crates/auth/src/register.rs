@@ -1,9 +1,10 @@
 use countersign_domain::{
-    Client, EmailAddress, EmailError, PasswordContext, PasswordError, StoreError, User, UserId,
-    Username, UsernameError,
+    EmailAddress, EmailError, PasswordContext, PasswordError, StoreError, User, UserId, Username,
+    UsernameError,
 };
 
-use crate::{Auth, AuthEventKind, Overloaded};
+use crate::throttle::NotCounted;
+use crate::{Auth, AuthEventKind, Caller, Overloaded, Throttled};
 
 /// What somebody typed who wants an account.
 #[derive(Clone, Copy)]
@@ -14,8 +15,8 @@ pub struct Registration<'a> {
     pub username: &'a str,
     /// The password.
     pub password: &'a str,
-    /// Where they register from.
-    pub client: &'a Client,
+    /// Who asks.
+    pub caller: &'a Caller,
 }
 
 /// What is wrong with a [`Registration`], field by field.
@@ -38,6 +39,9 @@ pub enum RegisterError {
     /// Another user has the email address.
     #[error("the email address is taken")]
     EmailTaken,
+    /// Too many have registered from one place: try again later.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Try again later.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -53,7 +57,7 @@ impl Auth {
     ///
     /// When a field is invalid, the email address is taken, or the service cannot do it now.
     pub async fn register(&self, registration: Registration<'_>) -> Result<User, RegisterError> {
-        let Registration { email, username, password, client } = registration;
+        let Registration { email, username, password, caller } = registration;
         let context = PasswordContext { email, username };
         let checked = (
             EmailAddress::parse(email),
@@ -70,6 +74,7 @@ impl Auth {
                 }));
             }
         };
+        self.try_registration(caller).await?;
         // Hashed before the store is asked whether the address is free: a taken one is answered no
         // faster, and no connection is held meanwhile.
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
@@ -83,13 +88,23 @@ impl Auth {
             created_at: now,
             updated_at: now,
         };
-        match self.store.insert_user(&user).await {
+        let entry = self.entry(AuthEventKind::UserRegistered, Some(user.id), None, caller);
+        match self.store.insert_user(&user, &entry).await {
             Ok(()) => {
-                self.tell(AuthEventKind::UserRegistered, Some(user.id), None, client);
+                self.publish(&entry.event);
                 Ok(user)
             }
             Err(StoreError::Taken(_)) => Err(RegisterError::EmailTaken),
             Err(error) => Err(RegisterError::Store(error)),
+        }
+    }
+}
+
+impl From<NotCounted> for RegisterError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => Self::Store(error),
         }
     }
 }

@@ -1,11 +1,11 @@
 use countersign_domain::store::{RememberOutcome, RememberUse};
 use countersign_domain::{
-    Client, Duration, RememberToken, Remembered, RememberedId, SecretToken, StoreError, User,
-    UserId,
+    AuthEventKind, Duration, RememberToken, Remembered, RememberedId, SecretToken, StoreError,
+    User, UserId,
 };
 
 use crate::log_in::{Begin, NewSession};
-use crate::{Auth, AuthEventKind};
+use crate::{Auth, Caller};
 
 /// How long after it was replaced a secret is still good, for requests that were under way together.
 const GRACE: Duration = Duration::seconds(10);
@@ -32,30 +32,33 @@ impl Auth {
     pub async fn resume(
         &self,
         token: &RememberToken,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<Resumed, StoreError> {
         if !self.config.sessions.remember {
             return Ok(Resumed::Unknown);
         }
         let (now, next) = (self.clock.now(), SecretToken::generate(&mut Self::rng()));
+        let stolen = self.entry(AuthEventKind::RememberedStolen, None, None, caller);
         let used = RememberUse {
             series: &token.series.digest(),
             secret: &token.secret.digest(),
             next: &next.digest(),
             now,
             grace_since: now - GRACE,
+            stolen: &stolen,
         };
         match self.store.use_remembered(used).await? {
             RememberOutcome::Rotated(remembered, user) => {
                 let next = RememberToken { series: token.series.clone(), secret: next };
-                self.resume_session(&remembered, &user, client, Some(next)).await
+                self.resume_session(&remembered, &user, caller, Some(next)).await
             }
             RememberOutcome::Parallel(remembered, user) => {
-                self.resume_session(&remembered, &user, client, None).await
+                self.resume_session(&remembered, &user, caller, None).await
             }
             RememberOutcome::Stolen(remembered) => {
-                let user = Some(remembered.user_id);
-                self.tell(AuthEventKind::RememberedStolen, user, None, client);
+                let mut event = stolen.event;
+                event.user = Some(remembered.user_id);
+                self.publish(&event);
                 Ok(Resumed::Stolen)
             }
             RememberOutcome::Unknown => Ok(Resumed::Unknown),
@@ -66,17 +69,15 @@ impl Auth {
         &self,
         remembered: &Remembered,
         user: &User,
-        client: &Client,
+        caller: &Caller,
         token: Option<RememberToken>,
     ) -> Result<Resumed, StoreError> {
         let login = Some((remembered.id, remembered.expires_at));
         let begin = Begin { remembered: login, ..Begin::default() };
-        let Some(mut begun) = self.begin_session(user, begin, client).await? else {
+        let Some(mut begun) = self.begin_session(user, begin, caller).await? else {
             return Ok(Resumed::Unknown);
         };
         begun.remember_token = token;
-        let session = Some(begun.session.id);
-        self.tell(AuthEventKind::UserRemembered, Some(user.id), session, client);
         Ok(Resumed::Session(Box::new(begun)))
     }
 
@@ -111,10 +112,12 @@ impl Auth {
         &self,
         user: UserId,
         id: RememberedId,
+        caller: &Caller,
     ) -> Result<bool, StoreError> {
-        let ended = self.store.end_remembered(user, id).await?;
+        let entry = self.entry(AuthEventKind::SessionsRevoked, Some(user), None, caller);
+        let ended = self.store.end_remembered(user, id, &entry).await?;
         if ended {
-            self.tell(AuthEventKind::SessionsRevoked, Some(user), None, &Client::default());
+            self.publish(&entry.event);
         }
         Ok(ended)
     }

@@ -1,18 +1,34 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_domain::{Duration, OffsetDateTime, SessionId, StoreError};
 
 use crate::Auth;
 
-/// When sessions were last used, where the store does not know it yet. Written behind: a session
-/// that is used for every page costs the store one write a minute.
+/// What has been seen of sessions, where the store does not know it yet or need not.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashMap<SessionId, OffsetDateTime>>);
+pub(crate) struct Seen {
+    /// When they were last used. Written behind: a session that is used for every page costs the
+    /// store one write a minute.
+    last: Mutex<HashMap<SessionId, OffsetDateTime>>,
+    /// Those whose token has come from another browser, which is written down once.
+    moved: Mutex<HashSet<SessionId>>,
+}
 
 impl Seen {
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, OffsetDateTime>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a session's token came from another browser; true for the first time.
+    pub(crate) fn note_moved(&self, id: SessionId) -> bool {
+        /// More than a site has at once of what should never be.
+        const MOST: usize = 10_000;
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved.len() >= MOST {
+            moved.clear();
+        }
+        moved.insert(id)
     }
 
     pub(crate) fn last(&self, id: SessionId) -> Option<OffsetDateTime> {
@@ -67,6 +83,11 @@ impl Auth {
         let idle = self.config.sessions.lifetimes.idle + unwritten.unwrap_or(Duration::ZERO);
         self.store.purge_sessions(now, now - idle, BATCH).await?;
         self.store.purge_remembered(now, BATCH).await?;
+        self.store.purge_counters(now, BATCH).await?;
+        self.store.purge_browsers(now, BATCH).await?;
+        let audit = &self.config.audit;
+        let (cut, removed) = (now - audit.keep_addresses_for, now - audit.keep_for);
+        self.store.age_audit(cut, removed, BATCH).await?;
         Ok(())
     }
 }

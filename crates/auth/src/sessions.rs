@@ -1,7 +1,9 @@
-use countersign_domain::{Client, SecretToken, Session, SessionId, StoreError, User, UserId};
+use countersign_domain::{
+    AuditEntry, AuthEventKind, SecretToken, Session, SessionId, StoreError, User, UserId,
+};
 
 use crate::config::Protection;
-use crate::{Auth, AuthEventKind};
+use crate::{Auth, Caller};
 
 /// A user who has shown the token of a session that stands.
 #[derive(Clone, Debug)]
@@ -15,7 +17,7 @@ pub struct Authenticated {
 }
 
 impl Auth {
-    /// Who shows this token, from `client`; `None` when it is the token of no session that stands,
+    /// Who shows this token, as `caller`; `None` when it is the token of no session that stands,
     /// or the user has been disabled.
     ///
     /// # Errors
@@ -24,7 +26,7 @@ impl Auth {
     pub async fn authenticate(
         &self,
         token: &SecretToken,
-        client: &Client,
+        caller: &Caller,
     ) -> Result<Option<Authenticated>, StoreError> {
         let found = self.store.session_by_token(&token.digest()).await?;
         let Some((mut session, user)) = found else { return Ok(None) };
@@ -36,15 +38,20 @@ impl Auth {
             return Ok(None);
         }
         let mut is_fresh = session.is_fresh(now, lifetimes);
-        let has_moved = session.client.user_agent != client.user_agent;
+        let has_moved = session.client.user_agent != caller.client.user_agent;
         match self.config.sessions.protection {
             Protection::Strong if has_moved => {
-                self.store.end_session(user.id, session.id).await?;
-                self.tell_protected(&session, client);
+                let entry = self.protected(&session, caller);
+                if self.store.end_session(user.id, session.id, &entry).await? {
+                    self.publish(&entry.event);
+                }
                 return Ok(None);
             }
             Protection::Basic if has_moved && is_fresh => {
-                self.tell_protected(&session, client);
+                // Once, not with every page that it asks for.
+                if self.seen.note_moved(session.id) {
+                    self.record(&[self.protected(&session, caller)]).await?;
+                }
                 is_fresh = false;
             }
             _ => {}
@@ -53,9 +60,9 @@ impl Auth {
         Ok(Some(Authenticated { user, session, is_fresh }))
     }
 
-    fn tell_protected(&self, session: &Session, client: &Client) {
+    fn protected(&self, session: &Session, caller: &Caller) -> AuditEntry {
         let (user, session) = (Some(session.user_id), Some(session.id));
-        self.tell(AuthEventKind::SessionProtected, user, session, client);
+        self.entry(AuthEventKind::SessionProtected, user, session, caller)
     }
 
     /// Ends a session and the remembered login that it belongs to. It makes no difference whether it
@@ -64,10 +71,11 @@ impl Auth {
     /// # Errors
     ///
     /// When it may still stand.
-    pub async fn log_out(&self, session: &Session, client: &Client) -> Result<(), StoreError> {
+    pub async fn log_out(&self, session: &Session, caller: &Caller) -> Result<(), StoreError> {
         let (user, id) = (session.user_id, session.id);
-        if self.store.end_session(user, id).await? {
-            self.tell(AuthEventKind::UserLoggedOut, Some(user), Some(id), client);
+        let entry = self.entry(AuthEventKind::UserLoggedOut, Some(user), Some(id), caller);
+        if self.store.end_session(user, id, &entry).await? {
+            self.publish(&entry.event);
         }
         Ok(())
     }
@@ -95,17 +103,23 @@ impl Auth {
     /// # Errors
     ///
     /// When it may still stand.
-    pub async fn revoke(&self, user: UserId, session: SessionId) -> Result<bool, StoreError> {
-        let ended = self.store.end_session(user, session).await?;
+    pub async fn revoke(
+        &self,
+        user: UserId,
+        session: SessionId,
+        caller: &Caller,
+    ) -> Result<bool, StoreError> {
+        let kind = AuthEventKind::SessionsRevoked;
+        let entry = self.entry(kind, Some(user), Some(session), caller);
+        let ended = self.store.end_session(user, session, &entry).await?;
         if ended {
-            let client = Client::default();
-            self.tell(AuthEventKind::SessionsRevoked, Some(user), Some(session), &client);
+            self.publish(&entry.event);
         }
         Ok(ended)
     }
 
     /// Ends all sessions and remembered logins of a user except `keep` and the one that it belongs
-    /// to. Says how many sessions ended.
+    /// to; only the browser of `caller` is known any more. Says how many sessions ended.
     ///
     /// # Errors
     ///
@@ -114,9 +128,13 @@ impl Auth {
         &self,
         user: UserId,
         keep: Option<SessionId>,
+        caller: &Caller,
     ) -> Result<u64, StoreError> {
-        let ended = self.store.end_sessions_of(user, keep).await?;
-        self.tell(AuthEventKind::SessionsRevoked, Some(user), keep, &Client::default());
+        let entry = self.entry(AuthEventKind::SessionsRevoked, Some(user), keep, caller);
+        let ended = self.store.end_sessions_of(user, keep, &entry).await?;
+        self.publish(&entry.event);
+        let browser = caller.browser.as_ref().map(SecretToken::digest);
+        self.forget_browsers(user, browser.as_ref()).await;
         Ok(ended)
     }
 }

@@ -8,7 +8,7 @@ use countersign_auth::{
     Auth, AuthConfig, HashingConfig, InvalidRegistration, LogInError, RegisterError, Registration,
 };
 
-use crate::support::{PASSWORD, Service, browser};
+use crate::support::{PASSWORD, Service, admin, browser};
 
 #[tokio::test]
 async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
@@ -27,7 +27,7 @@ async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
 async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
     let service = Service::new();
     let registration =
-        Registration { email: "ada", username: " ", password: "short", client: &browser() };
+        Registration { email: "ada", username: " ", password: "short", caller: &browser() };
     let error = service.auth.register(registration).await.unwrap_err();
     let RegisterError::Invalid(invalid) = error else { panic!("{error}") };
     let expected = InvalidRegistration {
@@ -53,7 +53,7 @@ async fn an_address_is_registered_once_whoever_tries_and_it_costs_a_hash_each_ti
 async fn whoever_cannot_log_in_hears_the_same_at_the_cost_of_one_hash() {
     let service = Service::with_ada().await;
     let disabled = service.register("disabled@example.org").await.unwrap();
-    service.auth.set_active(disabled, false).await.unwrap();
+    service.auth.set_active(disabled, false, &admin()).await.unwrap();
     for (email, password) in [
         ("ada@example.org", "wrong"),
         ("nobody@example.org", PASSWORD),
@@ -92,7 +92,7 @@ async fn an_old_hash_is_made_stronger_at_the_next_login() {
         email: "ada@example.org",
         username: "Ada",
         password: PASSWORD,
-        client: &browser(),
+        caller: &browser(),
     };
     before.register(registration).await.unwrap();
     let strong = AuthConfig::default();
@@ -152,11 +152,11 @@ async fn a_token_that_was_never_given_out_is_nobodys() {
 async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service.auth.set_active(begun.user.id, false).await.unwrap();
+    service.auth.set_active(begun.user.id, false, &admin()).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.set_active(begun.user.id, true).await.unwrap();
+    service.auth.set_active(begun.user.id, true, &admin()).await.unwrap();
     let begun = service.log_in().await;
-    assert!(service.auth.delete_user(begun.user.id).await.unwrap());
+    assert!(service.auth.delete_user(begun.user.id, &admin()).await.unwrap());
     assert!(service.authenticate(&begun.token).await.is_none());
 }
 
@@ -164,7 +164,7 @@ async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
 async fn a_new_password_ends_every_session_and_the_old_one_opens_nothing() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service.auth.set_password(&begun.user, "quite another set of words").await.unwrap();
+    service.auth.set_password(&begun.user, "quite another set of words", &admin()).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(service.try_log_in("ada@example.org", PASSWORD).await.is_err());
     assert!(service.try_log_in("ada@example.org", "quite another set of words").await.is_ok());
@@ -194,9 +194,9 @@ async fn sessions_are_listed_and_revoked_by_their_owner() {
     let (one, two) = (service.log_in().await, service.log_in().await);
     let ada = one.user.id;
     assert_eq!(service.auth.sessions(ada).await.unwrap().len(), 2);
-    assert!(service.auth.revoke(ada, one.session.id).await.unwrap());
+    assert!(service.auth.revoke(ada, one.session.id, &admin()).await.unwrap());
     assert!(service.authenticate(&one.token).await.is_none());
-    assert_eq!(service.auth.revoke_all(ada, None).await.unwrap(), 1);
+    assert_eq!(service.auth.revoke_all(ada, None, &admin()).await.unwrap(), 1);
     assert!(service.authenticate(&two.token).await.is_none());
 }
 

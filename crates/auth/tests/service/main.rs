@@ -1,6 +1,8 @@
 //! The service as a program without a framework uses it, over the memory store.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod audit;
 mod log_in;
 mod sessions;
 mod support;
+mod throttle;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use countersign_auth::domain::{Client, Duration, PasswordError, RememberToken};
 use countersign_auth::{
-    AuthConfig, AuthEvent, AuthEventKind, AuthEvents, ChangePasswordError, ConfirmError,
+    AuthConfig, AuthEvent, AuthEventKind, AuthEvents, Caller, ChangePasswordError, ConfirmError,
     HashingConfig, NewSession, Protection, Resumed,
 };
 
@@ -37,8 +37,8 @@ fn session(resumed: Resumed) -> NewSession {
     }
 }
 
-fn another_browser() -> Client {
-    Client::new(Some([203, 0, 113, 7].into()), Some("Another/2.0"))
+fn another_browser() -> Caller {
+    Caller::visitor(Client::new(Some([203, 0, 113, 7].into()), Some("Another/2.0")))
 }
 
 #[tokio::test]
@@ -143,7 +143,8 @@ async fn a_session_from_another_browser_is_as_good_where_protection_is_off() {
 async fn an_address_may_change() {
     let service = Service::with_protection(Protection::Strong).await;
     let begun = service.log_in().await;
-    let moved = Client { address: Some([198, 51, 100, 9].into()), ..browser() };
+    let moved = Client { address: Some([198, 51, 100, 9].into()), ..browser().client };
+    let moved = Caller::visitor(moved);
     let there = service.auth.authenticate(&begun.token, &moved).await.unwrap();
     assert!(there.unwrap().is_fresh);
 }
@@ -160,7 +161,7 @@ async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token()
     assert!(matches!(wrong, ConfirmError::WrongPassword), "{wrong}");
     assert_eq!(heard.kinds(&service).await, [AuthEventKind::UserLoginFailed]);
     assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
-    let token = service.auth.reauthenticate(&stale, PASSWORD, &browser()).await.unwrap();
+    let token = service.auth.reauthenticate(&stale, PASSWORD, &browser()).await.unwrap().token;
     assert!(service.authenticate(&begun.token).await.is_none());
     let fresh = service.authenticate(&token).await.unwrap();
     assert!(fresh.is_fresh);
@@ -184,7 +185,7 @@ async fn changing_the_password_logs_out_everywhere_else_and_forgets_everywhere()
     assert!(service.authenticate(&elsewhere.token).await.is_none());
     assert!(matches!(service.resume(&token).await, Resumed::Unknown));
     assert!(service.authenticate(&here.token).await.is_none());
-    assert!(service.authenticate(&renewed).await.unwrap().is_fresh);
+    assert!(service.authenticate(&renewed.token).await.unwrap().is_fresh);
     assert!(service.try_log_in(ADA, PASSWORD).await.is_err());
     assert!(service.try_log_in(ADA, NEW_PASSWORD).await.is_ok());
 }
@@ -273,10 +274,10 @@ async fn listeners_hear_of_everything_in_order() {
     assert_eq!(two.kinds(&service).await, expected);
     let events = one.0.lock().unwrap().clone();
     let [_, failed, logged_in, ..] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!(failed.user, None, "nobody is named who only claimed to be somebody");
+    assert_eq!(failed.user, logged_in.user);
     assert_eq!(logged_in.user, Some(begun.user.id));
     assert_eq!(logged_in.session, Some(begun.session.id));
-    assert_eq!(logged_in.client, browser());
+    assert_eq!(logged_in.client, browser().client);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{Client, Clock, Duration, OffsetDateTime, SecretToken, UserId};
 use countersign_auth::{
-    Auth, AuthConfig, Authenticated, HashingConfig, LogIn, LogInError, Login, NewSession,
+    Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError, Login, NewSession,
     RegisterError, Registration,
 };
 
@@ -51,7 +51,7 @@ impl Service {
 
     pub(crate) async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
         let registration =
-            Registration { email, username: "Ada", password: PASSWORD, client: &browser() };
+            Registration { email, username: "Ada", password: PASSWORD, caller: &browser() };
         self.auth.register(registration).await.map(|user| user.id)
     }
 
@@ -69,8 +69,8 @@ impl Service {
         password: &str,
         remember: bool,
     ) -> Result<NewSession, LogInError> {
-        let client = &browser();
-        match self.auth.log_in(LogIn { email, password, client, remember }).await? {
+        let caller = &browser();
+        match self.auth.log_in(LogIn { email, password, caller, remember }).await? {
             Login::Complete(begun) => Ok(begun),
             other => panic!("not complete: {other:?}"),
         }
@@ -85,6 +85,10 @@ impl Service {
     }
 }
 
-pub(crate) fn browser() -> Client {
-    Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0"))
+pub(crate) fn browser() -> Caller {
+    Caller::visitor(Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0")))
+}
+
+pub(crate) fn admin() -> Caller {
+    Caller::administrator()
 }

@@ -1,0 +1,378 @@
+//! Guesses are slowed down, and owners are not locked out.
+
+use std::net::IpAddr;
+use std::time::Duration as Wait;
+
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::throttle::{Backoff, Rate};
+use countersign_auth::domain::{
+    AuditFilter, Client, Duration, Reason, SecretToken, ThrottlePolicy,
+};
+use countersign_auth::{
+    Auth, AuthConfig, AuthEventKind, Caller, ConfirmError, HashingConfig, LogIn, LogInError, Login,
+    NewSession, RegisterError, Registration,
+};
+
+use crate::support::{PASSWORD, Service, admin, browser};
+
+const ADA: &str = "ada@example.org";
+
+fn config(throttle: ThrottlePolicy) -> AuthConfig {
+    AuthConfig {
+        hashing: HashingConfig { workers: 1, ..HashingConfig::cheap() },
+        throttle: Some(throttle),
+        ..AuthConfig::default()
+    }
+}
+
+/// Where single addresses and networks may try as often as they like.
+fn accounts_only() -> ThrottlePolicy {
+    let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
+    ThrottlePolicy {
+        address_tries: often,
+        address: often,
+        network_tries: often,
+        network: often,
+        site: often,
+        ..ThrottlePolicy::default()
+    }
+}
+
+fn from(address: impl Into<IpAddr>) -> Caller {
+    Caller::visitor(Client::new(Some(address.into()), Some("Test/1.0")))
+}
+
+/// A different network for each number.
+fn stranger(n: u32) -> Caller {
+    from(std::net::Ipv4Addr::from_bits(0x0B00_0000 + n * 256))
+}
+
+impl Service {
+    async fn ada_behind(policy: ThrottlePolicy) -> Self {
+        let service = Self::with(config(policy));
+        service.register(ADA).await.unwrap();
+        service
+    }
+
+    async fn try_as(
+        &self,
+        caller: &Caller,
+        email: &str,
+        password: &str,
+    ) -> Result<NewSession, LogInError> {
+        let attempt = LogIn { email, password, caller, remember: false };
+        match self.auth.log_in(attempt).await? {
+            Login::Complete(begun) => Ok(begun),
+            other => panic!("not complete: {other:?}"),
+        }
+    }
+
+    /// How long the next try has to wait; the test fails if it is let in.
+    async fn wait_of(&self, caller: &Caller, email: &str) -> u64 {
+        match self.try_as(caller, email, PASSWORD).await {
+            Err(LogInError::Throttled(throttled)) => throttled.retry_after.as_secs(),
+            other => panic!("not throttled: {other:?}"),
+        }
+    }
+
+    async fn fails(&self, caller: &Caller, email: &str) {
+        let failed = self.try_as(caller, email, "wrong").await;
+        assert!(matches!(failed, Err(LogInError::WrongCredentials)), "{failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn five_failures_from_one_address_close_one_account_there_for_five_minutes() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    service.register("eve@example.org").await.unwrap();
+    let (here, elsewhere) = (from([203, 0, 113, 7]), from([198, 51, 100, 9]));
+    for _ in 0..5 {
+        service.fails(&here, ADA).await;
+    }
+    assert_eq!(service.wait_of(&here, ADA).await, 300);
+    service.try_as(&here, "eve@example.org", PASSWORD).await.unwrap();
+    service.try_as(&elsewhere, ADA, PASSWORD).await.unwrap();
+    assert_eq!(service.wait_of(&here, ADA).await, 300);
+    service.advance(Duration::minutes(5) - Duration::SECOND);
+    assert_eq!(service.wait_of(&here, ADA).await, 1);
+    service.advance(Duration::SECOND);
+    service.try_as(&here, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_not_there_is_slowed_down_alike() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let gone = service.register("gone@example.org").await.unwrap();
+    service.auth.set_active(gone, false, &admin()).await.unwrap();
+    for (n, email) in [(1, ADA), (2, "nobody@example.org"), (3, "gone@example.org")] {
+        for _ in 0..5 {
+            service.fails(&stranger(n), email).await;
+        }
+        assert_eq!(service.wait_of(&stranger(n), email).await, 300, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn every_spelling_and_every_door_is_one_person() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let who = service.authenticate(&begun.token).await.unwrap();
+    service.fails(&browser(), "ada@example.org").await;
+    service.fails(&browser(), "ADA@EXAMPLE.ORG").await;
+    service.fails(&browser(), "  Ada@Example.org ").await;
+    let wrong = service.auth.reauthenticate(&who, "wrong", &browser()).await;
+    assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
+    let wrong = service.auth.delete_account(&who, "wrong", &browser()).await;
+    assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
+    let closed = service.auth.reauthenticate(&who, PASSWORD, &browser()).await;
+    assert!(matches!(closed, Err(ConfirmError::Throttled(_))), "{closed:?}");
+    assert_eq!(service.wait_of(&browser(), ADA).await, 300);
+}
+
+#[tokio::test]
+async fn a_success_clears_ones_own_counters_and_not_the_addresses() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let here = from([203, 0, 113, 7]);
+    for round in 0..2 {
+        for _ in 0..4 {
+            service.fails(&here, ADA).await;
+        }
+        assert!(service.try_as(&here, ADA, PASSWORD).await.is_ok(), "{round}");
+    }
+    // Eight failures from here; the ninth and the tenth are let in.
+    for n in 0..2 {
+        service.fails(&here, &format!("nobody{n}@example.org")).await;
+    }
+    assert_eq!(service.wait_of(&here, ADA).await, 60);
+    service.try_as(&from([203, 0, 114, 7]), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_tries_thirty_times_a_minute_whatever_comes_of_it() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let here = from([203, 0, 113, 7]);
+    for _ in 0..30 {
+        service.try_as(&here, ADA, PASSWORD).await.unwrap();
+    }
+    assert_eq!(service.wait_of(&here, ADA).await, 60);
+    service.advance(Duration::MINUTE);
+    service.try_as(&here, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_network_is_one_neighbour_of_many_addresses() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    for n in 0..30 {
+        service.fails(&from([203, 0, 113, n]), &format!("nobody{n}@example.org")).await;
+    }
+    assert_eq!(service.wait_of(&from([203, 0, 113, 200]), ADA).await, 60);
+    service.try_as(&from([203, 0, 112, 200]), ADA, PASSWORD).await.unwrap();
+    for n in 0..30_u16 {
+        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, n, n, n, n);
+        service.fails(&from(address), &format!("nobody{n}@example.org")).await;
+    }
+    let neighbour = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 9, 9, 9, 10);
+    assert_eq!(service.wait_of(&from(neighbour), ADA).await, 60);
+}
+
+#[tokio::test]
+async fn an_account_that_is_tried_from_everywhere_opens_more_and_more_slowly() {
+    let service = Service::ada_behind(accounts_only()).await;
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    for (n, wait) in (10..).zip([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
+        assert_eq!(service.wait_of(&stranger(n), ADA).await, wait);
+        service.advance(Duration::seconds(wait.try_into().unwrap()));
+        service.fails(&stranger(n), ADA).await;
+    }
+}
+
+#[tokio::test]
+async fn there_are_no_more_than_a_hundred_failures_in_a_row_and_nobody_is_locked_out_for_good() {
+    let policy = accounts_only();
+    let service = Service::ada_behind(policy).await;
+    for n in 0..100 {
+        service.fails(&stranger(n), ADA).await;
+        let wait = policy.account.longest;
+        service.advance(if n < 99 { wait } else { Duration::ZERO });
+    }
+    assert_eq!(service.wait_of(&stranger(100), ADA).await, 24 * 60 * 60);
+    service.advance(Duration::DAY);
+    service.try_as(&stranger(100), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_known_browser_lets_its_owner_in_while_strangers_are_slowed_down() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token.clone());
+    assert!(at_home.browser.is_some());
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    for _ in 0..5 {
+        // Even at her own address.
+        let refused = service.try_as(&browser(), ADA, "wrong").await;
+        assert!(matches!(refused, Err(LogInError::Throttled(_))));
+    }
+    let begun = service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    assert!(begun.browser_token.is_none(), "it is known already");
+}
+
+#[tokio::test]
+async fn a_known_browser_is_slowed_down_by_itself() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token);
+    for _ in 0..5 {
+        service.fails(&at_home, ADA).await;
+    }
+    assert_eq!(service.wait_of(&at_home, ADA).await, 300);
+    service.try_as(&stranger(1), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_browser_is_known_to_its_own_user_alone() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    service.register("eve@example.org").await.unwrap();
+    let begun = service.try_as(&browser(), "eve@example.org", PASSWORD).await.unwrap();
+    let eve = stranger(1).with_browser(begun.browser_token);
+    for n in 10..20 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&eve, ADA).await, 1);
+    let token = SecretToken::parse(&"A".repeat(SecretToken::CHARS)).unwrap();
+    assert_eq!(service.wait_of(&stranger(2).with_browser(Some(token)), ADA).await, 1);
+}
+
+#[tokio::test]
+async fn a_browser_is_known_until_the_password_changes_or_its_user_logs_out_the_others() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let one = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let two = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let here = browser().with_browser(one.browser_token);
+    let there = browser().with_browser(two.browser_token);
+    service.auth.revoke_all(one.user.id, Some(one.session.id), &here).await.unwrap();
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&there, ADA).await, 1);
+    let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
+    service.auth.set_password(&one.user, PASSWORD, &admin()).await.unwrap();
+    let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
+    assert!(one.browser_token.is_some(), "it was known no longer");
+}
+
+#[tokio::test]
+async fn a_new_password_from_an_administrator_opens_the_account() {
+    let service = Service::ada_behind(accounts_only()).await;
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    let users = service.auth.users(None, 1).await.unwrap();
+    service.auth.set_password(&users[0], PASSWORD, &admin()).await.unwrap();
+    service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_try_that_is_not_let_in_costs_no_hash() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    for _ in 0..5 {
+        service.fails(&browser(), ADA).await;
+    }
+    let before = service.auth.hashes_computed();
+    for _ in 0..20 {
+        service.wait_of(&browser(), ADA).await;
+    }
+    assert_eq!(service.auth.hashes_computed(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_tries_at_once_five_are_let_in() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let before = service.auth.hashes_computed();
+    let tries = (0..50).map(|_| {
+        let auth = service.auth.clone();
+        tokio::spawn(async move {
+            let caller = &browser();
+            let attempt = LogIn { email: ADA, password: "wrong", caller, remember: false };
+            auth.log_in(attempt).await.map(drop)
+        })
+    });
+    for tried in tries.collect::<Vec<_>>() {
+        assert!(tried.await.unwrap().is_err());
+    }
+    assert_eq!(service.auth.hashes_computed() - before, 5);
+}
+
+#[tokio::test]
+async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
+    let hashing = HashingConfig { workers: 1, max_wait: Wait::ZERO, ..HashingConfig::cheap() };
+    let store = MemoryStore::default();
+    let busy = Auth::with(
+        store.clone(),
+        Service::new().clock,
+        AuthConfig { hashing, ..config(ThrottlePolicy::default()) },
+    )
+    .unwrap();
+    for _ in 0..50 {
+        let caller = &browser();
+        let attempt = LogIn { email: ADA, password: "wrong", caller, remember: false };
+        match busy.log_in(attempt).await {
+            Err(LogInError::Overloaded(_)) => {}
+            // The worker was quick.
+            Err(LogInError::WrongCredentials) => {}
+            Err(LogInError::Throttled(_)) => return,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn twenty_register_from_one_address_in_a_minute() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let register = async |n: u32| {
+        let email = &format!("user{n}@example.org");
+        let caller = &browser();
+        let new = Registration { email, username: "User", password: PASSWORD, caller };
+        service.auth.register(new).await
+    };
+    for n in 1..20 {
+        register(n).await.unwrap();
+    }
+    let refused = register(20).await.unwrap_err();
+    assert!(matches!(refused, RegisterError::Throttled(_)), "{refused}");
+    service.advance(Duration::MINUTE);
+    register(20).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_throttle_everybody_may_guess() {
+    let service = Service::with(AuthConfig { throttle: None, ..config(accounts_only()) });
+    service.register(ADA).await.unwrap();
+    for _ in 0..120 {
+        service.fails(&browser(), ADA).await;
+    }
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    assert!(begun.browser_token.is_none());
+}
+
+#[tokio::test]
+async fn the_trail_says_once_that_a_door_was_closed() {
+    let policy =
+        ThrottlePolicy { account: Backoff { free: 3, ..Backoff::default() }, ..accounts_only() };
+    let service = Service::ada_behind(policy).await;
+    for n in 0..3 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    for n in 3..9 {
+        service.wait_of(&stranger(n), ADA).await;
+    }
+    let kind = Some(AuthEventKind::UserThrottled);
+    let filter = AuditFilter { kind, ..AuditFilter::default() };
+    let told = service.auth.audit_records(filter, 100).await.unwrap();
+    let reasons: Vec<_> = told.iter().map(|record| record.event.reason).collect();
+    assert_eq!(reasons, [Some(Reason::Account)]);
+}
