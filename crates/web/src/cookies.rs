@@ -16,6 +16,7 @@ pub(crate) struct CookieNames {
     pub(crate) session: &'static str,
     pub(crate) remember: &'static str,
     pub(crate) flash: &'static str,
+    pub(crate) known_browser: &'static str,
     is_secure: bool,
 }
 
@@ -24,10 +25,21 @@ impl CookieNames {
     /// 4.1.3.2); without it no browser would accept that.
     pub(crate) fn new(is_secure: bool) -> Self {
         if is_secure {
-            let (session, remember) = ("__Host-session", "__Host-remember_token");
-            Self { session, remember, flash: "__Host-flash", is_secure }
+            Self {
+                session: "__Host-session",
+                remember: "__Host-remember_token",
+                flash: "__Host-flash",
+                known_browser: "__Host-known_browser",
+                is_secure,
+            }
         } else {
-            Self { session: "session", remember: "remember_token", flash: "flash", is_secure }
+            Self {
+                session: "session",
+                remember: "remember_token",
+                flash: "flash",
+                known_browser: "known_browser",
+                is_secure,
+            }
         }
     }
 }

@@ -1,5 +1,9 @@
 use countersign_persistence::{ConnectError, Database as Store};
 
+/// Countersign's tables in a database of an application's, for a store that keeps some of what it
+/// holds in tables of the application's own.
+pub use countersign_persistence::Database as Tables;
+
 /// A database of users and sessions whose schema is up to date.
 pub struct Database;
 
@@ -22,7 +26,16 @@ impl Database {
     ///
     /// When it cannot be reached or migrated.
     pub async fn connect(url: &str) -> Result<Store, DatabaseError> {
-        let store = Store::connect(url).await?;
+        Self::migrated(Store::connect(url).await?).await
+    }
+
+    /// Brings the schema of Countersign's tables up to date, as [`connect`](Self::connect) does, in
+    /// a database that the application has connected to by itself, with [`Tables::over`].
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be migrated.
+    pub async fn migrated(store: Store) -> Result<Store, DatabaseError> {
         let applied = countersign_migration::up(store.connection()).await;
         let applied = applied.map_err(|error| DatabaseError::Migrate(Box::new(error)))?;
         for name in applied {

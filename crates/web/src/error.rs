@@ -19,6 +19,7 @@ use crate::request_id;
 use crate::state::Shared;
 use crate::views::{ErrorView, Page, View};
 use crate::wants::Wants;
+use crate::wording;
 
 /// An answer that is not the page asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,6 +228,8 @@ pub(crate) enum Rejection {
     WrongPassword,
     /// What must be unique is taken.
     Taken,
+    /// Too many tries; the next one is let in after so long.
+    Throttled(Duration),
     /// Too much at once; try again after so long.
     Overloaded(Duration),
 }
@@ -237,19 +240,24 @@ impl Rejection {
             Self::Invalid => Status::UnprocessableEntity,
             Self::WrongCredentials | Self::WrongPassword => Status::Unauthorized,
             Self::Taken => Status::Conflict,
+            Self::Throttled(_) => Status::TooManyRequests,
             Self::Overloaded(_) => Status::ServiceUnavailable,
         }
     }
 
     /// What it says above the form; an error of a field stands at the field.
-    pub(crate) fn message(self) -> Option<&'static str> {
-        match self {
-            Self::Invalid | Self::Taken | Self::WrongPassword => None,
-            Self::WrongCredentials => Some("Invalid email or password."),
-            Self::Overloaded(_) => {
-                Some("Very many people are here right now. Please try again in a few seconds.")
+    pub(crate) fn message(self) -> Option<String> {
+        let message = match self {
+            Self::Invalid | Self::Taken | Self::WrongPassword => return None,
+            Self::WrongCredentials => "Invalid email or password.".to_owned(),
+            Self::Throttled(wait) => {
+                format!("Too many attempts. Please try again in {}.", wording::wait(wait))
             }
-        }
+            Self::Overloaded(_) => {
+                "Very many people are here right now. Please try again in a few seconds.".to_owned()
+            }
+        };
+        Some(message)
     }
 }
 
@@ -282,13 +290,14 @@ impl<'r, V: View> Responder<'r, 'static> for Refusal<V> {
         };
         let status = rejection.status();
         let mut response = if Wants::of(request) == Wants::Json {
-            let detail = rejection.message().unwrap_or("Some fields are not acceptable.");
+            let detail = rejection.message();
+            let detail = detail.as_deref().unwrap_or("Some fields are not acceptable.");
             let title = status.reason().unwrap_or("Refused");
             problem(request, status, title, detail, view.errors())
         } else {
             Response::build_from(Page(view).respond_to(request)?).status(status).finalize()
         };
-        if let Rejection::Overloaded(wait) = rejection {
+        if let Rejection::Throttled(wait) | Rejection::Overloaded(wait) = rejection {
             response.set_raw_header("Retry-After", wait.as_secs().to_string());
         }
         Ok(response)

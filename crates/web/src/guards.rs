@@ -7,7 +7,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
 use tokio::sync::OnceCell;
 
-use crate::client::client;
+use crate::caller::caller;
 use crate::identity::{self, Identity};
 use crate::state::Shared;
 
@@ -140,7 +140,7 @@ fn tell(error: GuardError, visitor: Visitor<'_>, request: &Request<'_>, shared: 
         Visitor::User(user) => (Some(user.id), Some(user.session().id)),
         Visitor::Anonymous | Visitor::Unavailable => (None, None),
     };
-    shared.auth.tell(kind, user, session, &client(request, shared));
+    shared.auth.tell(kind, user, session, &caller(request, shared));
 }
 
 impl<'r> Visitor<'r> {
@@ -287,9 +287,9 @@ impl ApiUser {
 
     async fn of(request: &Request<'_>) -> Result<Self, GuardError> {
         let shared = request.rocket().state::<Shared>().ok_or(GuardError::Unavailable)?;
-        let client = client(request, shared);
+        let caller = caller(request, shared);
         let found = match bearer(request) {
-            Some(token) => shared.auth.authenticate(&token, &client).await.map_err(|error| {
+            Some(token) => shared.auth.authenticate(&token, &caller).await.map_err(|error| {
                 identity::log_outage(&error, request);
                 GuardError::Unavailable
             })?,

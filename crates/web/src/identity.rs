@@ -1,11 +1,11 @@
 //! Who sends a request: looked up once, by whoever asks first.
 
-use countersign_auth::{Authenticated, Resumed};
-use countersign_domain::{Client, RememberToken, SecretToken, StoreError};
+use countersign_auth::{Authenticated, Caller, Resumed};
+use countersign_domain::{RememberToken, SecretToken, StoreError};
 use rocket::Request;
 use tokio::sync::OnceCell;
 
-use crate::client::client;
+use crate::caller::caller;
 use crate::cookies;
 use crate::flash::Flash;
 use crate::login::Login;
@@ -29,8 +29,8 @@ pub(crate) async fn of<'r>(request: &'r Request<'_>, shared: &Shared) -> &'r Ide
 }
 
 async fn identify(request: &Request<'_>, shared: &Shared) -> Identity {
-    let client = client(request, shared);
-    match find(request, shared, &client).await {
+    let caller = caller(request, shared);
+    match find(request, shared, &caller).await {
         Ok(Some(authenticated)) => Identity::User(Box::new(authenticated)),
         Ok(None) => Identity::Anonymous,
         Err(error) => {
@@ -44,18 +44,18 @@ async fn identify(request: &Request<'_>, shared: &Shared) -> Identity {
 async fn find(
     request: &Request<'_>,
     shared: &Shared,
-    client: &Client,
+    caller: &Caller,
 ) -> Result<Option<Authenticated>, StoreError> {
     let session = cookies::read(request, shared.cookies.session).map(SecretToken::parse);
     if let Some(Ok(token)) = session
-        && let Some(authenticated) = shared.auth.authenticate(&token, client).await?
+        && let Some(authenticated) = shared.auth.authenticate(&token, caller).await?
     {
         return Ok(Some(authenticated));
     }
     let remember = cookies::read(request, shared.cookies.remember).map(RememberToken::parse);
     let Some(Ok(token)) = remember else { return Ok(None) };
     let login = Login::new(Site { shared, request });
-    match shared.auth.resume(&token, client).await? {
+    match shared.auth.resume(&token, caller).await? {
         Resumed::Session(begun) => {
             login.hand_over(&begun);
             let begun = *begun;

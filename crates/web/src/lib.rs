@@ -11,6 +11,7 @@
 
 mod assets;
 mod auth_pages;
+mod caller;
 mod client;
 mod cookies;
 mod cross_site;
@@ -42,7 +43,7 @@ pub mod testing;
 pub use auth_pages::AuthPages;
 pub use countersign_auth::{self as auth, Auth, AuthEvent, AuthEventKind, AuthEvents, Protection};
 pub use countersign_domain as domain;
-pub use database::{Database, DatabaseError};
+pub use database::{Database, DatabaseError, Tables};
 pub use flash::Flash;
 pub use guards::{ApiUser, CurrentUser, FreshLogin, GuardError, Visitor};
 pub use login::Login;

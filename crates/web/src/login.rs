@@ -1,12 +1,13 @@
 use countersign_auth::{
-    ChangePasswordError, ConfirmError, LogIn, LogInError, Login as Progress, NewSession,
+    Caller, ChangePasswordError, ConfirmError, LogIn, LogInError, Login as Progress, NewSession,
+    Renewed,
 };
 use countersign_domain::{RememberToken, SecretToken, StoreError, User};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
 
-use crate::client::client;
+use crate::caller::caller;
 use crate::cookies;
 use crate::guards::{CurrentUser, Visitor};
 use crate::state::{Shared, Site};
@@ -35,8 +36,8 @@ impl<'r> Login<'r> {
         password: &str,
         remember: bool,
     ) -> Result<User, LogInError> {
-        let client = &client(self.0.request, self.0.shared);
-        let attempt = LogIn { email, password, client, remember };
+        let caller = &self.caller();
+        let attempt = LogIn { email, password, caller, remember };
         match self.0.auth.log_in(attempt).await? {
             Progress::Complete(begun) => {
                 self.forget_earlier().await?;
@@ -55,8 +56,7 @@ impl<'r> Login<'r> {
     ///
     /// When the store failed. No cookie is set.
     pub async fn log_in_user(&self, user: &User, remember: bool) -> Result<bool, StoreError> {
-        let client = &client(self.0.request, self.0.shared);
-        let Some(begun) = self.0.auth.log_in_user(user, remember, client).await? else {
+        let Some(begun) = self.0.auth.log_in_user(user, remember, &self.caller()).await? else {
             return Ok(false);
         };
         self.forget_earlier().await?;
@@ -72,8 +72,7 @@ impl<'r> Login<'r> {
     pub async fn log_out(&self, visitor: Visitor<'_>) -> Result<(), StoreError> {
         match visitor {
             Visitor::User(user) => {
-                let client = client(self.0.request, self.0.shared);
-                self.0.auth.log_out(user.session(), &client).await?;
+                self.0.auth.log_out(user.session(), &self.caller()).await?;
             }
             Visitor::Anonymous => {}
             Visitor::Unavailable => {
@@ -91,10 +90,9 @@ impl<'r> Login<'r> {
     ///
     /// As [`Auth::reauthenticate`](crate::Auth::reauthenticate).
     pub async fn confirm(&self, user: CurrentUser<'_>, password: &str) -> Result<(), ConfirmError> {
-        let client = client(self.0.request, self.0.shared);
         let who = user.authenticated();
-        let token = self.0.auth.reauthenticate(who, password, &client).await?;
-        self.replace(&token);
+        let renewed = self.0.auth.reauthenticate(who, password, &self.caller()).await?;
+        self.renew(&renewed);
         Ok(())
     }
 
@@ -105,10 +103,10 @@ impl<'r> Login<'r> {
         current: &str,
         new: &str,
     ) -> Result<(), ChangePasswordError> {
-        let client = client(self.0.request, self.0.shared);
         let who = user.authenticated();
-        let token = self.0.auth.change_password(who, current, new, &client).await?;
-        self.replace(&token);
+        let caller = self.caller();
+        let renewed = self.0.auth.change_password(who, current, new, &caller).await?;
+        self.renew(&renewed);
         cookies::remove(self.0.request, &self.0.cookies, self.0.cookies.remember);
         Ok(())
     }
@@ -119,8 +117,8 @@ impl<'r> Login<'r> {
         user: CurrentUser<'_>,
         password: &str,
     ) -> Result<(), ConfirmError> {
-        let client = client(self.0.request, self.0.shared);
-        self.0.auth.delete_account(user.authenticated(), password, &client).await?;
+        let caller = self.caller();
+        self.0.auth.delete_account(user.authenticated(), password, &caller).await?;
         self.take_back();
         Ok(())
     }
@@ -133,6 +131,24 @@ impl<'r> Login<'r> {
             let max_age = self.0.auth.remembers_for();
             cookies::set(request, names, names.remember, &token.expose(), max_age);
         }
+        self.make_known(begun.browser_token.as_ref());
+    }
+
+    fn renew(&self, renewed: &Renewed) {
+        self.replace(&renewed.token);
+        self.make_known(renewed.browser_token.as_ref());
+    }
+
+    fn make_known(&self, token: Option<&SecretToken>) {
+        let (request, names) = (self.0.request, &self.0.cookies);
+        if let Some(token) = token {
+            let max_age = self.0.auth.knows_browsers_for();
+            cookies::set(request, names, names.known_browser, &token.expose(), max_age);
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        caller(self.0.request, self.0.shared)
     }
 
     /// Has the browser forget its tokens.

@@ -18,6 +18,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "base.html",
     "home.html",
     "blogs.html",
+    "account/activity.html",
     "account/delete.html",
     "account/password.html",
     "account/profile.html",

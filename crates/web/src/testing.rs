@@ -30,12 +30,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_auth::{
-    Auth, AuthConfig, AuthEvent, AuthEventKind, AuthEvents, HashingConfig, NewSession, Registration,
+    Auth, AuthConfig, AuthEvent, AuthEventKind, AuthEvents, Caller, HashingConfig, NewSession,
+    Registration,
 };
 use countersign_domain::memory::MemoryStore;
-use countersign_domain::{
-    Client as Origin, Clock, Duration, OffsetDateTime, Store, SystemClock, User,
-};
+use countersign_domain::{Clock, Duration, OffsetDateTime, Store, SystemClock, User};
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, State, get, routes};
@@ -81,9 +80,9 @@ impl Kit {
 
     /// Registers a user called `name`, `name@example.org`, with the password [`PASSWORD`].
     pub async fn user(&self, name: &str) -> User {
-        let (email, client) = (format!("{name}@example.org"), Origin::default());
+        let (email, caller) = (format!("{name}@example.org"), Caller::administrator());
         let registration =
-            Registration { email: &email, username: name, password: PASSWORD, client: &client };
+            Registration { email: &email, username: name, password: PASSWORD, caller: &caller };
         self.auth.register(registration).await.expect("the user is registered")
     }
 }
@@ -222,17 +221,19 @@ impl LoggingIn<'_> {
 
     async fn run(self) {
         let shared = self.client.rocket().state::<Shared>().expect("AuthPages is attached");
-        let (auth, origin) = (&shared.auth, Origin::default());
+        let (auth, caller) = (&shared.auth, Caller::visitor(countersign_domain::Client::default()));
         let remember = matches!(self.as_if, AsIf::Remembered);
-        let begun = auth.log_in_user(self.user, remember, &origin).await;
+        let begun = auth.log_in_user(self.user, remember, &caller).await;
         let mut begun = begun.expect("the store answers").expect("the user may log in");
         match self.as_if {
             AsIf::JustLoggedIn => {}
-            AsIf::LongAgo => begun = auth.stale_session(self.user, &origin).await,
+            AsIf::LongAgo => begun = auth.stale_session(self.user, &caller).await,
             AsIf::Remembered => {
                 // A token that is none of a session's: the browser was closed meanwhile.
-                begun.token = auth.stale_session(self.user, &origin).await.token;
-                auth.revoke_all(self.user.id, Some(begun.session.id)).await.expect("they end");
+                begun.token = auth.stale_session(self.user, &caller).await.token;
+                auth.revoke_all(self.user.id, Some(begun.session.id), &caller)
+                    .await
+                    .expect("they end");
             }
         }
         self.client.hand(begun).await;

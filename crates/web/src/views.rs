@@ -99,7 +99,7 @@ pub(crate) struct LogInFormView {
     pub(crate) remember_enabled: bool,
     pub(crate) values: LogInValues,
     pub(crate) errors: LogInErrors,
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 /// What was typed, less the password.
@@ -142,7 +142,7 @@ pub(crate) struct RegisterFormView {
     pub(crate) max_length: usize,
     pub(crate) values: RegisterValues,
     pub(crate) errors: RegisterErrors,
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 /// What was typed, less the password.
@@ -190,7 +190,7 @@ pub(crate) struct ReauthenticateFormView {
     pub(crate) action: String,
     pub(crate) next: String,
     pub(crate) errors: PasswordErrors,
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 impl View for ReauthenticateView {
@@ -225,6 +225,7 @@ pub(crate) struct AccountText {
 pub(crate) struct AccountLinks {
     pub(crate) password: String,
     pub(crate) sessions: String,
+    pub(crate) activity: String,
     pub(crate) delete: String,
 }
 
@@ -249,7 +250,7 @@ pub(crate) struct ChangePasswordFormView {
     pub(crate) min_length: usize,
     pub(crate) max_length: usize,
     pub(crate) errors: ChangePasswordErrors,
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 /// What is wrong with it.
@@ -298,6 +299,34 @@ impl View for SessionsView {
     }
 }
 
+/// What has happened to the account.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ActivityView {
+    pub(crate) account: String,
+    pub(crate) entries: Vec<ActivityEntry>,
+    pub(crate) newest: Option<String>,
+    pub(crate) older: Option<String>,
+}
+
+/// One thing that has happened.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ActivityEntry {
+    pub(crate) what: &'static str,
+    pub(crate) is_warning: bool,
+    pub(crate) at: String,
+    pub(crate) browser: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) by_administrator: bool,
+}
+
+impl View for ActivityView {
+    const TEMPLATE: &'static str = "account/activity.html";
+
+    fn title(&self) -> &str {
+        "Activity"
+    }
+}
+
 /// Asks whether to delete the account.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct DeleteView {
@@ -309,7 +338,7 @@ pub(crate) struct DeleteView {
 pub(crate) struct DeleteFormView {
     pub(crate) action: String,
     pub(crate) errors: PasswordErrors,
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 impl View for DeleteView {

@@ -1,6 +1,8 @@
 //! How the facts of the domain are told to people: what is wrong, and what to do.
 
-use countersign_domain::{EmailError, OffsetDateTime, PasswordError, UsernameError};
+use countersign_domain::{
+    AuthEventKind, EmailError, OffsetDateTime, PasswordError, Reason, UsernameError,
+};
 use time::macros::format_description;
 
 pub(crate) fn email(error: EmailError) -> String {
@@ -74,6 +76,44 @@ pub(crate) fn password(error: PasswordError) -> String {
         PasswordError::Empty => "Enter your password.".to_owned(),
         other => new_password(other),
     }
+}
+
+/// What has happened to somebody's account, as they are told.
+pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> &'static str {
+    match (kind, reason) {
+        (AuthEventKind::UserRegistered, _) => "Registered",
+        (AuthEventKind::UserLoggedIn, _) => "Logged in",
+        (AuthEventKind::UserLoginFailed, Some(Reason::WrongPassword)) => "Wrong password",
+        (AuthEventKind::UserLoginFailed, Some(Reason::Disabled)) => {
+            "Attempt to log in while the account was disabled"
+        }
+        (AuthEventKind::UserLoginFailed, _) => "Failed attempt to log in",
+        (AuthEventKind::UserThrottled, _) => "Many failed attempts: further ones were slowed down",
+        (AuthEventKind::UserLoggedOut, _) => "Logged out",
+        (AuthEventKind::UserLoginConfirmed, _) => "Confirmed with the password",
+        (AuthEventKind::UserRemembered, _) => "Came back to a remembered device",
+        (AuthEventKind::SessionProtected, _) => "A session was used from another browser",
+        (AuthEventKind::RememberedStolen, _) => {
+            "A remembered login was used twice, and has been ended"
+        }
+        (AuthEventKind::PasswordChanged, _) => "Password changed",
+        (AuthEventKind::SessionsRevoked, _) => "Devices logged out",
+        (AuthEventKind::UserEnabled, _) => "Account enabled",
+        (AuthEventKind::UserDisabled, _) => "Account disabled",
+        (AuthEventKind::UserDeleted, _) => "Account deleted",
+        _ => "Something that this version has no words for",
+    }
+}
+
+/// "40 seconds", "15 minutes", "24 hours": never less than it is.
+pub(crate) fn wait(wait: std::time::Duration) -> String {
+    let seconds = wait.as_secs().max(1);
+    let (count, unit) = match seconds {
+        0..=90 => (seconds, "second"),
+        91..=5_400 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3_600), "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// "23 November 2026"

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign_auth::domain::{Client, SecretToken};
-use countersign_auth::{Auth, Authenticated};
+use countersign_auth::{Auth, Authenticated, Caller};
 
 /// The cookie of a site on `http`. Where the Rocket site is on `https`, it is `__Host-session`.
 pub const SESSION_COOKIE: &str = "session";
@@ -51,7 +51,8 @@ where
         // What the browser calls itself must arrive here as it arrives at the Rocket site: a session
         // that shows up in another browser is not fresh there.
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let found = Auth::from_ref(state).authenticate(&token, &Client::new(None, agent)).await;
+        let caller = Caller::visitor(Client::new(None, agent));
+        let found = Auth::from_ref(state).authenticate(&token, &caller).await;
         let known = found.map_err(|_| Refused::Unavailable)?;
         known.map(Self).ok_or(Refused::Anonymous)
     }

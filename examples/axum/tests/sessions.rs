@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum_example::{SESSION_COOKIE, app};
 use countersign_auth::domain::Client;
-use countersign_auth::{Auth, LogIn, Login, NewSession, Registration};
+use countersign_auth::{Auth, Caller, LogIn, Login, NewSession, Registration};
 use countersign_persistence::Database;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -33,11 +33,11 @@ impl Two {
 
     /// Registers ada with the site and logs her in there.
     async fn log_in(&self) -> NewSession {
-        let client = &Client::new(None, Some(BROWSER));
+        let caller = &Caller::visitor(Client::new(None, Some(BROWSER)));
         let (email, password) = ("ada@example.org", "tidal lantern orbit mauve");
-        let ada = Registration { email, username: "ada", password, client };
+        let ada = Registration { email, username: "ada", password, caller };
         self.site.register(ada).await.unwrap();
-        let attempt = LogIn { email, password, client, remember: false };
+        let attempt = LogIn { email, password, caller, remember: false };
         match self.site.log_in(attempt).await.unwrap() {
             Login::Complete(begun) => begun,
             other => panic!("ada is not logged in: {other:?}"),
@@ -69,7 +69,7 @@ async fn the_cookie_of_the_site_is_accepted_until_its_owner_logs_out() {
     assert_eq!((status, text.as_str()), (200, "You are ada. Your login is fresh.\n"));
     let (status, text) = two.ask("Another/1.0", &[&cookie]).await;
     assert_eq!((status, text.as_str()), (200, "You are ada. Your login is not fresh.\n"));
-    two.site.log_out(&begun.session, &Client::default()).await.unwrap();
+    two.site.log_out(&begun.session, &Caller::administrator()).await.unwrap();
     assert_eq!(two.ask(BROWSER, &[&cookie]).await.0, 401);
 }
 

@@ -4,21 +4,25 @@ mod entity;
 mod row;
 mod store;
 
+use std::error::Error;
+
 use countersign_web::domain::{StoreError, UserId};
-use countersign_web::{Auth, AuthPages, CurrentUser, login_required};
+use countersign_web::{Auth, AuthPages, CurrentUser, Tables, login_required};
 use rocket::http::Status;
 use rocket::{Build, Rocket, State, get, routes};
-use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
-use sea_orm::{
-    DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Schema, SqliteTransactionMode,
-};
+use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection};
+use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, Schema, SqliteTransactionMode};
 use sea_orm::{TransactionOptions, TransactionTrait};
 
 use entity::{member, memory, visit};
 
 /// The members, in an SQLite database. A clone is the same database.
 #[derive(Clone, Debug)]
-pub struct Members(DatabaseConnection);
+pub struct Members {
+    db: DatabaseConnection,
+    /// Countersign's own tables in the same database, for the throttle and the audit trail.
+    tables: Tables,
+}
 
 impl Members {
     /// Opens the database, and makes the tables that it has not.
@@ -26,11 +30,11 @@ impl Members {
     /// # Errors
     ///
     /// When it cannot be opened.
-    pub async fn open(url: &str) -> Result<Self, DbErr> {
+    pub async fn open(url: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut options = ConnectOptions::new(url);
         // SQLite has one writer; with one connection those of this program queue up before it.
         options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await?;
+        let db = sea_orm::Database::connect(options).await?;
         let schema = Schema::new(db.get_database_backend());
         // An application that is older than this has migrations, and makes the tables there, with
         // an index on each column that is searched.
@@ -41,7 +45,8 @@ impl Members {
         ] {
             db.execute(table.if_not_exists()).await?;
         }
-        Ok(Self(db))
+        let tables = countersign_web::Database::migrated(Tables::over(db.clone())).await?;
+        Ok(Self { db, tables })
     }
 
     /// The application's own key of a user.
@@ -51,7 +56,7 @@ impl Members {
     /// When the database cannot say.
     pub async fn number(&self, id: UserId) -> Result<Option<i32>, StoreError> {
         let member = member::Entity::find().filter(member::Column::Uid.eq(id.as_uuid()));
-        let found = member.one(&self.0).await.map_err(row::unavailable)?;
+        let found = member.one(&self.db).await.map_err(row::unavailable)?;
         Ok(found.map(|member| member.number))
     }
 
@@ -60,7 +65,7 @@ impl Members {
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
-        self.0.begin_with_options(options).await.map_err(row::unavailable)
+        self.db.begin_with_options(options).await.map_err(row::unavailable)
     }
 }
 

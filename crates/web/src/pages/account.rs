@@ -29,6 +29,7 @@ pub(crate) fn profile(site: Site<'_>, me: CurrentUser<'_>) -> Page<AccountView> 
         links: AccountLinks {
             password: site.at("/account/password"),
             sessions: site.at("/account/sessions"),
+            activity: site.at("/account/activity"),
             delete: site.at("/account/delete"),
         },
     })

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use countersign_domain::{Client, Remembered, RememberedId, Session, SessionId, StoreError};
 use rocket::{get, post};
 
+use crate::caller::caller;
 use crate::error::PageError;
 use crate::flash::Flash;
 use crate::guards::CurrentUser;
@@ -32,13 +33,16 @@ pub(crate) async fn revoke(
     me: CurrentUser<'_>,
     id: &str,
 ) -> Result<SeeOther, PageError> {
+    let caller = caller(site.request, site.shared);
     let outage = |error: StoreError| PageError::outage(&error, site.request);
     let is_session = match SessionId::parse(id) {
-        Some(id) => site.auth.revoke(me.id, id).await.map_err(outage)?,
+        Some(id) => site.auth.revoke(me.id, id, &caller).await.map_err(outage)?,
         None => false,
     };
     let is_known = match RememberedId::parse(id) {
-        Some(id) if !is_session => site.auth.revoke_remembered(me.id, id).await.map_err(outage)?,
+        Some(id) if !is_session => {
+            site.auth.revoke_remembered(me.id, id, &caller).await.map_err(outage)?
+        }
         _ => is_session,
     };
     if !is_known {
@@ -54,7 +58,8 @@ pub(crate) async fn revoke_others(
     site: Site<'_>,
     me: CurrentUser<'_>,
 ) -> Result<SeeOther, PageError> {
-    let ended = site.auth.revoke_all(me.id, Some(me.session().id)).await;
+    let caller = caller(site.request, site.shared);
+    let ended = site.auth.revoke_all(me.id, Some(me.session().id), &caller).await;
     ended.map_err(|error| PageError::outage(&error, site.request))?;
     Flash::OthersRevoked.leave(site.request, site.shared);
     Ok(SeeOther::to(site.at("/account/sessions")))

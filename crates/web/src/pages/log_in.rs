@@ -76,6 +76,7 @@ fn refuse(
             Rejection::Invalid
         }
         LogInError::WrongCredentials => Rejection::WrongCredentials,
+        LogInError::Throttled(throttled) => Rejection::Throttled(throttled.retry_after),
         LogInError::Overloaded(overloaded) => Rejection::Overloaded(overloaded.retry_after),
         LogInError::Store(error) => return PageError::outage(&error, site.request).into(),
     };

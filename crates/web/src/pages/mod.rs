@@ -1,6 +1,7 @@
 //! The pages. A handler reads what was sent, makes one call on the service, and shows one view.
 
 mod account;
+mod activity;
 mod assets;
 mod devices;
 mod health;
@@ -22,6 +23,7 @@ pub(crate) fn auth_routes() -> Vec<Route> {
         account::change_password,
         account::delete_form,
         account::delete,
+        activity::list,
         assets::asset,
         devices::list,
         devices::revoke,

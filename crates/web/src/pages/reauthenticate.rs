@@ -66,6 +66,7 @@ pub(crate) fn refuse_password(
             Ok(Rejection::WrongPassword)
         }
         ConfirmError::Ended => Err(PageError::LoginRequired),
+        ConfirmError::Throttled(throttled) => Ok(Rejection::Throttled(throttled.retry_after)),
         ConfirmError::Overloaded(overloaded) => Ok(Rejection::Overloaded(overloaded.retry_after)),
         ConfirmError::Store(error) => Err(PageError::outage(&error, site.request)),
     }

@@ -2,7 +2,7 @@ use countersign_auth::{InvalidRegistration, RegisterError, Registration as NewUs
 use rocket::{get, post};
 use serde::Deserialize;
 
-use crate::client::client;
+use crate::caller::caller;
 use crate::error::{PageError, Refusal, Rejection};
 use crate::flash::Flash;
 use crate::form::Submitted;
@@ -46,8 +46,8 @@ pub(crate) async fn submit(
     }
     check_open(&site)?;
     let RegisterForm { email, username, password } = form;
-    let client = &client(site.request, site.shared);
-    match site.auth.register(NewUser { email, username, password, client }).await {
+    let caller = &caller(site.request, site.shared);
+    match site.auth.register(NewUser { email, username, password, caller }).await {
         Ok(_) => {
             Flash::Registered.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.login))
@@ -78,6 +78,7 @@ fn refuse(site: &Site<'_>, form: &RegisterForm, error: RegisterError) -> Refusal
             view.form.errors.email = vec!["Email already present".to_owned()];
             Rejection::Taken
         }
+        RegisterError::Throttled(throttled) => Rejection::Throttled(throttled.retry_after),
         RegisterError::Overloaded(overloaded) => Rejection::Overloaded(overloaded.retry_after),
         RegisterError::Store(error) => return PageError::outage(&error, site.request).into(),
     };

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 
-use countersign_auth::{Auth, InvalidRegistration, RegisterError, Registration, SetPasswordError};
-use countersign_domain::{Client, EmailAddress, Session, SessionId, SystemClock, User};
+use countersign_auth::{
+    Auth, Caller, InvalidRegistration, RegisterError, Registration, SetPasswordError,
+};
+use countersign_domain::{EmailAddress, Session, SessionId, SystemClock, User};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -22,7 +24,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 /// Does `work` with the service over the configured database, and closes that.
-fn with_auth(
+pub(crate) fn with_auth(
     settings: &Settings,
     work: impl AsyncFnOnce(&Auth) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -45,18 +47,23 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
         UserVerb::Show { who, json } => show(&find(auth, &who).await?, json),
         UserVerb::SetPassword { who, password } => {
             let user = find(auth, &who).await?;
-            let set = auth.set_password(&user, &read_password(password)?).await;
+            let set =
+                auth.set_password(&user, &read_password(password)?, &Caller::administrator()).await;
             set.map_err(explain_password)?;
             done(&user, "has a new password; all of their sessions have ended")
         }
         UserVerb::Disable { who } => {
             let user = find(auth, &who).await?;
-            auth.set_active(user.id, false).await.map_err(|e| Failure::store(&e))?;
+            auth.set_active(user.id, false, &Caller::administrator())
+                .await
+                .map_err(|e| Failure::store(&e))?;
             done(&user, "is disabled; all of their sessions have ended")
         }
         UserVerb::Enable { who } => {
             let user = find(auth, &who).await?;
-            auth.set_active(user.id, true).await.map_err(|e| Failure::store(&e))?;
+            auth.set_active(user.id, true, &Caller::administrator())
+                .await
+                .map_err(|e| Failure::store(&e))?;
             done(&user, "is enabled")
         }
         UserVerb::Delete { who, yes } => {
@@ -64,7 +71,9 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
             if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
                 return output::say("Nothing was deleted.");
             }
-            auth.delete_user(user.id).await.map_err(|e| Failure::store(&e))?;
+            auth.delete_user(user.id, &Caller::administrator())
+                .await
+                .map_err(|e| Failure::store(&e))?;
             done(&user, "is deleted")
         }
     })
@@ -80,7 +89,7 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
         }
         SessionVerb::Revoke { user, all: true, .. } => {
             let user = find_by_email(auth, &user).await?;
-            let ended = auth.revoke_all(user.id, None).await;
+            let ended = auth.revoke_all(user.id, None, &Caller::administrator()).await;
             let ended = ended.map_err(|e| Failure::store(&e))?;
             output::say(&format!("{ended} sessions of {} have ended.", user.email))
         }
@@ -89,7 +98,11 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
             let id = id.as_deref().unwrap_or_default();
             let none = || Failure::new(format!("{} has no session {id:?}", user.email));
             let id = SessionId::parse(id).ok_or_else(none)?;
-            match auth.revoke(user.id, id).await.map_err(|e| Failure::store(&e))? {
+            match auth
+                .revoke(user.id, id, &Caller::administrator())
+                .await
+                .map_err(|e| Failure::store(&e))?
+            {
                 true => output::say(&format!("Session {id} of {} has ended.", user.email)),
                 false => Err(none()),
             }
@@ -108,8 +121,8 @@ async fn create(
     let local_part = email.split('@').next().unwrap_or_default();
     let username = username.unwrap_or_else(|| local_part.to_owned());
     let password = read_password(password)?;
-    let client = &Client::default();
-    let registration = Registration { email, username: &username, password: &password, client };
+    let caller = &Caller::administrator();
+    let registration = Registration { email, username: &username, password: &password, caller };
     match auth.register(registration).await {
         Ok(user) if json => output::json(&user_json(&user)),
         Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),
@@ -124,7 +137,9 @@ async fn create(
             Err(Failure::new(format!("{email} is taken: another user has this email address")))
         }
         Err(RegisterError::Store(error)) => Err(Failure::store(&error)),
-        Err(error @ RegisterError::Overloaded(_)) => Err(Failure::new(error)),
+        Err(error @ (RegisterError::Overloaded(_) | RegisterError::Throttled(_))) => {
+            Err(Failure::new(error))
+        }
     }
 }
 
@@ -218,7 +233,7 @@ async fn find(auth: &Auth, who: &Who) -> Result<User, Failure> {
     find_by_email(auth, who.email()).await
 }
 
-async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
+pub(crate) async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
     let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
     let email = EmailAddress::parse(typed).map_err(wrong)?;
     let user = auth.user_by_email(&email).await.map_err(|e| Failure::store(&e))?;

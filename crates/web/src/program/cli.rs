@@ -47,6 +47,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: SessionVerb,
     },
+    /// Read and check the audit trail
+    #[command(after_help = "Example: countersign audit list --user ada@example.org --since 7d")]
+    Audit {
+        #[command(subcommand)]
+        verb: AuditVerb,
+    },
     /// Validate and print the configuration
     #[command(after_help = "Example: countersign config show")]
     Config {
@@ -200,6 +206,40 @@ pub(crate) enum SessionVerb {
         /// The session's id, as listed
         #[arg(required_unless_present = "all")]
         id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// List what has happened, the oldest first
+    #[command(after_help = "Example: countersign audit list --kind user_login_failed --json")]
+    List {
+        /// Only what happened to the user with this email address, or this id if they are deleted
+        #[arg(long, alias = "email", value_name = "EMAIL")]
+        user: Option<String>,
+        /// Only what happened in the last so long, such as 7d, or from a moment on, such as
+        /// 2026-11-23 or 2026-11-23T10:15:00Z
+        #[arg(long, value_name = "WHEN")]
+        since: Option<String>,
+        /// Only events of this kind, such as `user_login_failed`
+        #[arg(long)]
+        kind: Option<String>,
+        /// At most so many, the newest
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that no record was changed or removed
+    #[command(after_help = "Example: countersign audit verify --noted 1042:9f86d081…")]
+    Verify {
+        /// The end of the trail as it was noted before: it must still be there
+        #[arg(long, value_name = "NUMBER:HASH")]
+        noted: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

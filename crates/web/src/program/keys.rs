@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign_auth::{HashingConfig, SessionConfig};
-use countersign_domain::PasswordPolicy;
+use countersign_auth::{AuditConfig, HashingConfig, SessionConfig};
+use countersign_domain::{PasswordPolicy, ThrottlePolicy};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::pace::Pace;
 use super::secret::DatabaseUrl;
 use super::span::Span;
 
@@ -38,6 +39,7 @@ pub(crate) struct Own {
     pub(crate) remember: RememberKeys,
     pub(crate) password: PasswordKeys,
     pub(crate) throttle: ThrottleKeys,
+    pub(crate) audit: AuditKeys,
     pub(crate) argon2: Argon2Keys,
 }
 
@@ -97,11 +99,31 @@ pub(crate) struct Argon2Keys {
     pub(crate) max_wait: Span,
 }
 
-/// This version does not slow guesses down, and does not pretend to: nothing but `false` is allowed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+/// How far guesses are let in.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ThrottleKeys {
     pub(crate) enabled: bool,
+    pub(crate) account_from_address: Pace,
+    pub(crate) account_free: u32,
+    pub(crate) account_delay: Span,
+    pub(crate) account_longest: Span,
+    pub(crate) account_most: u32,
+    pub(crate) account_rest: Span,
+    pub(crate) address_tries: Pace,
+    pub(crate) address_failures: Pace,
+    pub(crate) network_tries: Pace,
+    pub(crate) network_failures: Pace,
+    pub(crate) site_failures: Pace,
+    pub(crate) registrations: Pace,
+}
+
+/// How long the audit trail is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuditKeys {
+    pub(crate) keep_for: Span,
+    pub(crate) keep_addresses_for: Span,
 }
 
 impl Default for Own {
@@ -118,6 +140,7 @@ impl Default for Own {
             remember: RememberKeys::default(),
             password: PasswordKeys::default(),
             throttle: ThrottleKeys::default(),
+            audit: AuditKeys::default(),
             argon2: Argon2Keys::default(),
         }
     }
@@ -158,6 +181,36 @@ impl Default for Argon2Keys {
             HashingConfig::default();
         let max_wait = Span(max_wait);
         Self { memory_kib, iterations, parallelism, workers, queue: None, max_wait }
+    }
+}
+
+impl Default for ThrottleKeys {
+    fn default() -> Self {
+        let policy = ThrottlePolicy::default();
+        let span = |duration: time::Duration| Span(duration.unsigned_abs());
+        Self {
+            enabled: true,
+            account_from_address: Pace(policy.account_from_address),
+            account_free: policy.account.free,
+            account_delay: span(policy.account.first),
+            account_longest: span(policy.account.longest),
+            account_most: policy.account.most,
+            account_rest: span(policy.account.rest),
+            address_tries: Pace(policy.address_tries),
+            address_failures: Pace(policy.address),
+            network_tries: Pace(policy.network_tries),
+            network_failures: Pace(policy.network),
+            site_failures: Pace(policy.site),
+            registrations: Pace(policy.registrations),
+        }
+    }
+}
+
+impl Default for AuditKeys {
+    fn default() -> Self {
+        let AuditConfig { keep_for, keep_addresses_for } = AuditConfig::default();
+        let span = |duration: time::Duration| Span(duration.unsigned_abs());
+        Self { keep_for: span(keep_for), keep_addresses_for: span(keep_addresses_for) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program `countersign`: its command line, its configuration, and how it serves.
 
 mod accounts;
+mod audit;
 mod cli;
 mod failure;
 mod hash;
@@ -8,6 +9,7 @@ mod keys;
 mod log;
 mod migrate;
 mod output;
+mod pace;
 mod secret;
 mod serve;
 mod settings;
@@ -41,6 +43,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate { verb } => migrate::run(verb, &load()?),
         Command::User { verb } => accounts::user(verb, &load()?),
         Command::Session { verb } => accounts::session(verb, &load()?),
+        Command::Audit { verb } => audit::run(verb, &load()?),
         Command::Config { verb: ConfigVerb::Check } => {
             load()?;
             output::say("The configuration is valid.")

@@ -24,6 +24,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
     runtime.block_on(async {
         let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
         let config = settings.auth();
+        if config.throttle.is_none() {
+            tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
+        }
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
         let launched = site(settings, auth)?.launch().await;
         database.close().await;

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_auth::{AuthConfig, HashingConfig, Protection, SessionConfig};
-use countersign_domain::{PasswordPolicy, SessionLifetimes};
+use countersign_auth::{AuditConfig, AuthConfig, HashingConfig, Protection, SessionConfig};
+use countersign_domain::throttle::Backoff;
+use countersign_domain::{PasswordPolicy, SessionLifetimes, ThrottlePolicy};
 use rocket::Config;
 use rocket::config::Ident;
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
@@ -90,12 +91,6 @@ impl Settings {
                 return Err(Failure::new(format!("{key} = 0 is not allowed: use 1 or more")));
             }
         }
-        if self.own.throttle.enabled {
-            return Err(Failure::new(
-                "throttle.enabled = true is not allowed: this version does not slow guesses down; \
-                 limit logins at a reverse proxy, and use false or leave the key out",
-            ));
-        }
         let url = self.public_url()?;
         let is_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
@@ -137,7 +132,7 @@ impl Settings {
 
     /// What the service is configured with.
     pub(crate) fn auth(&self) -> AuthConfig {
-        let Own { session, remember, password, argon2, .. } = &self.own;
+        let Own { session, remember, password, argon2, audit, .. } = &self.own;
         let host = self.own.public_url.as_ref().and_then(|url| url.host_str());
         let mut policy = PasswordPolicy {
             min_chars: password.min_length,
@@ -170,6 +165,31 @@ impl Settings {
                 },
                 remember: remember.enabled,
             },
+            throttle: self.own.throttle.enabled.then(|| self.throttle()),
+            audit: AuditConfig {
+                keep_for: duration(audit.keep_for.0),
+                keep_addresses_for: duration(audit.keep_addresses_for.0),
+            },
+        }
+    }
+
+    fn throttle(&self) -> ThrottlePolicy {
+        let keys = &self.own.throttle;
+        ThrottlePolicy {
+            account_from_address: keys.account_from_address.0,
+            account: Backoff {
+                free: keys.account_free,
+                first: duration(keys.account_delay.0),
+                longest: duration(keys.account_longest.0),
+                most: keys.account_most,
+                rest: duration(keys.account_rest.0),
+            },
+            address_tries: keys.address_tries.0,
+            address: keys.address_failures.0,
+            network_tries: keys.network_tries.0,
+            network: keys.network_failures.0,
+            site: keys.site_failures.0,
+            registrations: keys.registrations.0,
         }
     }
 

@@ -18,7 +18,9 @@ async fn over_http_a_session_cookie_has_these_attributes_and_no_others() {
     site.register(EMAIL).await;
     let answer = site.anon().log_in(EMAIL, PASSWORD).await;
     assert_eq!(attributes(&answer, "session"), "session=TOKEN; HttpOnly; SameSite=Lax; Path=/");
-    assert_eq!(answer.all("Set-Cookie").count(), 1);
+    let expected = "known_browser=TOKEN; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000";
+    assert_eq!(attributes(&answer, "known_browser"), expected);
+    assert_eq!(answer.all("Set-Cookie").count(), 2);
 }
 
 #[rocket::async_test]
@@ -29,7 +31,10 @@ async fn over_https_a_session_cookie_is_bound_to_this_host() {
     let answer = ada.log_in(EMAIL, PASSWORD).await;
     let expected = "__Host-session=TOKEN; HttpOnly; SameSite=Lax; Path=/; Secure";
     assert_eq!(attributes(&answer, "__Host-session"), expected);
-    assert_eq!(answer.all("Set-Cookie").count(), 1);
+    let expected = "__Host-known_browser=TOKEN; HttpOnly; SameSite=Lax; Path=/; Secure; \
+                    Max-Age=31536000";
+    assert_eq!(attributes(&answer, "__Host-known_browser"), expected);
+    assert_eq!(answer.all("Set-Cookie").count(), 2);
     ada.get("/blogs").await.is(200);
     // Its token under the other name is none.
     let token = ada.cookie("__Host-session").unwrap().to_owned();

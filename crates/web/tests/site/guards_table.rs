@@ -1,5 +1,6 @@
 //! Every guard and every kind of mount, for everybody, in every form, by either method.
 
+use countersign_web::auth::Caller;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -213,7 +214,7 @@ impl Seen {
 /// Somebody of `WHO`, who has just become so.
 async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, true).await.unwrap();
+    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
     let mut actor = site.anon();
     match who {
         "anonymous" => return actor,
@@ -227,7 +228,9 @@ async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     }
     match who {
         "stale" => site.clock.advance(Duration::minutes(10)),
-        "disabled" => assert!(site.auth.set_active(user.id, false).await.unwrap()),
+        "disabled" => {
+            assert!(site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap())
+        }
         "store down" => site.store.break_down(),
         _ => {}
     }

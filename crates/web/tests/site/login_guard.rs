@@ -1,6 +1,7 @@
 //! The guard `Login` in an application's own handlers, `current_user` in its own templates, and what
 //! its listeners hear.
 
+use countersign_web::auth::Caller;
 use std::sync::{Arc, Mutex};
 
 use countersign_web::AuthEventKind::{
@@ -143,7 +144,7 @@ async fn log_in_user_logs_in_who_was_proven_otherwise_whatever_is_answered() {
     ada.get("/vault").await.sees_other("/reauthenticate?next=%2Fvault");
 
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false).await.unwrap();
+    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
     let mut ada = site.anon();
     ada.ask(Method::Post, "/vouched/ada@example.org?remember=true").send().await.is(403);
     assert_eq!(ada.cookie("session"), None);
@@ -261,7 +262,7 @@ async fn listeners_hear_what_happens_and_to_whom() {
     let expected = [
         (UserRegistered, Some(bob.id)),
         (UserUnauthorized, None),
-        (UserLoginFailed, None),
+        (UserLoginFailed, Some(user)),
         (UserLoggedIn, Some(user)),
         (UserNeedsRefresh, Some(user)),
         (UserLoginConfirmed, Some(user)),
@@ -296,8 +297,8 @@ async fn listeners_hear_of_what_users_may_need_to_be_told() {
     ada.post_form("/account/password", &form).await.is(303);
     ada.post_form("/account/sessions/revoke-others", &[]).await.is(303);
     let user = site.user(EMAIL).await.id;
-    site.auth.set_active(user, false).await.unwrap();
-    site.auth.set_active(user, true).await.unwrap();
+    site.auth.set_active(user, false, &Caller::administrator()).await.unwrap();
+    site.auth.set_active(user, true, &Caller::administrator()).await.unwrap();
     sign_in_as(&mut ada, OTHER_PASSWORD, "off").await;
     ada.post_form("/account/delete", &[("password", OTHER_PASSWORD)]).await.is(303);
     let expected = [

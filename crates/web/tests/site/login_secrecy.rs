@@ -1,10 +1,12 @@
 //! A failed login tells nobody whether there is such a user.
 
+use countersign_web::auth::Caller;
+use countersign_web::domain::contract::any_entry;
 use countersign_web::domain::{
     EmailAddress, OffsetDateTime, SessionStore, User, UserId, UserStore, Username,
 };
 
-use crate::support::{Answer, OTHER_PASSWORD, PASSWORD, Site};
+use crate::support::{Answer, OTHER_PASSWORD, PASSWORD, Setup, Site};
 
 const NOBODY: &str = "nobody@example.org";
 const ENABLED: &str = "member@example.org";
@@ -13,10 +15,10 @@ const PASSWORDLESS: &str = "nopass@example.org";
 
 /// One user of each kind that cannot log in with `PASSWORD` or `OTHER_PASSWORD`.
 async fn site() -> Site {
-    let site = Site::new().await;
+    let site = Setup::default().unthrottled().start().await;
     site.register(ENABLED).await;
     let disabled = site.register(DISABLED).await;
-    site.auth.set_active(disabled.id, false).await.unwrap();
+    site.auth.set_active(disabled.id, false, &Caller::administrator()).await.unwrap();
     let passwordless = User {
         id: UserId::parse("01955555-5555-7555-8555-555555555555").unwrap(),
         email: EmailAddress::parse(PASSWORDLESS).unwrap(),
@@ -26,7 +28,7 @@ async fn site() -> Site {
         created_at: OffsetDateTime::UNIX_EPOCH,
         updated_at: OffsetDateTime::UNIX_EPOCH,
     };
-    site.store.insert_user(&passwordless).await.unwrap();
+    site.store.insert_user(&passwordless, &any_entry()).await.unwrap();
     site
 }
 
@@ -93,10 +95,10 @@ async fn what_a_disabled_user_had_open_is_closed() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let user = site.users().await.remove(0);
-    site.auth.set_active(user.id, false).await.unwrap();
+    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other("/login?next=%2Fblogs");
     // Being let in again does not bring the old session back.
-    site.auth.set_active(user.id, true).await.unwrap();
+    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other("/login?next=%2Fblogs");
     assert!(site.store.sessions_of(user.id).await.unwrap().is_empty());
 }

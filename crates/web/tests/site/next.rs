@@ -1,6 +1,6 @@
 //! A login leads to a page of this site, and to no other.
 
-use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Site};
+use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site};
 
 /// Where a browser would leave the site, or end up in doubt, were it sent there.
 const ELSEWHERE: [&str; 34] = [
@@ -83,7 +83,7 @@ async fn a_login_leads_to_a_page_of_this_site_only() {
 
 #[rocket::async_test]
 async fn a_form_that_is_shown_again_keeps_a_page_of_this_site_only() {
-    let site = Site::new().await;
+    let site = Setup::default().unthrottled().start().await;
     for next in ELSEWHERE {
         site.anon().get(&login_with(next)).await.is(200).hides("name=\"next\"");
         let form = [("email", EMAIL), ("password", OTHER_PASSWORD), ("next", next)];

@@ -18,7 +18,7 @@ async fn narrow_site() -> Site {
         queue: 1,
         max_wait: Duration::from_secs(30),
     };
-    Setup::default().hashing(hashing).start().await
+    Setup::default().hashing(hashing).unthrottled().start().await
 }
 
 #[rocket::async_test]

@@ -1,5 +1,6 @@
 //! Who asks to be remembered is logged in again after the session has ended, until that is abused.
 
+use countersign_web::auth::Caller;
 use countersign_web::auth::SessionConfig;
 use countersign_web::domain::Duration;
 use rocket::futures::future::join_all;
@@ -51,7 +52,7 @@ async fn the_cookie_has_these_attributes_and_lives_for_two_weeks() {
         assert_eq!(attributes(&answer, &name), expected);
         let name = format!("{prefix}session");
         assert_eq!(attributes(&answer, &name), format!("{name}{common}{secure}"));
-        assert_eq!(answer.all("Set-Cookie").count(), 2);
+        assert_eq!(answer.all("Set-Cookie").count(), 3);
     }
 }
 
@@ -211,9 +212,9 @@ async fn a_login_replaces_what_the_browser_was_remembered_by() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false).await.unwrap();
+    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
-    site.auth.set_active(user.id, true).await.unwrap();
+    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
     ada.log_in_remembered().await.sees_other("/blogs");
     let mut second = ada.clone();
     second.drop_cookie("session");
@@ -291,7 +292,7 @@ async fn where_it_is_switched_off_nobody_is_remembered() {
     let mut ada = site.anon();
     ada.get("/login").await.is(200).hides("Remember me").hides("name=\"remember\"");
     let answer = ada.log_in_remembered().await;
-    assert_eq!(answer.sees_other("/blogs").all("Set-Cookie").count(), 1);
+    assert_eq!(answer.sees_other("/blogs").all("Set-Cookie").count(), 2);
     assert_eq!(remembered(&site).await, 0);
 
     let other = Site::new().await;
@@ -325,7 +326,7 @@ async fn a_user_who_is_disabled_is_not_remembered() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false).await.unwrap();
+    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     assert_eq!(ada.cookie(REMEMBER), None);
     ada.get("/login").await.is(200).hides(STOLEN);

@@ -1,5 +1,6 @@
 //! When a session begins, and when it ends.
 
+use countersign_web::auth::Caller;
 use countersign_web::domain::Duration;
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Site};
@@ -123,7 +124,7 @@ async fn a_new_password_ends_every_session_and_the_old_one_no_longer_logs_in() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let user = site.users().await.remove(0);
-    site.auth.set_password(&user, OTHER_PASSWORD).await.unwrap();
+    site.auth.set_password(&user, OTHER_PASSWORD, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     ada.log_in(EMAIL, PASSWORD).await.is(401);
     ada.log_in(EMAIL, OTHER_PASSWORD).await.sees_other("/blogs");
@@ -134,7 +135,7 @@ async fn the_session_of_a_user_who_is_deleted_is_nobodys() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let user = site.users().await.remove(0);
-    site.auth.delete_user(user.id).await.unwrap();
+    site.auth.delete_user(user.id, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     ada.log_in(EMAIL, PASSWORD).await.is(401);
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_persistence::Database;
-use countersign_web::domain::store::{RememberOutcome, RememberUse, SessionGrant, SessionRenewal};
+use countersign_web::domain::store::{
+    Counted, KnownBrowser, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
+};
+use countersign_web::domain::throttle::{Counter, CounterKey};
 use countersign_web::domain::{
-    EmailAddress, OffsetDateTime, PasswordHash, RememberStore, Remembered, RememberedId, Session,
-    SessionId, SessionStore, Store, StoreError, TokenDigest, User, UserId, UserStore,
+    AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, EmailAddress, OffsetDateTime,
+    PasswordHash, RememberStore, Remembered, RememberedId, Session, SessionId, SessionStore, Store,
+    StoreError, ThrottleStore, TokenDigest, User, UserId, UserStore,
 };
 use rocket::async_trait;
 
@@ -46,8 +50,8 @@ impl FragileStore {
 
 #[async_trait]
 impl UserStore for FragileStore {
-    async fn insert_user(&self, user: &User) -> Result<(), StoreError> {
-        self.get()?.insert_user(user).await
+    async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.get()?.insert_user(user, entry).await
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -67,9 +71,9 @@ impl UserStore for FragileStore {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        self.get()?.replace_password(id, hash, keep, now).await
+        self.get()?.replace_password(id, hash, keep, entry).await
     }
 
     async fn upgrade_password_hash(
@@ -85,13 +89,13 @@ impl UserStore for FragileStore {
         &self,
         id: UserId,
         active: bool,
-        now: OffsetDateTime,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        self.get()?.set_active(id, active, now).await
+        self.get()?.set_active(id, active, entry).await
     }
 
-    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        self.get()?.delete_user(id).await
+    async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        self.get()?.delete_user(id, entry).await
     }
 }
 
@@ -121,16 +125,22 @@ impl SessionStore for FragileStore {
         self.get()?.renew_session(renewal).await
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        self.get()?.end_session(user, id).await
+    async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        self.get()?.end_session(user, id, entry).await
     }
 
     async fn end_sessions_of(
         &self,
         user: UserId,
         keep: Option<SessionId>,
+        entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
-        self.get()?.end_sessions_of(user, keep).await
+        self.get()?.end_sessions_of(user, keep, entry).await
     }
 
     async fn purge_sessions(
@@ -153,8 +163,13 @@ impl RememberStore for FragileStore {
         self.get()?.remembered_of(user).await
     }
 
-    async fn end_remembered(&self, user: UserId, id: RememberedId) -> Result<bool, StoreError> {
-        self.get()?.end_remembered(user, id).await
+    async fn end_remembered(
+        &self,
+        user: UserId,
+        id: RememberedId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        self.get()?.end_remembered(user, id, entry).await
     }
 
     async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
@@ -163,6 +178,81 @@ impl RememberStore for FragileStore {
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
         self.get()?.purge_remembered(now, limit).await
+    }
+}
+
+#[async_trait]
+impl ThrottleStore for FragileStore {
+    async fn count_try(
+        &self,
+        counters: &[Counter],
+        now: OffsetDateTime,
+    ) -> Result<Counted, StoreError> {
+        self.get()?.count_try(counters, now).await
+    }
+
+    async fn settle_try(
+        &self,
+        back: &[CounterKey],
+        clear: &[CounterKey],
+    ) -> Result<(), StoreError> {
+        self.get()?.settle_try(back, clear).await
+    }
+
+    async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        self.get()?.purge_counters(now, limit).await
+    }
+
+    async fn know_browser(&self, browser: &KnownBrowser, max: u32) -> Result<(), StoreError> {
+        self.get()?.know_browser(browser, max).await
+    }
+
+    async fn known_browser(&self, token: &TokenDigest) -> Result<Option<KnownBrowser>, StoreError> {
+        self.get()?.known_browser(token).await
+    }
+
+    async fn forget_browsers(
+        &self,
+        user: UserId,
+        keep: Option<&TokenDigest>,
+    ) -> Result<u64, StoreError> {
+        self.get()?.forget_browsers(user, keep).await
+    }
+
+    async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        self.get()?.purge_browsers(now, limit).await
+    }
+}
+
+#[async_trait]
+impl AuditStore for FragileStore {
+    async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        self.get()?.record(entries).await
+    }
+
+    async fn audit_records(
+        &self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.get()?.audit_records(filter, limit).await
+    }
+
+    async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        self.get()?.audit_trail(after, limit).await
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        self.get()?.audit_ends().await
+    }
+
+    async fn age_audit(
+        &self,
+        cut: OffsetDateTime,
+        remove: OffsetDateTime,
+        limit: u32,
+    ) -> Result<(u64, u64), StoreError> {
+        self.get()?.age_audit(cut, remove, limit).await
     }
 }
 

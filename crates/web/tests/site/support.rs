@@ -72,6 +72,12 @@ impl Setup {
         self
     }
 
+    /// Lets everybody try as often as they like.
+    pub(crate) fn unthrottled(mut self) -> Self {
+        self.config.throttle = None;
+        self
+    }
+
     pub(crate) fn sessions(mut self, sessions: SessionConfig) -> Self {
         self.config.sessions = sessions;
         self
@@ -157,7 +163,7 @@ impl Site {
             email,
             username: USERNAME,
             password: PASSWORD,
-            client: &countersign_web::domain::Client::default(),
+            caller: &countersign_web::auth::Caller::administrator(),
         };
         self.auth.register(registration).await.unwrap()
     }

@@ -1,0 +1,169 @@
+//! The audit trail, from the command line.
+
+use countersign_auth::{AuditError, Auth};
+use countersign_domain::{
+    AuditFilter, AuditRecord, AuthEventKind, ChainLink, OffsetDateTime, UserId,
+};
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Date, macros::format_description};
+
+use super::accounts::{find_by_email, with_auth};
+use super::cli::AuditVerb;
+use super::failure::Failure;
+use super::output;
+use super::settings::Settings;
+use super::span::Span;
+
+/// `countersign audit …`
+pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
+    with_auth(settings, async |auth| match verb {
+        AuditVerb::List { user, since, kind, limit, json } => {
+            let filter = AuditFilter {
+                user: match user {
+                    Some(named) => Some(user_id(auth, &named).await?),
+                    None => None,
+                },
+                kind: kind.as_deref().map(parse_kind).transpose()?,
+                since: since.as_deref().map(|since| moment(since, auth.now())).transpose()?,
+                before: None,
+            };
+            list(auth, filter, limit.unwrap_or(u32::MAX), json).await
+        }
+        AuditVerb::Verify { noted, json } => {
+            let noted = noted.as_deref().map(parse_link).transpose()?;
+            verify(auth, noted, json).await
+        }
+    })
+}
+
+/// A deleted user has an id and no address any more.
+async fn user_id(auth: &Auth, named: &str) -> Result<UserId, Failure> {
+    match UserId::parse(named) {
+        Some(id) => Ok(id),
+        None => Ok(find_by_email(auth, named).await?.id),
+    }
+}
+
+fn parse_kind(written: &str) -> Result<AuthEventKind, Failure> {
+    written.parse().map_err(|_| {
+        let audited = AuthEventKind::ALL.iter().filter(|kind| kind.is_audited());
+        let known: Vec<_> = audited.map(|kind| kind.as_str()).collect();
+        Failure::new(format!("--kind {written:?} is not a kind: known are {}", known.join(", ")))
+    })
+}
+
+fn moment(written: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Failure> {
+    if let Ok(at) = OffsetDateTime::parse(written, &Rfc3339) {
+        return Ok(at);
+    }
+    if let Ok(day) = Date::parse(written, format_description!("[year]-[month]-[day]")) {
+        return Ok(day.midnight().assume_utc());
+    }
+    let span = written.parse::<Span>().ok().and_then(|span| time::Duration::try_from(span.0).ok());
+    span.and_then(|span| now.checked_sub(span)).ok_or_else(|| {
+        Failure::new(format!(
+            "--since {written:?} is no moment: use a duration such as 7d, a day such as \
+             2026-11-23, or a moment such as 2026-11-23T10:15:00Z"
+        ))
+    })
+}
+
+/// Reads the newest in pages, and shows them in the order in which they happened.
+async fn list(auth: &Auth, filter: AuditFilter, limit: u32, json: bool) -> Result<(), Failure> {
+    const PAGE: u32 = 1_000;
+    let mut records: Vec<AuditRecord> = Vec::new();
+    loop {
+        let left = limit.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX));
+        let before = records.last().map(|record| record.link.number);
+        let page = auth.audit_records(AuditFilter { before, ..filter }, left.min(PAGE)).await;
+        let page = page.map_err(|error| Failure::store(&error))?;
+        if page.is_empty() {
+            break;
+        }
+        records.extend(page);
+    }
+    records.reverse();
+    if json {
+        return output::json(&records.iter().map(record_json).collect());
+    }
+    let rows: Vec<_> = records.iter().map(row).collect();
+    let heading = ["NUMBER", "WHEN", "WHAT", "WHY", "BY", "USER", "ADDRESS"];
+    output::table(heading, &rows)
+}
+
+fn written(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
+fn row(record: &AuditRecord) -> [String; 7] {
+    let event = &record.event;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        record.link.number.to_string(),
+        written(event.at),
+        event.kind.to_string(),
+        or_dash(event.reason.map(|reason| reason.to_string())),
+        event.actor.to_string(),
+        or_dash(event.user.map(|user| user.to_string())),
+        or_dash(event.client.address.map(|address| address.to_string())),
+    ]
+}
+
+fn record_json(record: &AuditRecord) -> Value {
+    let event = &record.event;
+    json!({
+        "number": record.link.number,
+        "at": written(event.at),
+        "kind": event.kind.as_str(),
+        "outcome": if event.kind.is_refusal() { "failure" } else { "success" },
+        "reason": event.reason.map(|reason| reason.as_str()),
+        "actor": event.actor.as_str(),
+        "user_id": event.user.map(|user| user.to_string()),
+        "session_id": event.session.map(|session| session.to_string()),
+        "address": event.client.address,
+        "user_agent": event.client.user_agent,
+        "request_id": event.request_id,
+        "hash": hex(&record.link.hash),
+    })
+}
+
+async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(), Failure> {
+    let report = auth.verify_audit(noted).await.map_err(|error| match error {
+        AuditError::Broken(broken) => Failure::new(format!("the audit trail is broken: {broken}")),
+        AuditError::Store(error) => Failure::store(&error),
+    })?;
+    let (removed, last) = (report.ends.removed, report.ends.last);
+    let end = format!("{}:{}", last.number, hex(&last.hash));
+    if json {
+        return output::json(&json!({
+            "whole": true,
+            "records": report.records,
+            "removed_up_to": removed.number,
+            "end": end,
+        }));
+    }
+    output::say(&format!("The audit trail is whole: {} records.", report.records))?;
+    output::say(&format!("It ends with {end}; note that elsewhere, and pass it as --noted later."))
+}
+
+fn parse_link(written: &str) -> Result<ChainLink, Failure> {
+    let parts = written.split_once(':').and_then(|(number, hash)| {
+        Some(ChainLink { number: number.parse().ok()?, hash: unhex(hash)? })
+    });
+    parts.ok_or_else(|| {
+        Failure::new(format!(
+            "--noted {written:?} is no end of a trail: use NUMBER:HASH as `audit verify` prints it"
+        ))
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(written: &str) -> Option<[u8; 32]> {
+    let digits = |at: usize| u8::from_str_radix(written.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digits).collect();
+    bytes.filter(|_| written.len() == 64)?.try_into().ok()
+}

@@ -1,0 +1,83 @@
+//! The ports. Whether they keep their promises, `tests/store.rs` shows.
+
+mod remembered;
+mod sessions;
+mod tables;
+mod users;
+
+use async_trait::async_trait;
+use countersign_web::Tables;
+use countersign_web::domain::{AuditEntry, OffsetDateTime, SessionId, Store, StoreError, UserId};
+use sea_orm::prelude::Expr;
+use sea_orm::sea_query::SelectStatement;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeleteMany, EntityTrait, QueryFilter,
+    QuerySelect, QueryTrait, UpdateMany,
+};
+
+use crate::Members;
+use crate::entity::{member, memory, visit};
+use crate::row::{moment, unavailable};
+
+type Answer<T> = Result<T, StoreError>;
+
+async fn update<E: EntityTrait>(change: UpdateMany<E>, db: &impl ConnectionTrait) -> Answer<bool> {
+    Ok(change.exec(db).await.map_err(unavailable)?.rows_affected > 0)
+}
+
+async fn delete<E: EntityTrait>(rows: DeleteMany<E>, db: &impl ConnectionTrait) -> Answer<u64> {
+    Ok(rows.exec(db).await.map_err(unavailable)?.rows_affected)
+}
+
+async fn commit(change: DatabaseTransaction) -> Answer<()> {
+    change.commit().await.map_err(unavailable)
+}
+
+/// Ends a change with what is written down of it: there is either both or neither.
+async fn record_and_commit(change: DatabaseTransaction, entry: &AuditEntry) -> Answer<()> {
+    Tables::append(&change, entry).await?;
+    commit(change).await
+}
+
+fn the_member(id: UserId) -> UpdateMany<member::Entity> {
+    member::Entity::update_many().filter(member::Column::Uid.eq(id.as_uuid()))
+}
+
+fn the_visit(id: SessionId) -> UpdateMany<visit::Entity> {
+    visit::Entity::update_many().filter(visit::Column::Id.eq(id.as_uuid()))
+}
+
+/// Notes that a visit was used, unless it was used later.
+fn touched(id: SessionId, at: OffsetDateTime) -> UpdateMany<visit::Entity> {
+    let earlier = the_visit(id).filter(visit::Column::SeenAt.lt(moment(at)));
+    earlier.col_expr(visit::Column::SeenAt, Expr::value(moment(at)))
+}
+
+fn visits_of(user: UserId) -> DeleteMany<visit::Entity> {
+    visit::Entity::delete_many().filter(visit::Column::Member.eq(user.as_uuid()))
+}
+
+/// The visits that belong to a memory end with it: their foreign key says so.
+fn memories_of(user: UserId) -> DeleteMany<memory::Entity> {
+    memory::Entity::delete_many().filter(memory::Column::Member.eq(user.as_uuid()))
+}
+
+/// The memory that a visit belongs to, if it belongs to one.
+fn memory_of(visit: SessionId) -> SelectStatement {
+    visit::Entity::find_by_id(visit.as_uuid())
+        .filter(visit::Column::Memory.is_not_null())
+        .select_only()
+        .column(visit::Column::Memory)
+        .into_query()
+}
+
+#[async_trait]
+impl Store for Members {
+    async fn ready(&self) -> Answer<()> {
+        // Names every column and reads no row.
+        member::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
+        visit::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
+        memory::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
+        self.tables.ready().await
+    }
+}

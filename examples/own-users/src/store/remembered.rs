@@ -1,0 +1,93 @@
+use async_trait::async_trait;
+use countersign_web::domain::store::{RememberOutcome, RememberUse};
+use countersign_web::domain::{
+    AuditEntry, OffsetDateTime, RememberStore, Remembered, RememberedId, TokenDigest, User, UserId,
+};
+use sea_orm::prelude::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+
+use super::{Answer, commit, delete, memories_of, record_and_commit, update};
+use crate::Members;
+use crate::entity::{member, memory};
+use crate::row::{bytes, moment, unavailable};
+
+#[async_trait]
+impl RememberStore for Members {
+    async fn use_remembered(&self, used: RememberUse<'_>) -> Answer<RememberOutcome> {
+        let change = self.begin().await?;
+        let found = memory::Entity::find()
+            .filter(memory::Column::Series.eq(bytes(used.series)))
+            .find_both_related(member::Entity);
+        let found = found.one(&change).await.map_err(unavailable)?;
+        let Some((row, owner)) =
+            found.filter(|(row, owner)| moment(used.now) < row.ends_at && owner.is_welcome)
+        else {
+            return Ok(RememberOutcome::Unknown);
+        };
+        let shown = |kept: &[u8]| TokenDigest::from_bytes(kept).as_ref() == Some(used.secret);
+        let (is_current, id) = (shown(&row.secret), row.id);
+        let is_earlier = row.earlier.as_deref().is_some_and(shown);
+        let (remembered, owner) = (Remembered::from(row), User::try_from(owner)?);
+        if is_current {
+            let rotation = memory::Entity::update_many()
+                .col_expr(memory::Column::Earlier, Expr::value(bytes(used.secret)))
+                .col_expr(memory::Column::Secret, Expr::value(bytes(used.next)))
+                .col_expr(memory::Column::UsedAt, Expr::value(moment(used.now)))
+                .filter(memory::Column::Id.eq(id));
+            update(rotation, &change).await?;
+            commit(change).await?;
+            let remembered = Remembered { used_at: used.now, ..remembered };
+            return Ok(RememberOutcome::Rotated(remembered, owner));
+        }
+        if is_earlier && remembered.used_at >= used.grace_since {
+            return Ok(RememberOutcome::Parallel(remembered, owner));
+        }
+        let stolen = memory::Entity::delete_many().filter(memory::Column::Id.eq(id));
+        delete(stolen, &change).await?;
+        let mut entry = used.stolen.clone();
+        entry.event.user = Some(remembered.user_id);
+        record_and_commit(change, &entry).await?;
+        Ok(RememberOutcome::Stolen(remembered))
+    }
+
+    async fn remembered_of(&self, user: UserId) -> Answer<Vec<Remembered>> {
+        let newest_first = memory::Entity::find()
+            .filter(memory::Column::Member.eq(user.as_uuid()))
+            .order_by_desc(memory::Column::BeganAt)
+            .order_by_desc(memory::Column::Id);
+        let rows = newest_first.all(&self.db).await.map_err(unavailable)?;
+        Ok(rows.into_iter().map(Remembered::from).collect())
+    }
+
+    async fn end_remembered(
+        &self,
+        user: UserId,
+        id: RememberedId,
+        entry: &AuditEntry,
+    ) -> Answer<bool> {
+        let memory = memories_of(user).filter(memory::Column::Id.eq(id.as_uuid()));
+        let change = self.begin().await?;
+        if delete(memory, &change).await? == 0 {
+            return Ok(false);
+        }
+        record_and_commit(change, entry).await?;
+        Ok(true)
+    }
+
+    async fn end_series(&self, series: &TokenDigest) -> Answer<bool> {
+        let memory = memory::Entity::delete_many();
+        let memory = memory.filter(memory::Column::Series.eq(bytes(series)));
+        Ok(delete(memory, &self.db).await? > 0)
+    }
+
+    async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Answer<u64> {
+        let dead = memory::Entity::find()
+            .filter(memory::Column::EndsAt.lt(moment(now)))
+            .limit(u64::from(limit))
+            .select_only()
+            .column(memory::Column::Id)
+            .into_query();
+        let dead = memory::Entity::delete_many().filter(memory::Column::Id.in_subquery(dead));
+        delete(dead, &self.db).await
+    }
+}

@@ -1,0 +1,153 @@
+use async_trait::async_trait;
+use countersign_web::domain::store::{SessionGrant, SessionRenewal};
+use countersign_web::domain::{
+    AuditEntry, OffsetDateTime, PasswordHash, Session, SessionId, SessionStore, TokenDigest, User,
+    UserId,
+};
+use sea_orm::prelude::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+
+use super::{Answer, commit, delete, memories_of, memory_of, record_and_commit};
+use super::{the_visit, touched, update, visits_of};
+use crate::Members;
+use crate::entity::{member, memory, visit};
+use crate::row::{self, address, bytes, moment, unavailable};
+
+#[async_trait]
+impl SessionStore for Members {
+    async fn insert_session(&self, grant: SessionGrant<'_>) -> Answer<bool> {
+        let (session, user) = (grant.session, grant.session.user_id);
+        let change = self.begin().await?;
+        let owner = member::Entity::find().filter(member::Column::Uid.eq(user.as_uuid()));
+        let owner = owner.one(&change).await.map_err(unavailable)?;
+        let proof = grant.proof.map(PasswordHash::as_phc);
+        let rests = owner.is_some_and(|owner| {
+            owner.is_welcome && proof.is_none_or(|hash| owner.secret.as_deref() == Some(hash))
+        });
+        if !rests {
+            return Ok(false);
+        }
+        if let Some(remember) = grant.remember {
+            let row = row::memory(remember).into_active_model();
+            let insertion = memory::Entity::insert(row).exec_without_returning(&change);
+            insertion.await.map_err(unavailable)?;
+        } else if let Some(id) = session.remembered {
+            let memory = memory::Entity::find_by_id(id.as_uuid()).one(&change).await;
+            if memory.map_err(unavailable)?.is_none_or(|row| row.member != user.as_uuid()) {
+                return Ok(false);
+            }
+        }
+        let row = row::visit(session, grant.token).into_active_model();
+        let insertion = visit::Entity::insert(row).exec_without_returning(&change);
+        insertion.await.map_err(unavailable)?;
+        let newest = visit::Entity::find()
+            .filter(visit::Column::Member.eq(user.as_uuid()))
+            .order_by_desc(visit::Column::BeganAt)
+            .order_by_desc(visit::Column::Id)
+            .limit(u64::from(grant.max_per_user))
+            .select_only()
+            .column(visit::Column::Id)
+            .into_query();
+        let too_many = visits_of(user).filter(visit::Column::Id.not_in_subquery(newest));
+        delete(too_many, &change).await?;
+        record_and_commit(change, grant.entry).await?;
+        Ok(true)
+    }
+
+    async fn session_by_token(&self, token: &TokenDigest) -> Answer<Option<(Session, User)>> {
+        let found = visit::Entity::find()
+            .filter(visit::Column::Token.eq(bytes(token)))
+            .find_both_related(member::Entity);
+        let found = found.one(&self.db).await.map_err(unavailable)?;
+        found.map(|(visit, member)| Ok((visit.into(), member.try_into()?))).transpose()
+    }
+
+    async fn sessions_of(&self, user: UserId) -> Answer<Vec<Session>> {
+        let newest_first = visit::Entity::find()
+            .filter(visit::Column::Member.eq(user.as_uuid()))
+            .order_by_desc(visit::Column::BeganAt)
+            .order_by_desc(visit::Column::Id);
+        let rows = newest_first.all(&self.db).await.map_err(unavailable)?;
+        Ok(rows.into_iter().map(Session::from).collect())
+    }
+
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Answer<()> {
+        let change = self.begin().await?;
+        for (id, at) in seen {
+            update(touched(*id, *at), &change).await?;
+        }
+        commit(change).await
+    }
+
+    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Answer<bool> {
+        let (at, client) = (renewal.authenticated_at, renewal.client);
+        let renewed = the_visit(renewal.id)
+            .col_expr(visit::Column::Token, Expr::value(bytes(renewal.token)))
+            .col_expr(visit::Column::Address, Expr::value(address(client)))
+            .col_expr(visit::Column::Browser, Expr::value(client.user_agent.clone()))
+            .col_expr(visit::Column::ProvenAt, Expr::value(moment(at)));
+        let change = self.begin().await?;
+        if !update(renewed, &change).await? {
+            return Ok(false);
+        }
+        update(touched(renewal.id, at), &change).await?;
+        match renewal.entry {
+            Some(entry) => record_and_commit(change, entry).await?,
+            None => commit(change).await?,
+        }
+        Ok(true)
+    }
+
+    async fn end_session(&self, user: UserId, id: SessionId, entry: &AuditEntry) -> Answer<bool> {
+        let change = self.begin().await?;
+        let login = memories_of(user).filter(memory::Column::Id.in_subquery(memory_of(id)));
+        let ended = delete(login, &change).await?;
+        let alone = visits_of(user).filter(visit::Column::Id.eq(id.as_uuid()));
+        let ended = ended + delete(alone, &change).await?;
+        if ended == 0 {
+            return Ok(false);
+        }
+        record_and_commit(change, entry).await?;
+        Ok(true)
+    }
+
+    async fn end_sessions_of(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        entry: &AuditEntry,
+    ) -> Answer<u64> {
+        let (mut visits, mut memories) = (visits_of(user), memories_of(user));
+        if let Some(kept) = keep {
+            visits = visits.filter(visit::Column::Id.ne(kept.as_uuid()));
+            memories = memories.filter(memory::Column::Id.not_in_subquery(memory_of(kept)));
+        }
+        let change = self.begin().await?;
+        let ended = delete(visits, &change).await?;
+        delete(memories, &change).await?;
+        record_and_commit(change, entry).await?;
+        Ok(ended)
+    }
+
+    async fn purge_sessions(
+        &self,
+        now: OffsetDateTime,
+        idle_since: OffsetDateTime,
+        limit: u32,
+    ) -> Answer<u64> {
+        let over = Condition::any()
+            .add(visit::Column::EndsAt.lt(moment(now)))
+            .add(visit::Column::SeenAt.lt(moment(idle_since)));
+        let dead = visit::Entity::find()
+            .filter(over)
+            .limit(u64::from(limit))
+            .select_only()
+            .column(visit::Column::Id)
+            .into_query();
+        let dead = visit::Entity::delete_many().filter(visit::Column::Id.in_subquery(dead));
+        delete(dead, &self.db).await
+    }
+}

@@ -1,0 +1,115 @@
+use async_trait::async_trait;
+use countersign_web::domain::store::Field;
+use countersign_web::domain::{
+    AuditEntry, EmailAddress, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
+};
+use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+};
+
+use super::{
+    Answer, delete, memories_of, record_and_commit, the_member, the_visit, update, visits_of,
+};
+use crate::Members;
+use crate::entity::{member, visit};
+use crate::row::{moment, unavailable};
+
+#[async_trait]
+impl UserStore for Members {
+    async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Answer<()> {
+        let row = member::ActiveModel::from(user);
+        let change = self.begin().await?;
+        let inserted = member::Entity::insert(row).exec_without_returning(&change).await;
+        inserted.map_err(|error: DbErr| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("mail_key") => {
+                StoreError::Taken(Field::Email)
+            }
+            _ => unavailable(error),
+        })?;
+        record_and_commit(change, entry).await
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Answer<Option<User>> {
+        let found = member::Entity::find().filter(member::Column::Uid.eq(id.as_uuid()));
+        found.one(&self.db).await.map_err(unavailable)?.map(User::try_from).transpose()
+    }
+
+    async fn user_by_email(&self, email: &EmailAddress) -> Answer<Option<User>> {
+        let found = member::Entity::find().filter(member::Column::MailKey.eq(email.canonical()));
+        found.one(&self.db).await.map_err(unavailable)?.map(User::try_from).transpose()
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: u32) -> Answer<Vec<User>> {
+        let after = after.map(|id| member::Column::Uid.gt(id.as_uuid()));
+        let page = member::Entity::find().filter(Condition::all().add_option(after));
+        let page = page.order_by_asc(member::Column::Uid).limit(u64::from(limit));
+        let rows = page.all(&self.db).await.map_err(unavailable)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn replace_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        keep: Option<SessionId>,
+        entry: &AuditEntry,
+    ) -> Answer<bool> {
+        let change = self.begin().await?;
+        let password = the_member(id)
+            .col_expr(member::Column::Secret, Expr::value(hash.as_phc()))
+            .col_expr(member::Column::ChangedAt, Expr::value(moment(entry.event.at)));
+        if !update(password, &change).await? {
+            return Ok(false);
+        }
+        let mut others = visits_of(id);
+        if let Some(kept) = keep {
+            // It would end with the memory that it belongs to.
+            let theirs = the_visit(kept).filter(visit::Column::Member.eq(id.as_uuid()));
+            let alone = theirs.col_expr(visit::Column::Memory, Expr::value(None::<Uuid>));
+            update(alone, &change).await?;
+            others = others.filter(visit::Column::Id.ne(kept.as_uuid()));
+        }
+        delete(others, &change).await?;
+        delete(memories_of(id), &change).await?;
+        record_and_commit(change, entry).await?;
+        Ok(true)
+    }
+
+    async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Answer<bool> {
+        let unchanged = the_member(id).filter(member::Column::Secret.eq(from.as_phc()));
+        update(unchanged.col_expr(member::Column::Secret, Expr::value(to.as_phc())), &self.db).await
+    }
+
+    async fn set_active(&self, id: UserId, active: bool, entry: &AuditEntry) -> Answer<bool> {
+        let change = self.begin().await?;
+        let welcome = the_member(id)
+            .col_expr(member::Column::IsWelcome, Expr::value(active))
+            .col_expr(member::Column::ChangedAt, Expr::value(moment(entry.event.at)));
+        if !update(welcome, &change).await? {
+            return Ok(false);
+        }
+        if !active {
+            delete(visits_of(id), &change).await?;
+            delete(memories_of(id), &change).await?;
+        }
+        record_and_commit(change, entry).await?;
+        Ok(true)
+    }
+
+    async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Answer<bool> {
+        // Foreign keys take along what belongs to them.
+        let member = member::Entity::delete_many().filter(member::Column::Uid.eq(id.as_uuid()));
+        let change = self.begin().await?;
+        if delete(member, &change).await? == 0 {
+            return Ok(false);
+        }
+        record_and_commit(change, entry).await?;
+        Ok(true)
+    }
+}
