@@ -39,6 +39,9 @@ pub use config::{AuthConfig, ConfigError, HashingConfig, Protection, SessionConf
 pub use confirm::{ChangePasswordError, ConfirmError};
 pub use countersign_domain as domain;
 pub use events::{AuthEvent, AuthEventKind, AuthEvents};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use hasher::fuzzing;
 pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
 pub use register::{InvalidRegistration, RegisterError, Registration};
 pub use remember::Resumed;

@@ -41,8 +41,17 @@ pub(crate) fn address(
         return peer;
     }
     let named = nearest_untrusted(peer, forwarded::x_forwarded_for(x_forwarded_for), proxies);
-    let agrees = || nearest_untrusted(peer, forwarded::forwarded(forwarded), proxies) == named;
+    let agrees = || named_by_forwarded(peer, forwarded, proxies) == named;
     if forwarded.is_empty() || agrees() { named } else { peer }
+}
+
+/// The nearest address in `Forwarded` that is no trusted proxy's.
+pub(crate) fn named_by_forwarded(peer: IpAddr, lines: &[&str], proxies: &[IpNet]) -> IpAddr {
+    nearest_untrusted(peer, forwarded::forwarded(lines), proxies)
+}
+
+pub(crate) fn is_proxy(proxies: &[IpNet], address: IpAddr) -> bool {
+    proxies.iter().any(|net| holds(net, &address))
 }
 
 fn nearest_untrusted(
@@ -50,10 +59,9 @@ fn nearest_untrusted(
     hops: impl Iterator<Item = Option<IpAddr>>,
     proxies: &[IpNet],
 ) -> IpAddr {
-    let is_proxy = |address: &IpAddr| proxies.iter().any(|net| holds(net, address));
     let mut nearest = peer;
     for hop in hops.take(MAX_HOPS) {
-        if !is_proxy(&nearest) {
+        if !is_proxy(proxies, nearest) {
             break;
         }
         // What a trusted proxy did not write in a form we know ends the chain at that proxy.
@@ -95,7 +103,7 @@ mod tests {
     fn behind_forwarded(lines: &[&str]) -> String {
         let proxies: Vec<IpNet> = PROXIES.iter().map(|net| net.parse().unwrap()).collect();
         let peer = "127.0.0.1".parse().unwrap();
-        nearest_untrusted(peer, forwarded::forwarded(lines), &proxies).to_string()
+        named_by_forwarded(peer, lines, &proxies).to_string()
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod migrate;
 mod output;
 mod secret;
 mod serve;
-mod settings;
+pub(crate) mod settings;
 mod settings_error;
 mod span;
 

@@ -42,7 +42,11 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the configuration. `file` and `database_url` come from the command line and win.
     pub(crate) fn load(file: Option<&Path>, database_url: Option<&str>) -> Result<Self, Failure> {
-        let figment = sources(file)?;
+        Self::read(sources(file)?, database_url)
+    }
+
+    /// Reads what all sources come to.
+    pub(crate) fn read(figment: Figment, database_url: Option<&str>) -> Result<Self, Failure> {
         error::check_top_level_keys(&figment)?;
         let rocket = figment.extract::<Config>().map_err(|e| error::explain(e, &figment))?;
         let Tables { countersign: own } =
@@ -196,7 +200,7 @@ impl Settings {
 }
 
 /// Every value below `value`, as `key = value` with dots between levels.
-fn lines(prefix: &str, value: &Value) -> Vec<String> {
+pub(crate) fn lines(prefix: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(members) => members
             .iter()
@@ -210,7 +214,13 @@ fn lines(prefix: &str, value: &Value) -> Vec<String> {
     }
 }
 
-fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
+/// The key that an environment variable names after its prefix.
+pub(crate) fn own_key(name: &str) -> String {
+    format!("countersign.{}", name.replace("__", "."))
+}
+
+/// What holds where nobody says otherwise.
+pub(crate) fn defaults() -> Figment {
     let quiet = Config {
         ident: Ident::none(),
         ip_header: None,
@@ -219,7 +229,11 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
         shutdown: rocket::config::Shutdown { grace: 10, mercy: 5, ..Default::default() },
         ..Config::default()
     };
-    let mut figment = Figment::from(Serialized::defaults(quiet));
+    Figment::from(Serialized::defaults(quiet))
+}
+
+fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
+    let mut figment = defaults();
     let chosen = file.map(Path::to_path_buf).or_else(|| variable("ROCKET_CONFIG").map(Into::into));
     match chosen {
         Some(path) if path.is_file() => {
@@ -236,9 +250,7 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
         }
         None => {}
     }
-    let ours = Env::prefixed("COUNTERSIGN_")
-        .map(|key| format!("countersign.{}", key.as_str().replace("__", ".")).into())
-        .global();
+    let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
     let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
     figment = figment
         .merge(Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]).global())
