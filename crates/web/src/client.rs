@@ -1,6 +1,8 @@
 //! Who is at the other end of a request.
 
 mod forwarded;
+#[cfg(test)]
+mod properties;
 
 use std::net::IpAddr;
 
