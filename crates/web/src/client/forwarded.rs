@@ -28,12 +28,14 @@ fn for_parameter(element: &str) -> Option<IpAddr> {
         if pair.is_empty() {
             continue;
         }
-        let (name, value) = pair.split_once('=')?;
+        // A quote that is left open anywhere could hide where the element begins.
+        let (name, value) = pair.split_once('=').filter(|(name, _)| !name.contains('"'))?;
+        let value = unquoted(value)?;
         if !name.eq_ignore_ascii_case("for") {
             continue;
         }
         // A second one was slipped in through another parameter (RFC 7239, section 4, forbids it).
-        if found.replace(node(&unquoted(value)?)?).is_some() {
+        if found.replace(node(&value)?).is_some() {
             return None;
         }
     }
