@@ -1,7 +1,6 @@
 //! What the parsers that meet the outside promise: one function for each, which panics when its
 //! parser does not keep the promise. The fuzzer calls them (`fuzz/` in the repository), and so do
 //! the tests in tests/properties.rs.
-#![expect(clippy::missing_panics_doc, reason = "all of it panics when a promise is broken")]
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -171,24 +170,25 @@ pub fn forwarded(input: &[u8]) {
     assert_eq!(seen, seen.to_canonical());
     let named = client::address(near, &hops, &[], &proxies);
     assert!(seen == named || seen == near, "{text:?}");
-    let with_forged = |lines: &[&str]| {
-        let first =
-            forged.iter().chain(lines.iter().take(1)).copied().collect::<Vec<_>>().join(",");
-        let rest = lines.iter().skip(1).map(|line| (*line).to_owned());
-        [first].into_iter().chain(rest).collect::<Vec<String>>()
-    };
+    let (first_hops, first_forwarded) = (joined(&forged, &hops), joined(&forged, &forwarded));
     let by_hops = |lines: &[&str]| client::address(near, lines, &[], &proxies);
     let by_forwarded = |lines: &[&str]| client::named_by_forwarded(near, lines, &proxies);
-    let readers: [(&dyn Fn(&[&str]) -> IpAddr, _); 2] =
-        [(&by_hops, &hops), (&by_forwarded, &forwarded)];
-    for (read, lines) in readers {
-        let named = read(lines);
-        let longer = with_forged(lines);
-        let longer: Vec<&str> = longer.iter().map(String::as_str).collect();
-        if !client::is_proxy(&proxies, named) {
-            assert_eq!(read(&longer), named, "{text:?}");
-        }
+    for (named, longer) in [
+        (by_hops(&hops), by_hops(&beginning(&first_hops, &hops))),
+        (by_forwarded(&forwarded), by_forwarded(&beginning(&first_forwarded, &forwarded))),
+    ] {
+        assert!(longer == named || client::is_proxy(&proxies, named), "{text:?}");
     }
+}
+
+/// What a client wrote and what a proxy appended to it, as the first line of a header.
+fn joined(forged: &[&str], lines: &[&str]) -> String {
+    forged.iter().chain(lines.iter().take(1)).copied().collect::<Vec<_>>().join(",")
+}
+
+/// The same header with another first line.
+fn beginning<'a>(first: &'a str, lines: &[&'a str]) -> Vec<&'a str> {
+    [first].into_iter().chain(lines.iter().skip(1).copied()).collect()
 }
 
 /// A configuration: a file, then after each NUL an environment variable. What is refused is refused

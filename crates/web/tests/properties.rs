@@ -1,9 +1,10 @@
 //! What the fuzzer looks for, looked for in a second or two: the same promises, asked of made-up
 //! input and of the corpora that the fuzzer keeps.
+#![expect(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
 
 use std::path::Path;
 
-use countersign_web::fuzzing::{self, Property};
+use countersign_web::fuzzing;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -189,17 +190,11 @@ const PHC: &[&str] = &[
 /// In the order in which their names stand in the alphabet, as [`fuzzing::ALL`] has them.
 const PIECES: [&[&str]; 8] = [CONFIGURATION, COOKIES, EMAIL, FORM, FORWARDED, NEXT, PHC, USERNAME];
 
-fn property(name: &str) -> Property {
-    let named = fuzzing::ALL.iter().find(|(found, _)| *found == name);
-    named.map_or_else(|| panic!("there is no property {name}"), |(_, property)| *property)
-}
-
 /// Asks one promise of texts and of bytes.
 fn holds(name: &str) {
     let config = ProptestConfig { cases: 2_000, failure_persistence: None, ..Default::default() };
-    let pieces = fuzzing::ALL.iter().zip(PIECES).find(|((found, _), _)| *found == name);
-    let pieces = pieces.map(|(_, pieces)| pieces).unwrap();
-    let property = property(name);
+    let found = fuzzing::ALL.iter().zip(PIECES).find(|((found, _), _)| *found == name);
+    let ((_, property), pieces) = found.unwrap();
     let texts = soup(pieces).prop_map(String::into_bytes);
     let bytes = prop::collection::vec(any::<u8>(), 0..64);
     proptest!(config, |(input in prop_oneof![9 => texts, 1 => bytes])| property(&input));
