@@ -16,7 +16,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::next::{Next, with_next};
-use crate::program::settings::{Settings, defaults, lines, own_key};
+use crate::program::settings::{Settings, defaults, is_readable, lines, own_key};
 use crate::{client, cookies, form};
 
 pub use countersign_auth::fuzzing::phc;
@@ -197,7 +197,8 @@ pub fn configuration(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut parts = text.split('\0');
     let mut figment = defaults().merge(Toml::string(parts.next().unwrap_or_default()).nested());
-    for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+    let variables = parts.filter_map(|part| part.split_once('='));
+    for (name, value) in variables.filter(|(_, value)| is_readable(value)) {
         let value = value.parse::<Value>().unwrap_or_else(|never| match never {});
         let key = own_key(&name.to_ascii_lowercase());
         figment = figment.merge(Serialized::from(nest(&key, value), Profile::Global));

@@ -219,6 +219,13 @@ pub(crate) fn own_key(name: &str) -> String {
     format!("countersign.{}", name.replace("__", "."))
 }
 
+/// Whether Figment 0.10 can read the value of a variable. In quoted text it takes the number of the
+/// first escaped character for its place in bytes, which loses text or panics.
+pub(crate) fn is_readable(value: &str) -> bool {
+    let is_quoted = value.trim_start().starts_with(['"', '[', '{']);
+    !is_quoted || value.is_ascii() || !value.contains('\\')
+}
+
 /// What holds where nobody says otherwise.
 pub(crate) fn defaults() -> Figment {
     let quiet = Config {
@@ -252,10 +259,17 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
     }
     let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
     let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
-    figment = figment
-        .merge(Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]).global())
-        .merge(plain.global())
-        .merge(ours);
+    let rocket = Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]);
+    for variables in [&rocket, &plain, &ours] {
+        if let Some((key, _)) = variables.iter().find(|(_, value)| !is_readable(value)) {
+            let key = key.as_str().trim_start_matches("countersign.");
+            return Err(Failure::new(format!(
+                "{key} = (hidden) is not allowed: use no backslash in a text with letters beyond \
+                 ASCII (in the environment)"
+            )));
+        }
+    }
+    figment = figment.merge(rocket.global()).merge(plain.global()).merge(ours);
     let profile = Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE);
     Ok(figment.select(profile))
 }
