@@ -1,3 +1,6 @@
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

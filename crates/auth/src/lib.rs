@@ -45,6 +45,9 @@ pub use confirm::{ChangePasswordError, ConfirmError, Renewed};
 pub use countersign_domain as domain;
 pub use countersign_domain::{AuthEvent, AuthEventKind};
 pub use events::AuthEvents;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use hasher::fuzzing;
 pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
 pub use register::{InvalidRegistration, RegisterError, Registration};
 pub use remember::Resumed;

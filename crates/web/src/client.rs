@@ -1,79 +1,245 @@
 //! Who is at the other end of a request.
 
+mod forwarded;
+#[cfg(test)]
+mod properties;
+
 use std::net::IpAddr;
 
 use countersign_domain::Client;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use rocket::Request;
 
 use crate::state::Shared;
 
+/// More proxies than any request honestly passes.
+const MAX_HOPS: usize = 64;
+
 /// The client as far as it can be known: its address is the peer's, or, where the peer is a trusted
-/// proxy, the nearest address in `X-Forwarded-For` that is not one.
+/// proxy, the one that [`address`] finds behind it.
 pub(crate) fn client(request: &Request<'_>, shared: &Shared) -> Client {
-    let peer = request.remote().map(|remote| remote.ip().to_canonical());
-    let forwarded = request.headers().get("X-Forwarded-For");
-    let address = peer.map(|peer| nearest_untrusted(peer, forwarded, &shared.trusted_proxies));
+    let lines = |name| request.headers().get(name).collect::<Vec<_>>();
+    let address = request.remote().map(|remote| {
+        let (x_forwarded_for, forwarded) = (lines("X-Forwarded-For"), lines("Forwarded"));
+        address(remote.ip(), &x_forwarded_for, &forwarded, &shared.trusted_proxies)
+    });
     Client::new(address, request.headers().get_one("User-Agent"))
 }
 
-fn nearest_untrusted<'a>(
+/// The nearest address in `X-Forwarded-For` that is no trusted proxy's.
+///
+/// `Forwarded` cannot name the client, only contradict: where both are there and disagree, one of
+/// them is forged, and the peer is all that is certain. It is not believed by itself because a
+/// client can make the other header vanish: Rocket drops a line that is not UTF-8, together with
+/// what a proxy appended to it. A proxy that writes one header mostly passes the other one on.
+pub(crate) fn address(
     peer: IpAddr,
-    forwarded: impl Iterator<Item = &'a str>,
+    x_forwarded_for: &[&str],
+    forwarded: &[&str],
     proxies: &[IpNet],
 ) -> IpAddr {
-    let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
-    let hops: Vec<&str> = forwarded.flat_map(|header| header.split(',')).collect();
+    let peer = peer.to_canonical();
+    if x_forwarded_for.is_empty() {
+        return peer;
+    }
+    let named = nearest_untrusted(peer, forwarded::x_forwarded_for(x_forwarded_for), proxies);
+    let agrees = || named_by_forwarded(peer, forwarded, proxies) == named;
+    if forwarded.is_empty() || agrees() { named } else { peer }
+}
+
+/// The nearest address in `Forwarded` that is no trusted proxy's.
+pub(crate) fn named_by_forwarded(peer: IpAddr, lines: &[&str], proxies: &[IpNet]) -> IpAddr {
+    nearest_untrusted(peer, forwarded::forwarded(lines), proxies)
+}
+
+pub(crate) fn is_proxy(proxies: &[IpNet], address: IpAddr) -> bool {
+    proxies.iter().any(|net| holds(net, &address))
+}
+
+fn nearest_untrusted(
+    peer: IpAddr,
+    hops: impl Iterator<Item = Option<IpAddr>>,
+    proxies: &[IpNet],
+) -> IpAddr {
     let mut nearest = peer;
-    for hop in hops.iter().rev() {
-        if !is_proxy(&nearest) {
+    for hop in hops.take(MAX_HOPS) {
+        if !is_proxy(proxies, nearest) {
             break;
         }
         // What a trusted proxy did not write in a form we know ends the chain at that proxy.
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
-            break;
-        };
-        nearest = address.to_canonical();
+        let Some(address) = hop else { break };
+        nearest = address;
     }
     nearest
+}
+
+/// Whether `net` holds a canonical address. A net of IPv4-mapped addresses is one of IPv4.
+fn holds(net: &IpNet, address: &IpAddr) -> bool {
+    let folded = match net {
+        IpNet::V6(v6) => {
+            let length = v6.prefix_len().checked_sub(96);
+            v6.addr().to_ipv4_mapped().zip(length).and_then(|(v4, n)| Ipv4Net::new(v4, n).ok())
+        }
+        IpNet::V4(_) => None,
+    };
+    folded.map_or_else(|| net.contains(address), |folded| IpNet::V4(folded).contains(address))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, forwarded: &[&str], proxies: &[&str]) -> String {
+    const PROXIES: &[&str] = &["10.0.0.0/8", "127.0.0.1/32", "fe80::/10", "::ffff:192.0.2.0/120"];
+
+    fn seen(peer: &str, x_forwarded_for: &[&str], forwarded: &[&str], proxies: &[&str]) -> String {
         let proxies: Vec<IpNet> = proxies.iter().map(|net| net.parse().unwrap()).collect();
-        let forwarded = forwarded.iter().copied();
-        nearest_untrusted(peer.parse().unwrap(), forwarded, &proxies).to_string()
+        address(peer.parse().unwrap(), x_forwarded_for, forwarded, &proxies).to_string()
+    }
+
+    /// The client that trusted proxies name in `X-Forwarded-For`.
+    fn behind(x_forwarded_for: &[&str]) -> String {
+        seen("127.0.0.1", x_forwarded_for, &[], PROXIES)
+    }
+
+    /// The client that trusted proxies name in `Forwarded`.
+    fn behind_forwarded(lines: &[&str]) -> String {
+        let proxies: Vec<IpNet> = PROXIES.iter().map(|net| net.parse().unwrap()).collect();
+        let peer = "127.0.0.1".parse().unwrap();
+        named_by_forwarded(peer, lines, &proxies).to_string()
     }
 
     #[test]
     fn without_trusted_proxies_the_peer_is_the_client() {
-        assert_eq!(seen("203.0.113.7", &["198.51.100.1"], &[]), "203.0.113.7");
+        let forwarded = ["for=198.51.100.1"];
+        assert_eq!(seen("203.0.113.7", &["198.51.100.1"], &forwarded, &[]), "203.0.113.7");
+        assert_eq!(seen("203.0.113.7", &["198.51.100.1"], &[], PROXIES), "203.0.113.7");
+        assert_eq!(seen("::ffff:203.0.113.7", &[], &[], &[]), "203.0.113.7");
     }
 
     #[test]
     fn behind_trusted_proxies_the_nearest_other_address_is_the_client() {
-        let proxies = ["10.0.0.0/8", "127.0.0.1/32"];
-        assert_eq!(seen("127.0.0.1", &["198.51.100.1"], &proxies), "198.51.100.1");
-        assert_eq!(
-            seen("127.0.0.1", &["1.2.3.4, 198.51.100.1, 10.1.1.1"], &proxies),
-            "198.51.100.1"
-        );
-        assert_eq!(seen("127.0.0.1", &["1.2.3.4", "198.51.100.1"], &proxies), "198.51.100.1");
-        assert_eq!(seen("203.0.113.7", &["198.51.100.1"], &proxies), "203.0.113.7");
+        assert_eq!(behind(&["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(behind(&["1.2.3.4, 198.51.100.1, 10.1.1.1"]), "198.51.100.1");
+        assert_eq!(behind(&["1.2.3.4", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(behind(&["198.51.100.1", "10.1.1.1,10.2.2.2"]), "198.51.100.1");
+        assert_eq!(behind(&["10.3.3.3, 10.2.2.2"]), "10.3.3.3");
+        assert_eq!(behind(&[]), "127.0.0.1");
     }
 
     #[test]
-    fn what_is_no_address_ends_the_chain() {
-        assert_eq!(seen("127.0.0.1", &["1.2.3.4, unknown"], &["127.0.0.1/32"]), "127.0.0.1");
-        assert_eq!(seen("127.0.0.1", &[], &["127.0.0.1/32"]), "127.0.0.1");
+    fn an_address_may_have_a_port_brackets_a_zone_and_space_around_it() {
+        for (written, address) in [
+            ("\t198.51.100.1 ", "198.51.100.1"),
+            ("198.51.100.1:65535", "198.51.100.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:DB8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:db8::1%eth0", "2001:db8::1"),
+            ("[2001:db8::1%25eth0]:443", "2001:db8::1"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+            ("[::ffff:198.51.100.1]:80", "198.51.100.1"),
+        ] {
+            assert_eq!(behind(&[written]), address, "{written:?}");
+            assert_eq!(behind_forwarded(&[&format!("for=\"{}\"", written.trim())]), address);
+        }
     }
 
     #[test]
-    fn mapped_addresses_are_folded() {
-        let forwarded = ["::ffff:198.51.100.1"];
-        assert_eq!(seen("127.0.0.1", &forwarded, &["127.0.0.1/32"]), "198.51.100.1");
+    fn what_is_no_address_ends_the_chain_at_the_proxy_that_wrote_it() {
+        for garbage in [
+            "",
+            " ",
+            "unknown",
+            "_hidden",
+            "198.51.100.1:",
+            "198.51.100.1:65536",
+            "198.51.100.1:+80",
+            "198.51.100.1 10.0.0.1",
+            "198.51.100",
+            "198.51.100.010",
+            "198.51.100.1%eth0",
+            "[198.51.100.1]",
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]443",
+            "2001:db8::1%",
+            "2001:db8::1%eth 0",
+            "\"198.51.100.1\"",
+            "localhost",
+            "１98.51.100.1",
+        ] {
+            assert_eq!(behind(&[&format!("1.2.3.4, {garbage}")]), "127.0.0.1", "{garbage:?}");
+            assert_eq!(behind(&["1.2.3.4", garbage, "10.1.1.1"]), "10.1.1.1", "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_as_rfc_7239_writes_it() {
+        for (written, address) in [
+            ("for=198.51.100.1", "198.51.100.1"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
+            ("for=198.51.100.1;proto=http;by=203.0.113.43", "198.51.100.1"),
+            ("proto=https ; for=198.51.100.1;", "198.51.100.1"),
+            ("for=192.0.2.43, for=198.51.100.1", "198.51.100.1"),
+            ("for=198.51.100.1, for=10.1.1.1;by=\"a, for=6.6.6.6\"", "198.51.100.1"),
+            ("for=\"198.51.100.1:_port\"", "198.51.100.1"),
+            ("for=\"198.51.100\\.1\"", "198.51.100.1"),
+            ("host=\"a\\\";for=6.6.6.6;b=\\\\\";for=198.51.100.1", "198.51.100.1"),
+            ("for=unknown", "127.0.0.1"),
+            ("for=\"_gazonk\"", "127.0.0.1"),
+            ("for=6.6.6.6, by=10.1.1.1", "127.0.0.1"),
+            ("for=6.6.6.6, for=", "127.0.0.1"),
+            ("for=6.6.6.6, for = 198.51.100.1", "127.0.0.1"),
+            ("for=6.6.6.6;for=198.51.100.1", "127.0.0.1"),
+            ("for=198.51.100.1\"", "127.0.0.1"),
+            ("for=6.6.6.6,", "127.0.0.1"),
+            ("by=\";for=198.51.100.1", "127.0.0.1"),
+            ("a\"b=c;for=198.51.100.1", "127.0.0.1"),
+        ] {
+            assert_eq!(behind_forwarded(&[written]), address, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_of_the_clients_does_not_swallow_what_the_proxy_appended() {
+        for forged in ["for=\"", "for=6.6.6.6;by=\"", "\"\\", "\\", "for=\"6.6.6.6\", \"", "=;\""] {
+            for own in ["for=198.51.100.1", "for=\"198.51.100.1:80\";by=\"_a\\\"b\""] {
+                let (one, two) = (format!("{forged}, {own}"), [forged, own]);
+                assert_eq!(behind_forwarded(&[&one]), "198.51.100.1", "{one}");
+                assert_eq!(behind_forwarded(&two), "198.51.100.1", "{two:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn forwarded_can_contradict_and_names_nobody_by_itself() {
+        let both = |x_forwarded_for, forwarded| {
+            seen("127.0.0.1", &[x_forwarded_for], &[forwarded], PROXIES)
+        };
+        assert_eq!(both("198.51.100.1", "for=198.51.100.1"), "198.51.100.1");
+        assert_eq!(both("198.51.100.1, 10.1.1.1", "for=198.51.100.1"), "198.51.100.1");
+        assert_eq!(both("198.51.100.1", "for=6.6.6.6"), "127.0.0.1");
+        assert_eq!(both("6.6.6.6", "for=198.51.100.1"), "127.0.0.1");
+        assert_eq!(both("198.51.100.1", ""), "127.0.0.1");
+        assert_eq!(both("", "for=6.6.6.6"), "127.0.0.1");
+        assert_eq!(seen("127.0.0.1", &[], &["for=6.6.6.6"], PROXIES), "127.0.0.1");
+    }
+
+    #[test]
+    fn thousands_of_hops_are_not_followed() {
+        let long = vec!["10.1.1.1"; 100_000].join(",");
+        assert_eq!(behind(&["6.6.6.6", &long]), "10.1.1.1");
+        let quotes = format!("6.6.6.6,{}", "\\\"".repeat(100_000));
+        assert_eq!(behind_forwarded(&[&quotes]), "127.0.0.1");
+    }
+
+    #[test]
+    fn mapped_addresses_are_folded_in_networks_too() {
+        assert_eq!(behind(&["198.51.100.1, 192.0.2.7"]), "198.51.100.1");
+        assert_eq!(behind(&["198.51.100.1, ::ffff:10.1.1.1"]), "198.51.100.1");
+        assert_eq!(seen("::ffff:127.0.0.1", &["198.51.100.1"], &[], PROXIES), "198.51.100.1");
+        assert_eq!(behind(&["198.51.100.1, fe80::1%eth0"]), "198.51.100.1");
+        // Only IPv6 addresses are in a net of IPv6, however wide.
+        assert_eq!(seen("10.1.1.1", &["198.51.100.1"], &[], &["::/0"]), "10.1.1.1");
     }
 }

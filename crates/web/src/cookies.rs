@@ -51,7 +51,12 @@ pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> 
         // comes over a connection without that header has an empty jar.
         return request.cookies().get(name).map(rocket::http::Cookie::value);
     }
-    let pairs = request.headers().get("Cookie").flat_map(|header| header.split(';'));
+    find(request.headers().get("Cookie"), name)
+}
+
+/// The same of the headers `Cookie`.
+pub(crate) fn find<'h>(headers: impl Iterator<Item = &'h str>, name: &str) -> Option<&'h str> {
+    let pairs = headers.flat_map(|header| header.split(';'));
     let mut values = pairs.filter_map(|pair| {
         let (found, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         (found == name).then_some(value)

@@ -57,12 +57,17 @@ async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Res
     if !body.is_complete() {
         return Err(FormError::TooLarge);
     }
+    parse(&body)
+}
+
+/// Reads a whole body.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, FormError> {
     // The decoder below is lossy; it loses nothing of a body that decodes strictly.
-    if !is_percent_encoded(&body) {
+    if !is_percent_encoded(body) {
         return Err(FormError::Malformed);
     }
-    percent_encoding::percent_decode(&body).decode_utf8().map_err(|_| FormError::Malformed)?;
-    serde_urlencoded::from_bytes(&body).map_err(|_| FormError::Malformed)
+    percent_encoding::percent_decode(body).decode_utf8().map_err(|_| FormError::Malformed)?;
+    serde_urlencoded::from_bytes(body).map_err(|_| FormError::Malformed)
 }
 
 /// Whether every `%` is followed by two hexadecimal digits.

@@ -35,6 +35,9 @@ mod views;
 mod wants;
 mod wording;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "cli")]
 pub mod program;
 #[cfg(feature = "testing")]

@@ -6,9 +6,15 @@ use countersign_auth::domain::StoreError;
 pub(crate) struct Failure(String);
 
 impl Failure {
+    /// What is quoted may hold anything: lines are joined, and what would steer a terminal is escaped.
     pub(crate) fn new(why: impl std::fmt::Display) -> Self {
         let why = why.to_string();
-        Self(why.split_whitespace().collect::<Vec<_>>().join(" "))
+        let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = |c: char| match c.is_control() {
+            true => c.escape_unicode().to_string(),
+            false => c.to_string(),
+        };
+        Self(line.chars().map(shown).collect())
     }
 
     /// A store's failure with its cause, which says more to an operator than the failure itself.
@@ -17,5 +23,16 @@ impl Failure {
             Some(cause) => Self::new(format!("{error}: {cause}")),
             None => Self::new(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_that_steers_no_terminal() {
+        let failure = Failure::new("no\nkey \u{1b}[31m\r\n\u{2028}of \u{7f}ours");
+        assert_eq!(failure.to_string(), "no key \\u{1b}[31m of \\u{7f}ours");
     }
 }

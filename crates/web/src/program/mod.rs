@@ -12,7 +12,7 @@ mod output;
 mod pace;
 mod secret;
 mod serve;
-mod settings;
+pub(crate) mod settings;
 mod settings_error;
 mod span;
 

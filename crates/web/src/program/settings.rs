@@ -43,7 +43,11 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the configuration. `file` and `database_url` come from the command line and win.
     pub(crate) fn load(file: Option<&Path>, database_url: Option<&str>) -> Result<Self, Failure> {
-        let figment = sources(file)?;
+        Self::read(sources(file)?, database_url)
+    }
+
+    /// Reads what all sources come to.
+    pub(crate) fn read(figment: Figment, database_url: Option<&str>) -> Result<Self, Failure> {
         error::check_top_level_keys(&figment)?;
         let rocket = figment.extract::<Config>().map_err(|e| error::explain(e, &figment))?;
         let Tables { countersign: own } =
@@ -216,7 +220,7 @@ impl Settings {
 }
 
 /// Every value below `value`, as `key = value` with dots between levels.
-fn lines(prefix: &str, value: &Value) -> Vec<String> {
+pub(crate) fn lines(prefix: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(members) => members
             .iter()
@@ -230,7 +234,20 @@ fn lines(prefix: &str, value: &Value) -> Vec<String> {
     }
 }
 
-fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
+/// The key that an environment variable names after its prefix.
+pub(crate) fn own_key(name: &str) -> String {
+    format!("countersign.{}", name.replace("__", "."))
+}
+
+/// Whether Figment 0.10 can read the value of a variable. In quoted text it takes the number of the
+/// first escaped character for its place in bytes, which loses text or panics.
+pub(crate) fn is_readable(value: &str) -> bool {
+    let is_quoted = value.trim_start().starts_with(['"', '[', '{']);
+    !is_quoted || value.is_ascii() || !value.contains('\\')
+}
+
+/// What holds where nobody says otherwise.
+pub(crate) fn defaults() -> Figment {
     let quiet = Config {
         ident: Ident::none(),
         ip_header: None,
@@ -239,7 +256,11 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
         shutdown: rocket::config::Shutdown { grace: 10, mercy: 5, ..Default::default() },
         ..Config::default()
     };
-    let mut figment = Figment::from(Serialized::defaults(quiet));
+    Figment::from(Serialized::defaults(quiet))
+}
+
+fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
+    let mut figment = defaults();
     let chosen = file.map(Path::to_path_buf).or_else(|| variable("ROCKET_CONFIG").map(Into::into));
     match chosen {
         Some(path) if path.is_file() => {
@@ -256,14 +277,19 @@ fn sources(file: Option<&Path>) -> Result<Figment, Failure> {
         }
         None => {}
     }
-    let ours = Env::prefixed("COUNTERSIGN_")
-        .map(|key| format!("countersign.{}", key.as_str().replace("__", ".")).into())
-        .global();
+    let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
     let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
-    figment = figment
-        .merge(Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]).global())
-        .merge(plain.global())
-        .merge(ours);
+    let rocket = Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]);
+    for variables in [&rocket, &plain, &ours] {
+        if let Some((key, _)) = variables.iter().find(|(_, value)| !is_readable(value)) {
+            let key = key.as_str().trim_start_matches("countersign.");
+            return Err(Failure::new(format!(
+                "{key} = (hidden) is not allowed: use no backslash in a text with letters beyond \
+                 ASCII (in the environment)"
+            )));
+        }
+    }
+    figment = figment.merge(rocket.global()).merge(plain.global()).merge(ours);
     let profile = Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE);
     Ok(figment.select(profile))
 }

@@ -228,3 +228,21 @@ fn certificates_that_this_build_does_not_serve_with_are_refused_and_not_ignored(
     place.write("site.toml", "[default.tls]\ncerts = \"chain.pem\"\nkey = \"key.pem\"");
     check(&place.run(&["--config", "site.toml", "config", "check"]), &["tls"]);
 }
+
+#[test]
+fn an_escape_after_a_letter_beyond_ascii_is_refused_and_not_misread() {
+    let place = Place::new();
+    for (name, value) in [
+        ("COUNTERSIGN_LOGIN_REDIRECT", "\"/ޖ\\\"c\""),
+        ("COUNTERSIGN_TRUSTED_PROXIES", "[\"éa\\\\\"]"),
+        ("ROCKET_ADDRESS", "{a = \"é\\n\"}"),
+        ("DATABASE_URL", "\"sqlite:é\\t\""),
+    ] {
+        let done = place.run_with(&[(name, value)], &["config", "check"], "");
+        let key = name.trim_start_matches("COUNTERSIGN_").trim_start_matches("ROCKET_");
+        let said = done.fails();
+        assert!(said.starts_with(&key.to_lowercase()) && said.contains("backslash"), "{said}");
+    }
+    let plain = [("COUNTERSIGN_DATABASE_URL", "sqlite:é\\")];
+    place.run_with(&plain, &["config", "check"], "").works();
+}

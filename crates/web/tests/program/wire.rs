@@ -98,3 +98,30 @@ fn a_browser_that_says_its_origin_alone_logs_in_on_whatever_port_was_free() {
     let reply = server.browser().try_send("POST", "/login", &[("Origin", &origin)], &body);
     reply.unwrap().sees_other("/blogs");
 }
+
+#[test]
+fn behind_a_trusted_proxy_the_session_is_of_the_client_that_it_names() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let form =
+        format!("email={}&password={}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+    let seen = |trusted: &str, headers: &[u8]| {
+        let server = place.serve(&[("COUNTERSIGN_TRUSTED_PROXIES", trusted)]);
+        let mut request = b"POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_vec();
+        request.extend_from_slice(headers);
+        let length = form.len();
+        let kind = "application/x-www-form-urlencoded";
+        let rest = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{form}");
+        request.extend_from_slice(rest.as_bytes());
+        exchange(server.port, &request).unwrap().sees_other("/blogs");
+        let sessions = place.run(&["session", "list", EMAIL, "--json"]).json();
+        place.run(&["session", "revoke", "--user", EMAIL, "--all"]).works();
+        sessions[0]["address"].as_str().unwrap().to_owned()
+    };
+    let two_lines = b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 198.51.100.1, 10.1.1.1\r\n";
+    assert_eq!(seen("127.0.0.1,10.0.0.0/8", two_lines), "198.51.100.1");
+    assert_eq!(seen("10.0.0.0/8", two_lines), "127.0.0.1");
+    // What a client can do to the line that a proxy appends to, and what it adds to be believed.
+    let vanishes = b"X-Forwarded-For: \xff, 198.51.100.1\r\nForwarded: for=6.6.6.6\r\n";
+    assert_eq!(seen("127.0.0.1", vanishes), "127.0.0.1");
+}

@@ -1,0 +1,32 @@
+//! What the parser of saved hashes promises.
+
+use super::{Memory, Recipe};
+use crate::config::AuthConfig;
+
+/// A saved hash in PHC format: what is accepted is bearable, can be computed, and is written as it
+/// was read. One that could not be computed would be answered sooner than a wrong password.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn phc(input: &[u8]) {
+    let Ok(written) = std::str::from_utf8(input) else { return };
+    let Some(recipe) = Recipe::from_phc(written) else { return };
+    let params = &recipe.params;
+    assert!(params.m_cost() <= AuthConfig::MAX_MEMORY_KIB, "{written:?}");
+    assert!(params.t_cost() <= AuthConfig::MAX_ITERATIONS, "{written:?}");
+    assert!(params.p_cost() <= AuthConfig::MAX_PARALLELISM, "{written:?}");
+    let again = recipe.to_phc().and_then(|phc| Recipe::from_phc(phc.as_phc()));
+    let is_same = again.is_some_and(|again| {
+        (again.algorithm, again.version) == (recipe.algorithm, recipe.version)
+            && again.is_made_with(params) == recipe.is_made_with(params)
+            && (&again.params, &again.salt, &again.expected)
+                == (params, &recipe.salt, &recipe.expected)
+    });
+    assert!(is_same, "{written:?}");
+    // The others differ in nothing but the time they take.
+    if params.m_cost() <= 64 && params.t_cost() <= 2 {
+        let output = recipe.compute(b"a password", &mut Memory::default());
+        assert_eq!(output.map(|output| output.len()), Some(recipe.expected.len()), "{written:?}");
+    }
+}
