@@ -70,8 +70,9 @@ fn build() -> Outcome<PathBuf> {
     }
     let said = String::from_utf8_lossy(&built.stdout);
     let said = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let built = said.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
-    Ok(built.last().ok_or("cargo does not say where it put the program")?)
+    let mut built =
+        said.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
+    Ok(built.next_back().ok_or("cargo does not say where it put the program")?)
 }
 
 /// The program without the settings of whoever runs this one.
