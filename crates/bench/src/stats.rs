@@ -24,8 +24,9 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    /// The smallest difference that, added to every value of this sample, would tell it from
-    /// itself at this level; `None` where no difference would, because there are too few values.
+    /// The smallest difference that, added to every value of this sample, tells it from itself at
+    /// this level; `None` where no difference does, because there are too few values. Of another
+    /// sample that far away chance hides about every second one.
     pub(crate) fn resolution(&self, level: f64) -> Option<f64> {
         let is_seen = |shift: f64| {
             let shifted = Self(self.0.iter().map(|value| value + shift).collect());

@@ -42,8 +42,8 @@ pub(crate) struct Report {
 pub(crate) struct DoorReport {
     door: &'static str,
     kinds: Vec<KindReport>,
-    /// A constant difference of so many milliseconds would have been found; nothing where there
-    /// were too few tries to find any.
+    /// From about so many milliseconds on a constant difference is found more often than not;
+    /// nothing where there were too few tries to find any.
     resolution_ms: Option<f64>,
 }
 
@@ -237,7 +237,7 @@ impl fmt::Display for DoorReport {
             }
         }
         match self.resolution_ms {
-            Some(ms) => writeln!(f, "\nA constant difference of {ms:.2} ms would have been found."),
+            Some(ms) => writeln!(f, "\nA difference shows here from about {ms:.2} ms on."),
             None => writeln!(f, "\nToo few tries to find any difference in time."),
         }
     }
