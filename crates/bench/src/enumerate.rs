@@ -1,0 +1,129 @@
+//! Whether the login tells anybody that an account exists.
+//!
+//! Accounts of several kinds are tried with a password that is not theirs. What is answered must be
+//! the same, byte for byte, and how long it takes must come from one distribution. A control, which
+//! is refused before a password is hashed, must be told apart: else nothing is shown.
+
+mod door;
+mod hashes;
+mod people;
+mod report;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stderr};
+use std::path::PathBuf;
+
+use clap::Args;
+use fastrand::Rng;
+
+use crate::client::Connection;
+use crate::site::{Program, Site};
+use crate::{Outcome, note, say};
+
+use door::{Door, Seen};
+use people::{Kind, People};
+use report::{DoorReport, Report};
+
+/// How the login is tried.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How often each kind of account is tried at each door.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    tries: u32,
+    /// Repeats the order and the addresses of another run.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Prints JSON in place of Markdown.
+    #[arg(long)]
+    json: bool,
+    /// The program; without it the release build is brought up to date and used.
+    #[arg(long, value_name = "PATH")]
+    bin: Option<PathBuf>,
+}
+
+/// What one kind of account was answered, and how long it took, in milliseconds.
+#[derive(Debug, Default)]
+struct Tried {
+    seen: Vec<Seen>,
+    times: Vec<f64>,
+}
+
+/// Tries the kinds at every door, and prints what came of it.
+///
+/// # Errors
+///
+/// When nothing could be measured.
+pub(crate) fn run(options: &Options) -> Outcome<()> {
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    let mut rng = Rng::with_seed(seed);
+    let program = Program::find(options.bin.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    note("counting hashes");
+    let hashes = runtime.block_on(hashes::count())?;
+
+    // Nobody is slowed down for guessing here: that has to be as blind, and is tested elsewhere.
+    let site = Site::start(&program, &[("COUNTERSIGN_THROTTLE__ENABLED", "false")])?;
+    note("making accounts");
+    let people = runtime.block_on(People::make(&site.database_url(), &mut rng))?;
+    // What is left of the runtime would run beside what is timed.
+    drop(runtime);
+
+    let mut doors = Vec::new();
+    for door in Door::ALL {
+        let tried = try_all(&site, door, &people, options.tries, &mut rng)?;
+        doors.push(DoorReport::new(door, &tried));
+    }
+    let report = Report::new(&program, seed, options.tries, doors, hashes);
+    say(if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() }
+        .trim())
+}
+
+/// Tries each kind once in every round, in an order that chance decides, on one connection: what
+/// slows the machine down for a while slows all kinds down alike.
+fn try_all(
+    site: &Site,
+    door: Door,
+    people: &People,
+    tries: u32,
+    rng: &mut Rng,
+) -> Outcome<BTreeMap<Kind, Tried>> {
+    let mut connection = Connection::open(site.address)?;
+    let mut all: BTreeMap<Kind, Tried> = BTreeMap::new();
+    let mut order = Kind::ALL;
+    let warm_up = (tries / 10).clamp(2, 30);
+    for round in 0..warm_up + tries {
+        progress(door, round.saturating_sub(warm_up), tries);
+        rng.shuffle(&mut order);
+        for kind in order {
+            let address = people.one(kind, rng)?;
+            let request = door.request(address, kind.password());
+            let (answer, time) = connection.send(&request)?;
+            if matches!(answer.status, 429 | 503) {
+                return Err(format!("the site was too busy: it answered {}", answer.status).into());
+            }
+            if round >= warm_up {
+                let tried = all.entry(kind).or_default();
+                tried.times.push(time.as_secs_f64() * 1000.0);
+                let seen = Seen::of(&answer, address);
+                if !tried.seen.contains(&seen) {
+                    tried.seen.push(seen);
+                }
+            }
+        }
+    }
+    progress(door, tries, tries);
+    Ok(all)
+}
+
+/// One line that is written over on a terminal, and one for each quarter elsewhere.
+fn progress(door: Door, done: u32, of: u32) {
+    let line = format!("{}: {done} of {of}", door.name());
+    if stderr().is_terminal() {
+        let end = if done == of { "\n" } else { "" };
+        // There is nowhere left to say that this failed.
+        let _ = write!(stderr(), "\r{line}{end}");
+    } else if done > 0 && done.is_multiple_of(of.div_ceil(4)) || done == of {
+        note(&line);
+    }
+}

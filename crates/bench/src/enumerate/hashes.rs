@@ -1,0 +1,103 @@
+//! How many password hashes an attempt costs, counted inside: no clock has a say in it.
+
+use std::fmt::Debug;
+
+use countersign_auth::{Auth, Authenticated, LogIn, Registration};
+use countersign_domain::Client;
+use countersign_domain::memory::MemoryStore;
+use serde::Serialize;
+
+use super::people::{self, Kind, PASSWORD, WRONG};
+use crate::Outcome;
+
+/// What one attempt of a kind cost at a door of the service.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Cost {
+    pub(crate) door: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) hashes: u64,
+    /// The control costs none; all others exactly one.
+    pub(crate) expected: u64,
+}
+
+const STRANGER: &str = "nobody@example.org";
+
+/// Counts at every door of the service where somebody shows a password.
+pub(crate) async fn count() -> Outcome<Vec<Cost>> {
+    let store = MemoryStore::default();
+    let auth = Auth::new(store.clone());
+    let client = &Client::default();
+    let mut costs = Vec::new();
+    let mut add = |door, kind: &'static str, hashes, expected| {
+        costs.push(Cost { door, kind, hashes, expected });
+    };
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        let address = format!("number{number}@example.org");
+        people::make(&auth, &store, kind, &address).await?;
+        let attempt = LogIn { email: &address, password: kind.password(), client, remember: false };
+        let expected = u64::from(kind != Kind::Control);
+        add("log_in", kind.name(), refused(&auth, auth.log_in(attempt)).await?, expected);
+    }
+    for kind in [Kind::Known, Kind::Disabled, Kind::Passwordless] {
+        let who = &logged_in(&auth, &store, kind).await?;
+        let confirmed = auth.reauthenticate(who, WRONG, client);
+        add("reauthenticate", kind.name(), refused(&auth, confirmed).await?, 1);
+        let changed = auth.change_password(who, WRONG, "seven gulls mauve lantern", client);
+        add("change_password", kind.name(), refused(&auth, changed).await?, 1);
+        let deleted = auth.delete_account(who, WRONG, client);
+        add("delete_account", kind.name(), refused(&auth, deleted).await?, 1);
+    }
+    let registration =
+        Registration { email: STRANGER, username: "Ada", password: PASSWORD, client };
+    let before = auth.hashes_computed();
+    auth.register(registration).await?;
+    add("register", "free address", auth.hashes_computed() - before, 1);
+    add("register", "taken address", refused(&auth, auth.register(registration)).await?, 1);
+    costs.sort_by_key(|cost| cost.door);
+    Ok(costs)
+}
+
+/// How many hashes an attempt costs that must not succeed.
+async fn refused<T, E>(auth: &Auth, attempt: impl Future<Output = Result<T, E>>) -> Outcome<u64>
+where
+    E: Debug,
+{
+    let before = auth.hashes_computed();
+    match attempt.await {
+        Ok(_) => Err("somebody was let in who should not have been".into()),
+        Err(_) => Ok(auth.hashes_computed() - before),
+    }
+}
+
+/// A user in a session that began before what is special about them happened.
+async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Authenticated> {
+    let client = &Client::default();
+    let address = match kind {
+        Kind::Known => "in-known@example.org",
+        Kind::Disabled => "in-disabled@example.org",
+        _ => "in-passwordless@example.org",
+    };
+    // A disabled user gets no session, so they are disabled when they have one.
+    let first = if kind == Kind::Disabled { Kind::Known } else { kind };
+    let user = people::make(auth, store, first, address).await?.ok_or("there is no user")?;
+    let begun = auth.log_in_user(&user, false, client).await?.ok_or("there is no session")?;
+    let who = auth.authenticate(&begun.token, client).await?.ok_or("the session has ended")?;
+    if kind == Kind::Disabled {
+        auth.set_active(user.id, false).await?;
+    }
+    Ok(who)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_attempt_costs_what_is_expected_of_it() {
+        let costs = count().await.unwrap();
+        let wrong: Vec<_> = costs.iter().filter(|cost| cost.hashes != cost.expected).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert_eq!(costs.iter().filter(|cost| cost.door == "log_in").count(), Kind::ALL.len());
+        assert_eq!(costs.iter().filter(|cost| cost.expected == 0).count(), 1, "the control");
+    }
+}

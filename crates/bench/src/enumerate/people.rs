@@ -1,0 +1,118 @@
+//! Who is tried.
+
+use std::collections::BTreeMap;
+
+use countersign_auth::{Auth, Registration};
+use countersign_domain::{Client, Store, User};
+use countersign_persistence::Database;
+use fastrand::Rng;
+
+use crate::Outcome;
+
+/// An account, by what is special about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// What all others are compared with.
+    Known,
+    Unknown,
+    Disabled,
+    Passwordless,
+    /// Known, and refused before a password is hashed.
+    Control,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Known, Self::Unknown, Self::Disabled, Self::Passwordless, Self::Control];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known, wrong password",
+            Self::Unknown => "unknown address",
+            Self::Disabled => "disabled",
+            Self::Passwordless => "without a password",
+            Self::Control => "control: password too long",
+        }
+    }
+
+    /// A password that is nobody's.
+    pub(crate) fn password(self) -> &'static str {
+        match self {
+            Self::Control => TOO_LONG,
+            _ => WRONG,
+        }
+    }
+}
+
+pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
+pub(crate) const WRONG: &str = "copper window seven gulls";
+const TOO_LONG: &str = match std::str::from_utf8(&[b'x'; 200]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
+/// So many that no address, and no place in the database, stands for its kind.
+const OF_EACH_KIND: usize = 16;
+
+/// The addresses of each kind.
+#[derive(Debug)]
+pub(crate) struct People(BTreeMap<Kind, Vec<String>>);
+
+impl People {
+    /// Makes the accounts in a database whose schema is there. All addresses have one length, and
+    /// nothing in them or in their order says of what kind they are.
+    pub(crate) async fn make(url: &str, rng: &mut Rng) -> Outcome<Self> {
+        let database = Database::connect(url).await?;
+        let auth = Auth::new(database.clone());
+        let mut kinds = [Kind::Known, Kind::Unknown, Kind::Disabled, Kind::Passwordless];
+        let mut people: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        for _ in 0..OF_EACH_KIND {
+            rng.shuffle(&mut kinds);
+            for kind in kinds {
+                let name: String = (0..12).map(|_| rng.lowercase()).collect();
+                let address = format!("{name}@example.org");
+                make(&auth, &database, kind, &address).await?;
+                people.entry(kind).or_default().push(address);
+            }
+        }
+        if let Some(known) = people.get(&Kind::Known).cloned() {
+            people.insert(Kind::Control, known);
+        }
+        database.close().await;
+        Ok(Self(people))
+    }
+
+    pub(crate) fn one(&self, kind: Kind, rng: &mut Rng) -> Outcome<&str> {
+        let address = self.0.get(&kind).and_then(|addresses| rng.choice(addresses));
+        Ok(address.ok_or("there is no account of this kind")?)
+    }
+}
+
+/// Makes an account of this kind, where the kind has one.
+pub(crate) async fn make(
+    auth: &Auth,
+    store: &impl Store,
+    kind: Kind,
+    address: &str,
+) -> Outcome<Option<User>> {
+    if kind == Kind::Unknown {
+        return Ok(None);
+    }
+    let client = &Client::default();
+    let registration = Registration { email: address, username: "Ada", password: PASSWORD, client };
+    let user = auth.register(registration).await?;
+    match kind {
+        Kind::Disabled => {
+            auth.set_active(user.id, false).await?;
+        }
+        // Nobody registers without a password: such users come from another way to log in.
+        Kind::Passwordless => {
+            auth.delete_user(user.id).await?;
+            let user = User { password_hash: None, ..user };
+            store.insert_user(&user).await?;
+            return Ok(Some(user));
+        }
+        _ => {}
+    }
+    Ok(Some(user))
+}

@@ -1,0 +1,64 @@
+//! Drives the program `countersign` from outside, as its users do, and measures what it does.
+//!
+//! The figures are for people to read: a command fails when it could not measure, never because of
+//! what it measured.
+//!
+//! # Adding a measurement
+//!
+//! A command in `Command`, and a file that has its options and its `run`. It starts the program
+//! with `site`, speaks to it with `client`, and sums up with `stats`.
+
+mod client;
+mod enumerate;
+mod site;
+mod stats;
+
+use std::error::Error;
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a measurement came to, or why nothing was measured.
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Measures the program countersign from outside.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Whether the login tells anybody that an account exists: by its answers, or by time.
+    Enumerate(enumerate::Options),
+}
+
+fn main() -> ExitCode {
+    let measured = match Options::parse().command {
+        Command::Enumerate(options) => enumerate::run(&options),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough is no failure.
+fn say(text: &str) -> Outcome<()> {
+    match writeln!(stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes what is no result to standard error.
+fn note(line: &str) {
+    // There is nowhere left to say that this failed.
+    let _ = writeln!(stderr(), "{line}");
+}
