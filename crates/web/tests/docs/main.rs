@@ -20,8 +20,11 @@
 //! - docs/reference/commands.md has each command, and docs/reference/http.md each header.
 //! - docs/architecture.md names each directory of `crates/`. Its picture and its list hold the same
 //!   arrows as the manifests' `[dependencies]`.
+//! - docs/asvs.md has every row of the standard, and links to tests that are there (`asvs.rs`).
 #![cfg(all(unix, feature = "cli"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
+
+mod asvs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
