@@ -74,8 +74,9 @@ async fn a_password_of_128_characters_counts_to_the_last_one() {
     site.anon().post_form("/register", &form).await.sees_other("/login");
     site.anon().log_in(EMAIL, &long).await.sees_other("/blogs");
     let other = long.replace(":8", ":9");
-    for other in [&long[..127], &long[..72], &long[..64], &other, &long.to_uppercase()] {
-        site.anon().log_in(EMAIL, other).await.is(401);
+    let cut = |length| long.chars().take(length).collect::<String>();
+    for other in [cut(127), cut(72), cut(64), other, long.to_uppercase()] {
+        site.anon().log_in(EMAIL, &other).await.is(401);
     }
 }
 
@@ -241,9 +242,8 @@ async fn the_script_writes_no_html_and_keeps_nothing() {
 #[rocket::async_test]
 async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_next_request_is_served() {
     #[get("/panics")]
-    fn panics() -> &'static str {
-        let nobody: Option<&'static str> = None;
-        nobody.expect("the secret reason")
+    fn panics() -> String {
+        "secret".parse::<u8>().unwrap().to_string()
     }
 
     let site = Site::of(|auth| {
@@ -252,7 +252,7 @@ async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_next_request_i
     .await;
     for _ in 0..3 {
         let answer = site.anon().get("/panics").await;
-        answer.is(500).hides("secret reason").has("X-Frame-Options", "DENY");
+        answer.is(500).hides("ParseIntError").has("X-Frame-Options", "DENY");
         assert_eq!(answer.all("Set-Cookie").count(), 0);
         site.anon().get("/login").await.is(200);
     }
