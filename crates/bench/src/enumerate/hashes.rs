@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use countersign_auth::{Auth, Authenticated, LogIn, Registration};
-use countersign_domain::Client;
+use countersign_auth::{Auth, AuthConfig, Authenticated, Caller, LogIn, Registration};
+use countersign_domain::SystemClock;
 use countersign_domain::memory::MemoryStore;
 use serde::Serialize;
 
@@ -25,8 +25,9 @@ const STRANGER: &str = "nobody@example.org";
 /// Counts at every door of the service where somebody shows a password.
 pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     let store = MemoryStore::default();
-    let auth = Auth::new(store.clone());
-    let client = &Client::default();
+    let config = AuthConfig { throttle: None, ..AuthConfig::default() };
+    let auth = Auth::with(store.clone(), SystemClock, config)?;
+    let caller = &Caller::administrator();
     let mut costs = Vec::new();
     let mut add = |door, kind: &'static str, hashes, expected| {
         costs.push(Cost { door, kind, hashes, expected });
@@ -34,21 +35,21 @@ pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     for (number, kind) in Kind::ALL.into_iter().enumerate() {
         let address = format!("number{number}@example.org");
         people::make(&auth, &store, kind, &address).await?;
-        let attempt = LogIn { email: &address, password: kind.password(), client, remember: false };
+        let attempt = LogIn { email: &address, password: kind.password(), caller, remember: false };
         let expected = u64::from(kind != Kind::Control);
         add("log_in", kind.name(), refused(&auth, auth.log_in(attempt)).await?, expected);
     }
     for kind in [Kind::Known, Kind::Disabled, Kind::Passwordless] {
         let who = &logged_in(&auth, &store, kind).await?;
-        let confirmed = auth.reauthenticate(who, WRONG, client);
+        let confirmed = auth.reauthenticate(who, WRONG, caller);
         add("reauthenticate", kind.name(), refused(&auth, confirmed).await?, 1);
-        let changed = auth.change_password(who, WRONG, "seven gulls mauve lantern", client);
+        let changed = auth.change_password(who, WRONG, "seven gulls mauve lantern", caller);
         add("change_password", kind.name(), refused(&auth, changed).await?, 1);
-        let deleted = auth.delete_account(who, WRONG, client);
+        let deleted = auth.delete_account(who, WRONG, caller);
         add("delete_account", kind.name(), refused(&auth, deleted).await?, 1);
     }
     let registration =
-        Registration { email: STRANGER, username: "Ada", password: PASSWORD, client };
+        Registration { email: STRANGER, username: "Ada", password: PASSWORD, caller };
     let before = auth.hashes_computed();
     auth.register(registration).await?;
     add("register", "free address", auth.hashes_computed() - before, 1);
@@ -71,7 +72,7 @@ where
 
 /// A user in a session that began before what is special about them happened.
 async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Authenticated> {
-    let client = &Client::default();
+    let caller = &Caller::administrator();
     let address = match kind {
         Kind::Known => "in-known@example.org",
         Kind::Disabled => "in-disabled@example.org",
@@ -80,10 +81,10 @@ async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Auth
     // A disabled user gets no session, so they are disabled when they have one.
     let first = if kind == Kind::Disabled { Kind::Known } else { kind };
     let user = people::make(auth, store, first, address).await?.ok_or("there is no user")?;
-    let begun = auth.log_in_user(&user, false, client).await?.ok_or("there is no session")?;
-    let who = auth.authenticate(&begun.token, client).await?.ok_or("the session has ended")?;
+    let begun = auth.log_in_user(&user, false, caller).await?.ok_or("there is no session")?;
+    let who = auth.authenticate(&begun.token, caller).await?.ok_or("the session has ended")?;
     if kind == Kind::Disabled {
-        auth.set_active(user.id, false).await?;
+        auth.set_active(user.id, false, caller).await?;
     }
     Ok(who)
 }

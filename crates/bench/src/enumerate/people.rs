@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign_auth::{Auth, Registration};
-use countersign_domain::{Client, Store, User};
+use countersign_auth::{Auth, Caller, Registration};
+use countersign_domain::{AuditEntry, AuthEvent, AuthEventKind, Store, User};
 use countersign_persistence::Database;
 use fastrand::Rng;
 
@@ -98,21 +98,36 @@ pub(crate) async fn make(
     if kind == Kind::Unknown {
         return Ok(None);
     }
-    let client = &Client::default();
-    let registration = Registration { email: address, username: "Ada", password: PASSWORD, client };
+    let caller = &Caller::administrator();
+    let registration = Registration { email: address, username: "Ada", password: PASSWORD, caller };
     let user = auth.register(registration).await?;
     match kind {
         Kind::Disabled => {
-            auth.set_active(user.id, false).await?;
+            auth.set_active(user.id, false, caller).await?;
         }
         // Nobody registers without a password: such users come from another way to log in.
         Kind::Passwordless => {
-            auth.delete_user(user.id).await?;
+            auth.delete_user(user.id, caller).await?;
             let user = User { password_hash: None, ..user };
-            store.insert_user(&user).await?;
+            store.insert_user(&user, &registered(&user, caller)).await?;
             return Ok(Some(user));
         }
         _ => {}
     }
     Ok(Some(user))
+}
+
+fn registered(user: &User, caller: &Caller) -> AuditEntry {
+    let event = AuthEvent {
+        kind: AuthEventKind::UserRegistered,
+        reason: None,
+        actor: caller.actor,
+        user: Some(user.id),
+        session: None,
+        client: caller.client.clone(),
+        request_id: None,
+        at: user.created_at,
+    };
+    // The salt keeps an address secret, and there is none.
+    AuditEntry { event, salt: [0; 16] }
 }

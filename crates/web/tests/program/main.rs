@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod asvs;
 mod broken_configuration;
 mod commands;
 mod configuration;

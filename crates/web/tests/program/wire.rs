@@ -122,6 +122,9 @@ fn behind_a_trusted_proxy_the_session_is_of_the_client_that_it_names() {
     assert_eq!(seen("127.0.0.1,10.0.0.0/8", two_lines), "198.51.100.1");
     assert_eq!(seen("10.0.0.0/8", two_lines), "127.0.0.1");
     // What a client can do to the line that a proxy appends to, and what it adds to be believed.
-    let vanishes = b"X-Forwarded-For: \xff, 198.51.100.1\r\nForwarded: for=6.6.6.6\r\n";
+    let vanishes = b"X-Forwarded-For: \xff, 198.51.100.1\r\nX-Forwarded-Proto: https\r\n\
+                     Forwarded: for=6.6.6.6\r\n";
     assert_eq!(seen("127.0.0.1", vanishes), "127.0.0.1");
+    let standard = b"Forwarded: for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https\r\n";
+    assert_eq!(seen("127.0.0.1", standard), "2001:db8::7");
 }

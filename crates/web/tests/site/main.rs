@@ -7,6 +7,7 @@
 
 mod account;
 mod api_user;
+mod asvs;
 mod bodies;
 mod cookies;
 mod cross_site;

@@ -20,13 +20,15 @@
 //! - docs/reference/commands.md has each command, and docs/reference/http.md each header.
 //! - docs/architecture.md names each directory of `crates/`. Its picture and its list hold the same
 //!   arrows as the manifests' `[dependencies]`.
+//! - docs/asvs.md has every row of the standard, and links to tests that are there (`asvs.rs`).
 #![cfg(all(unix, feature = "cli"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+mod asvs;
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::thread::available_parallelism;
 
 use countersign_web::{Auth, AuthPages, Database};
@@ -35,9 +37,8 @@ use rocket::figment::providers::{Format, Toml};
 use rocket::figment::value::Value as TomlValue;
 use rocket::local::asynchronous::Client;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+use crate::commands::ask;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -254,91 +255,6 @@ fn the_architecture_names_every_directory() {
     }
     for name in names_in("crates") {
         assert!(text.contains(&format!("`crates/{name}/`")), "crates/{name}/ is not named");
-    }
-}
-
-/// A command in `folder` that finds the program, and nothing of this process's environment.
-fn shell(folder: &Path, line: &str) -> Command {
-    let programs = Path::new(PROGRAM).parent().unwrap().display();
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", line]).current_dir(folder).env_clear().stdin(Stdio::null());
-    command.env("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin"));
-    command
-}
-
-fn run(folder: &Path, line: &str) -> Output {
-    shell(folder, line).output().unwrap()
-}
-
-/// Runs `line` in a directory of its own, and returns what it says.
-fn ask(line: &str) -> String {
-    let folder = TempDir::new().unwrap();
-    let output = run(folder.path(), line);
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The command after `$ `, as a shell runs it here.
-fn command(line: &str) -> Option<String> {
-    let line = line.strip_prefix("$ ")?;
-    let line = match line.strip_prefix("cargo run") {
-        Some(rest) => format!("countersign{}", rest.strip_prefix(" --").unwrap_or(rest)),
-        None => line.to_owned(),
-    };
-    for part in line.split(" | ") {
-        let program = part.split(' ').find(|word| !word.contains('='));
-        let is_known = matches!(program, Some("countersign" | "echo"));
-        assert!(is_known, "{line:?} is not of the program: put it into a block called sh");
-    }
-    Some(line)
-}
-
-/// Starts what serves, waits until it says so, and stops it.
-fn serve(folder: &Path, line: &str) {
-    let mut child = shell(folder, &format!("exec {line}"))
-        .envs([("ROCKET_PORT", "0"), ("ROCKET_LOG_LEVEL", "off")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(child.stdout.take().unwrap()).lines().next();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let said = said.unwrap_or_else(|| panic!("{line} said nothing")).unwrap();
-    assert!(said.starts_with("Countersign is ready at http://127.0.0.1:"), "{line}: {said}");
-}
-
-#[test]
-fn every_command_does_what_the_text_has_it_do() {
-    let mut ran = 0;
-    for path in texts() {
-        let folder = TempDir::new().unwrap();
-        for block in parse(&read(&path)).0 {
-            for line in block.lines.iter().filter_map(|line| command_of(&block.info, line)) {
-                ran += 1;
-                let line = match block.info.as_str() {
-                    "console,serve" => {
-                        serve(folder.path(), &line);
-                        continue;
-                    }
-                    "console,no_run" => format!("{line} --help"),
-                    _ => line,
-                };
-                let output = run(folder.path(), &line);
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{path}: {line}: {said}");
-            }
-        }
-    }
-    assert!(ran > 0);
-}
-
-fn command_of(info: &str, line: &str) -> Option<String> {
-    match info {
-        "console" | "console,serve" | "console,no_run" => command(line),
-        other => {
-            assert!(!other.starts_with("console"), "{other} is not a kind of console");
-            None
-        }
     }
 }
 
