@@ -302,7 +302,6 @@ impl View for SessionsView {
 /// What has happened to the account.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct ActivityView {
-    pub(crate) account: String,
     pub(crate) entries: Vec<ActivityEntry>,
     pub(crate) newest: Option<String>,
     pub(crate) older: Option<String>,

@@ -25,7 +25,6 @@ pub(crate) async fn list(
     let last = records.last().map(|record| record.link.number).filter(|_| has_older);
     let here = site.at("/account/activity");
     Ok(Page(ActivityView {
-        account: site.paths.account.clone(),
         entries: records.iter().map(entry).collect(),
         newest: before.map(|_| here.clone()),
         older: last.map(|number| format!("{here}?before={number}")),

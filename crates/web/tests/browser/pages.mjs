@@ -55,6 +55,15 @@ export const pages = [
   { name: "login after registering", open: (visitor) => visitor.register(ada) },
   { name: "login to go on", open: (visitor) => visitor.goto("/blogs") },
   {
+    name: "login after too many attempts",
+    status: 429,
+    open: async (visitor) => {
+      await visitor.register(ada);
+      for (let n = 0; n < 5; n += 1) await visitor.logIn({ ...ada, password: "wrong" });
+      return visitor.logIn(ada);
+    },
+  },
+  {
     name: "login with a wrong password",
     status: 401,
     open: async (visitor) => {
@@ -126,6 +135,16 @@ export const pages = [
       await (await visitor.elsewhere({ userAgent: firefox })).comeIn(ada, { remember: true });
       await (await visitor.elsewhere({ userAgent: program })).comeIn(ada);
       return visitor.goto("/account/sessions");
+    },
+  },
+  { name: "account activity", member: ada, open: (visitor) => visitor.goto("/account/activity") },
+  {
+    name: "account activity with failed attempts",
+    open: async (visitor) => {
+      await visitor.register(ada);
+      for (let n = 0; n < 4; n += 1) await visitor.logIn({ ...ada, password: "wrong" });
+      await visitor.logIn(ada);
+      return visitor.goto("/account/activity");
     },
   },
   { name: "account delete", member: ada, open: (visitor) => visitor.goto("/account/delete") },
