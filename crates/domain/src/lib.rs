@@ -14,6 +14,7 @@
 //! - Anything that needs a network, a file, a clock or a thread does not belong here.
 
 mod clock;
+mod common_passwords;
 mod email;
 mod password;
 mod session;
