@@ -50,10 +50,8 @@ impl Auth {
     pub async fn set_password(&self, user: &User, password: &str) -> Result<(), SetPasswordError> {
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
-        let password = self
-            .password_policy()
-            .parse_new(password, context)
-            .map_err(SetPasswordError::Invalid)?;
+        let password = self.new_password(password, context).await?;
+        let password = password.map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
         if !self.store.replace_password(user.id, &hash, None, self.clock.now()).await? {
             return Err(SetPasswordError::NoSuchUser);

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use countersign_domain::{PasswordPolicy, SessionLifetimes};
 
+use crate::BreachFile;
+
 /// How the service behaves. The default is the recommended one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthConfig {
     /// Which passwords may be set.
     pub password: PasswordPolicy,
+    /// Passwords that were stolen elsewhere, none of which may be set.
+    pub breach_file: Option<BreachFile>,
     /// What a password hash costs, and who computes it.
     pub hashing: HashingConfig,
     /// How long sessions live, and how many there are.

@@ -64,6 +64,11 @@ pub(crate) fn new_password(error: PasswordError) -> String {
              name of this site."
                 .to_owned()
         }
+        PasswordError::Breached => {
+            "Choose another password: this one was stolen elsewhere, so it is among those that are \
+             tried. If you use it on other sites, change it there too."
+                .to_owned()
+        }
         _ => "Choose another password.".to_owned(),
     }
 }
