@@ -15,6 +15,7 @@
 //! - A rule that needs no store and no clock: the domain crate.
 
 mod accounts;
+mod advice;
 mod breach;
 mod config;
 mod confirm;
@@ -36,6 +37,7 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
 pub use accounts::SetPasswordError;
+pub use advice::{PasswordAdvice, PasswordWeakness};
 pub use breach::{BreachFile, BreachFileError};
 pub use config::{AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
 pub use confirm::{ChangePasswordError, ConfirmError};

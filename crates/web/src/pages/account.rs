@@ -56,12 +56,19 @@ pub(crate) async fn change_password(
     form: Submitted<ChangePasswordForm>,
 ) -> Result<SeeOther, Refusal<ChangePasswordView>> {
     let Submitted(form) = &form;
+    let (email, username) = (me.email.as_str(), me.username.as_str());
+    let advice = site.auth.password_advice(&form.password, email, username).await;
     match login.change_password(*me, &form.current_password, &form.password).await {
         Ok(()) => {
-            Flash::PasswordChanged.leave(site.request, site.shared);
+            let weak = advice.is_some();
+            let flash = if weak { Flash::PasswordChangedWeak } else { Flash::PasswordChanged };
+            flash.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.account))
         }
-        Err(error) => Err(refuse_change(&site, form, error)),
+        Err(error) => {
+            let advice = advice.map(wording::password_advice);
+            Err(refuse_change(&site, form, error, advice))
+        }
     }
 }
 
@@ -69,8 +76,10 @@ fn refuse_change(
     site: &Site<'_>,
     form: &ChangePasswordForm,
     error: ChangePasswordError,
+    advice: Option<String>,
 ) -> Refusal<ChangePasswordView> {
     let mut view = password_view(site);
+    view.form.password_advice = advice;
     let errors = &mut view.form.errors;
     let rejection = match error {
         ChangePasswordError::New(error) => {
@@ -101,6 +110,7 @@ fn password_view(site: &Site<'_>) -> ChangePasswordView {
             min_length: policy.min_chars,
             max_length: policy.max_chars,
             errors: ChangePasswordErrors::default(),
+            password_advice: None,
             message: None,
         },
     }

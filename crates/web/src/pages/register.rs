@@ -47,12 +47,18 @@ pub(crate) async fn submit(
     check_open(&site)?;
     let RegisterForm { email, username, password } = form;
     let client = &client(site.request, site.shared);
+    let advice = site.auth.password_advice(password, email, username).await;
     match site.auth.register(NewUser { email, username, password, client }).await {
         Ok(_) => {
-            Flash::Registered.leave(site.request, site.shared);
+            let weak = advice.is_some();
+            let flash = if weak { Flash::RegisteredWeakPassword } else { Flash::Registered };
+            flash.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.login))
         }
-        Err(error) => Err(refuse(&site, form, error)),
+        Err(error) => {
+            let advice = advice.map(wording::password_advice);
+            Err(refuse(&site, form, error, advice))
+        }
     }
 }
 
@@ -63,8 +69,14 @@ fn check_open(site: &Site<'_>) -> Result<(), PageError> {
     }
 }
 
-fn refuse(site: &Site<'_>, form: &RegisterForm, error: RegisterError) -> Refusal<RegisterView> {
+fn refuse(
+    site: &Site<'_>,
+    form: &RegisterForm,
+    error: RegisterError,
+    advice: Option<String>,
+) -> Refusal<RegisterView> {
     let mut view = view(site, form);
+    view.form.password_advice = advice;
     let rejection = match error {
         RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
             view.form.errors = RegisterErrors {

@@ -1,10 +1,12 @@
-//! Passwords that are set: which are refused.
+//! Passwords that are set: which are refused, and what is said of those that are weak.
 
 use countersign_web::auth::BreachFile;
 use tempfile::TempDir;
 
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
 
+const WEAK: &str = "london london 2026";
+const ADVICE: &str = "whoever steals the database may guess it within an hour. It says the same";
 const STOLEN: &str = "Choose another password: this one was stolen elsewhere";
 
 /// `printf 'copper window seven gulls' | sha1sum`, which is the other password; the same of
@@ -25,6 +27,45 @@ async fn guarded() -> (Site, TempDir) {
     std::fs::write(&path, BREACHED).unwrap();
     let site = Setup::default().breach_file(BreachFile::open(path).unwrap()).start().await;
     (site, folder)
+}
+
+#[rocket::async_test]
+async fn whoever_registers_with_a_weak_password_is_told_and_not_refused() {
+    let site = Site::new().await;
+    for (email, password, is_weak) in [(EMAIL, WEAK, true), ("grace@example.org", PASSWORD, false)]
+    {
+        let mut visitor = site.anon();
+        let form = [("email", email), ("username", USERNAME), ("password", password)];
+        visitor.post_form("/register", &form).await.sees_other("/login");
+        let page = visitor.get("/login").await;
+        page.is(200).shows("Your account is ready. Please log in.");
+        assert_eq!(page.text.contains("Your password is easy to guess"), is_weak, "{password}");
+        visitor.log_in(email, password).await.sees_other("/blogs");
+    }
+}
+
+#[rocket::async_test]
+async fn a_form_that_comes_back_says_that_its_password_is_weak() {
+    let site = Site::new().await;
+    let page = register(&site, "ada", WEAK).await;
+    page.is(422).shows(ADVICE).hides("id=\"password-error\"").hides(WEAK);
+    assert!(page.input("password").contains("aria-describedby=\"password-hint\""));
+    for password in [PASSWORD, "short", "password standard", "123456789012345"] {
+        register(&site, "ada", password).await.is(422).hides("steals the database");
+    }
+}
+
+#[rocket::async_test]
+async fn whoever_changes_to_a_weak_password_is_told_and_not_refused() {
+    let site = Site::new().await;
+    let mut ada = site.ada().await;
+    let form = [("current_password", OTHER_PASSWORD), ("password", WEAK)];
+    ada.post_form("/account/password", &form).await.is(401).shows(ADVICE).hides(WEAK);
+    let form = [("current_password", PASSWORD), ("password", WEAK)];
+    ada.post_form("/account/password", &form).await.sees_other("/account");
+    let page = ada.get("/account").await;
+    page.is(200).shows("Your password has been changed.").shows("The new one is easy to guess");
+    site.anon().log_in(EMAIL, WEAK).await.sees_other("/blogs");
 }
 
 #[rocket::async_test]
