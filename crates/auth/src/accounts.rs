@@ -55,10 +55,8 @@ impl Auth {
     ) -> Result<(), SetPasswordError> {
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
-        let password = self
-            .password_policy()
-            .parse_new(password, context)
-            .map_err(SetPasswordError::Invalid)?;
+        let password = self.new_password(password, context).await?;
+        let password = password.map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
         let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), None, caller);
         if !self.store.replace_password(user.id, &hash, None, &entry).await? {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use countersign_domain::throttle::Backoff;
 use countersign_domain::{PasswordPolicy, SessionLifetimes, ThrottlePolicy};
 
+use crate::BreachFile;
+
 /// How the service behaves. The default is the recommended one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthConfig {
     /// Which passwords may be set.
     pub password: PasswordPolicy,
+    /// Passwords that were stolen elsewhere, none of which may be set.
+    pub breach_file: Option<BreachFile>,
     /// What a password hash costs, and who computes it.
     pub hashing: HashingConfig,
     /// How long sessions live, and how many there are.
@@ -76,6 +80,7 @@ impl Default for AuthConfig {
     fn default() -> Self {
         Self {
             password: PasswordPolicy::default(),
+            breach_file: None,
             hashing: HashingConfig::default(),
             sessions: SessionConfig::default(),
             throttle: Some(ThrottlePolicy::default()),

@@ -91,8 +91,8 @@ impl Auth {
         let (user, session) = (&who.user, &who.session);
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
-        let policy = self.password_policy();
-        let new = policy.parse_new(new, context).map_err(ChangePasswordError::New)?;
+        let new = self.new_password(new, context).await.map_err(ConfirmError::from)?;
+        let new = new.map_err(ChangePasswordError::New)?;
         self.confirm(who, current, caller).await?;
         let hash = self.hasher.hash(new, &mut Self::rng()).await.map_err(ConfirmError::from)?;
         let keep = Some(session.id);

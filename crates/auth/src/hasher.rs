@@ -96,6 +96,14 @@ impl Hasher {
             .ok_or(Overloaded { retry_after: Duration::from_secs(60) })
     }
 
+    /// Has other work done by the hashing workers, with their bounds: it is long, and not a hash.
+    pub(crate) async fn run_beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        self.workers.run(|_| work()).await
+    }
+
     /// Checks a password. Exactly one hash is computed, whatever there is to check against, so that
     /// time tells nobody whether there is anything.
     pub(crate) async fn verify(

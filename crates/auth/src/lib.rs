@@ -15,7 +15,9 @@
 //! - A rule that needs no store and no clock: the domain crate.
 
 mod accounts;
+mod advice;
 mod audit;
+mod breach;
 mod caller;
 mod config;
 mod confirm;
@@ -38,7 +40,9 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
 pub use accounts::SetPasswordError;
+pub use advice::{PasswordAdvice, PasswordWeakness};
 pub use audit::{AuditError, AuditReport};
+pub use breach::{BreachFile, BreachFileError};
 pub use caller::Caller;
 pub use config::{AuditConfig, AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
 pub use confirm::{ChangePasswordError, ConfirmError, Renewed};

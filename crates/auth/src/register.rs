@@ -62,7 +62,7 @@ impl Auth {
         let checked = (
             EmailAddress::parse(email),
             Username::parse(username),
-            self.password_policy().parse_new(password, context),
+            self.new_password(password, context).await.map_err(RegisterError::Store)?,
         );
         let (email, username, password) = match checked {
             (Ok(email), Ok(username), Ok(password)) => (email, username, password),

@@ -96,7 +96,12 @@ impl Auth {
         }
         let audit = &self.config.audit;
         let (cut, removed) = (now - audit.keep_addresses_for, now - audit.keep_for);
-        self.store.age_audit(cut, removed, BATCH).await?;
+        for _ in 0..MOST_BATCHES {
+            let (cut, removed) = self.store.age_audit(cut, removed, BATCH).await?;
+            if cut.max(removed) < u64::from(BATCH) {
+                break;
+            }
+        }
         Ok(())
     }
 }

@@ -15,6 +15,7 @@
 
 mod audit;
 mod clock;
+mod common_passwords;
 mod email;
 mod event;
 mod password;

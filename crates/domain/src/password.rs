@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
+
+use crate::common_passwords;
 
 /// A password as typed by a person, in Unicode NFKC (NIST SP 800-63B-4, section 3.1.1.2), so that
 /// it is the same from every keyboard. Neither trimmed nor folded. Wiped from memory when dropped;
@@ -51,6 +52,9 @@ pub enum PasswordError {
     /// Made of the email address, the username or the name of the site.
     #[error("the password is made of the user's own data")]
     Personal,
+    /// Found among passwords that were stolen elsewhere.
+    #[error("the password is in a breach")]
+    Breached,
 }
 
 impl Password {
@@ -234,16 +238,12 @@ impl PasswordPolicy {
     }
 }
 
-/// Common passwords of eight characters and more, in lower case; see `NOTICE` for their source.
-static COMMON: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
-
 /// Whether `folded` is a common password, also with spaces between its words or with digits and
 /// signs around it.
 fn is_common(folded: &str) -> bool {
     let joined = Zeroizing::new(folded.split_whitespace().collect::<String>());
     let core = joined.trim_matches(|c: char| !c.is_alphabetic());
-    [folded, joined.as_str(), core].into_iter().any(|text| COMMON.contains(text))
+    [folded, joined.as_str(), core].into_iter().any(common_passwords::contains)
 }
 
 /// Whether `folded` is one piece, of at most a third of its length and eight characters, said

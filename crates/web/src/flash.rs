@@ -19,8 +19,12 @@ pub enum Flash {
     LoggedOut,
     /// A user registered.
     Registered,
+    /// A user registered with a password that is easy to guess.
+    RegisteredWeakPassword,
     /// A user changed their password.
     PasswordChanged,
+    /// A user changed their password to one that is easy to guess.
+    PasswordChangedWeak,
     /// A user ended a session of theirs.
     SessionRevoked,
     /// A user ended their other sessions.
@@ -48,12 +52,14 @@ pub(crate) struct FlashView {
 }
 
 impl Flash {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::LoginRequired,
         Self::RefreshRequired,
         Self::LoggedOut,
         Self::Registered,
+        Self::RegisteredWeakPassword,
         Self::PasswordChanged,
+        Self::PasswordChangedWeak,
         Self::SessionRevoked,
         Self::OthersRevoked,
         Self::AccountDeleted,
@@ -66,7 +72,9 @@ impl Flash {
             Self::RefreshRequired => "refresh-required",
             Self::LoggedOut => "logged-out",
             Self::Registered => "registered",
+            Self::RegisteredWeakPassword => "registered-weak-password",
             Self::PasswordChanged => "password-changed",
+            Self::PasswordChangedWeak => "password-changed-weak",
             Self::SessionRevoked => "session-revoked",
             Self::OthersRevoked => "others-revoked",
             Self::AccountDeleted => "account-deleted",
@@ -76,7 +84,10 @@ impl Flash {
 
     fn kind(self) -> FlashKind {
         match self {
-            Self::LoginRequired | Self::RefreshRequired => FlashKind::Info,
+            Self::LoginRequired
+            | Self::RefreshRequired
+            | Self::RegisteredWeakPassword
+            | Self::PasswordChangedWeak => FlashKind::Info,
             Self::RememberedStolen => FlashKind::Error,
             _ => FlashKind::Success,
         }
@@ -91,6 +102,14 @@ impl Flash {
             Self::Registered => "Your account is ready. Please log in.",
             Self::PasswordChanged => {
                 "Your password has been changed. You have been logged out everywhere else."
+            }
+            Self::RegisteredWeakPassword => {
+                "Your account is ready. Please log in. Your password is easy to guess: one with \
+                 more words would be better."
+            }
+            Self::PasswordChangedWeak => {
+                "Your password has been changed. You have been logged out everywhere else. The \
+                 new one is easy to guess: one with more words would be better."
             }
             Self::SessionRevoked => "That device has been logged out.",
             Self::OthersRevoked => "All other devices have been logged out.",

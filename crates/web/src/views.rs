@@ -142,6 +142,7 @@ pub(crate) struct RegisterFormView {
     pub(crate) max_length: usize,
     pub(crate) values: RegisterValues,
     pub(crate) errors: RegisterErrors,
+    pub(crate) password_advice: Option<String>,
     pub(crate) message: Option<String>,
 }
 
@@ -250,6 +251,7 @@ pub(crate) struct ChangePasswordFormView {
     pub(crate) min_length: usize,
     pub(crate) max_length: usize,
     pub(crate) errors: ChangePasswordErrors,
+    pub(crate) password_advice: Option<String>,
     pub(crate) message: Option<String>,
 }
 

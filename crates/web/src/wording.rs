@@ -1,5 +1,6 @@
 //! How the facts of the domain are told to people: what is wrong, and what to do.
 
+use countersign_auth::{PasswordAdvice, PasswordWeakness};
 use countersign_domain::{
     AuthEventKind, EmailError, OffsetDateTime, PasswordError, Reason, UsernameError,
 };
@@ -66,8 +67,38 @@ pub(crate) fn new_password(error: PasswordError) -> String {
              name of this site."
                 .to_owned()
         }
+        PasswordError::Breached => {
+            "Choose another password: this one was stolen elsewhere, so it is among those that are \
+             tried. If you use it on other sites, change it there too."
+                .to_owned()
+        }
         _ => "Choose another password.".to_owned(),
     }
+}
+
+/// About a password that may be set, and is easy to guess.
+pub(crate) fn password_advice(advice: PasswordAdvice) -> String {
+    // 10,000 guesses a second, which is what zxcvbn reckons with where hashes are slow.
+    let span = match 10_f64.powf(advice.guesses_log10 - 4.0) {
+        ..60.0 => "a minute",
+        ..3_600.0 => "an hour",
+        ..86_400.0 => "a day",
+        _ => "two weeks",
+    };
+    let why = match advice.weakness {
+        Some(PasswordWeakness::Common) => " Much of it is like a common password.",
+        Some(PasswordWeakness::Word) => " Much of it is one word.",
+        Some(PasswordWeakness::Name) => " Much of it is a name.",
+        Some(PasswordWeakness::Keyboard) => " Much of it runs along the keyboard.",
+        Some(PasswordWeakness::Repeat) => " It says the same thing more than once.",
+        Some(PasswordWeakness::Sequence) => " Much of it counts up or down.",
+        Some(PasswordWeakness::Date) => " Much of it is a date.",
+        _ => "",
+    };
+    format!(
+        "This password would do, but whoever steals the database may guess it within {span}.{why} \
+         One or two more words that have nothing to do with the others make it strong."
+    )
 }
 
 /// About a password that somebody tries.

@@ -57,12 +57,26 @@ pub(crate) async fn change_password(
     form: Submitted<ChangePasswordForm>,
 ) -> Result<SeeOther, Refusal<ChangePasswordView>> {
     let Submitted(form) = &form;
-    match login.change_password(*me, &form.current_password, &form.password).await {
+    let changed = login.change_password(*me, &form.current_password, &form.password).await;
+    // Advice costs more than a hash, so it is for those whose try was counted.
+    let advice = match changed {
+        Ok(()) | Err(ChangePasswordError::Current(ConfirmError::WrongPassword)) => {
+            let (email, username) = (me.email.as_str(), me.username.as_str());
+            site.auth.password_advice(&form.password, email, username).await
+        }
+        Err(_) => None,
+    };
+    match changed {
         Ok(()) => {
-            Flash::PasswordChanged.leave(site.request, site.shared);
+            let weak = advice.is_some();
+            let flash = if weak { Flash::PasswordChangedWeak } else { Flash::PasswordChanged };
+            flash.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.account))
         }
-        Err(error) => Err(refuse_change(&site, form, error)),
+        Err(error) => {
+            let advice = advice.map(wording::password_advice);
+            Err(refuse_change(&site, form, error, advice))
+        }
     }
 }
 
@@ -70,8 +84,10 @@ fn refuse_change(
     site: &Site<'_>,
     form: &ChangePasswordForm,
     error: ChangePasswordError,
+    advice: Option<String>,
 ) -> Refusal<ChangePasswordView> {
     let mut view = password_view(site);
+    view.form.password_advice = advice;
     let errors = &mut view.form.errors;
     let rejection = match error {
         ChangePasswordError::New(error) => {
@@ -102,6 +118,7 @@ fn password_view(site: &Site<'_>) -> ChangePasswordView {
             min_length: policy.min_chars,
             max_length: policy.max_chars,
             errors: ChangePasswordErrors::default(),
+            password_advice: None,
             message: None,
         },
     }

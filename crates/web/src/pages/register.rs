@@ -47,12 +47,25 @@ pub(crate) async fn submit(
     check_open(&site)?;
     let RegisterForm { email, username, password } = form;
     let caller = &caller(site.request, site.shared);
-    match site.auth.register(NewUser { email, username, password, caller }).await {
+    let registered = site.auth.register(NewUser { email, username, password, caller }).await;
+    // Advice costs more than a hash, so it is for those whose try was counted.
+    let advice = match registered {
+        Ok(_) | Err(RegisterError::EmailTaken) => {
+            site.auth.password_advice(password, email, username).await
+        }
+        Err(_) => None,
+    };
+    match registered {
         Ok(_) => {
-            Flash::Registered.leave(site.request, site.shared);
+            let weak = advice.is_some();
+            let flash = if weak { Flash::RegisteredWeakPassword } else { Flash::Registered };
+            flash.leave(site.request, site.shared);
             Ok(SeeOther::to(&site.paths.login))
         }
-        Err(error) => Err(refuse(&site, form, error)),
+        Err(error) => {
+            let advice = advice.map(wording::password_advice);
+            Err(refuse(&site, form, error, advice))
+        }
     }
 }
 
@@ -63,8 +76,14 @@ fn check_open(site: &Site<'_>) -> Result<(), PageError> {
     }
 }
 
-fn refuse(site: &Site<'_>, form: &RegisterForm, error: RegisterError) -> Refusal<RegisterView> {
+fn refuse(
+    site: &Site<'_>,
+    form: &RegisterForm,
+    error: RegisterError,
+    advice: Option<String>,
+) -> Refusal<RegisterView> {
     let mut view = view(site, form);
+    view.form.password_advice = advice;
     let rejection = match error {
         RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
             view.form.errors = RegisterErrors {

@@ -47,9 +47,11 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
         UserVerb::Show { who, json } => show(&find(auth, &who).await?, json),
         UserVerb::SetPassword { who, password } => {
             let user = find(auth, &who).await?;
-            let set =
-                auth.set_password(&user, &read_password(password)?, &Caller::administrator()).await;
-            set.map_err(explain_password)?;
+            let password = read_password(password)?;
+            auth.set_password(&user, &password, &Caller::administrator())
+                .await
+                .map_err(explain_password)?;
+            advise(auth, &password, &user).await;
             done(&user, "has a new password; all of their sessions have ended")
         }
         UserVerb::Disable { who } => {
@@ -123,7 +125,11 @@ async fn create(
     let password = read_password(password)?;
     let caller = &Caller::administrator();
     let registration = Registration { email, username: &username, password: &password, caller };
-    match auth.register(registration).await {
+    let registered = auth.register(registration).await;
+    if let Ok(user) = &registered {
+        advise(auth, &password, user).await;
+    }
+    match registered {
         Ok(user) if json => output::json(&user_json(&user)),
         Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),
         Err(RegisterError::Invalid(InvalidRegistration { email, username, password })) => {
@@ -242,6 +248,14 @@ pub(crate) async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Fail
 
 fn done(user: &User, what: &str) -> Result<(), Failure> {
     output::say(&format!("{} {what}.", user.email))
+}
+
+/// Says when a password that was set is easy to guess.
+async fn advise(auth: &Auth, password: &str, user: &User) {
+    let (email, username) = (user.email.as_str(), user.username.as_str());
+    if let Some(advice) = auth.password_advice(password, email, username).await {
+        output::note(&wording::password_advice(advice));
+    }
 }
 
 fn explain_password(error: SetPasswordError) -> Failure {

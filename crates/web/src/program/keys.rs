@@ -80,11 +80,12 @@ pub(crate) struct RememberKeys {
     pub(crate) duration: Span,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PasswordKeys {
     pub(crate) min_length: usize,
     pub(crate) max_length: usize,
+    pub(crate) breach_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -171,7 +172,7 @@ impl Default for RememberKeys {
 impl Default for PasswordKeys {
     fn default() -> Self {
         let PasswordPolicy { min_chars, max_chars, .. } = PasswordPolicy::default();
-        Self { min_length: min_chars, max_length: max_chars }
+        Self { min_length: min_chars, max_length: max_chars, breach_file: None }
     }
 }
 

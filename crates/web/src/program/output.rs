@@ -19,6 +19,12 @@ pub(crate) fn complain(line: &str) {
     let _ = writeln!(stderr(), "error: {line}");
 }
 
+/// Writes what is worth knowing about something that worked to standard error.
+pub(crate) fn note(line: &str) {
+    // There is nowhere left to say that this failed.
+    let _ = writeln!(stderr(), "note: {line}");
+}
+
 /// Writes rows below each other, each column as wide as its widest cell.
 pub(crate) fn table<const N: usize>(
     heading: [&str; N],

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_auth::{AuditConfig, AuthConfig, HashingConfig, Protection, SessionConfig};
+use countersign_auth::{
+    AuditConfig, AuthConfig, BreachFile, HashingConfig, Protection, SessionConfig,
+};
 use countersign_domain::throttle::Backoff;
 use countersign_domain::{PasswordPolicy, SessionLifetimes, ThrottlePolicy};
 use rocket::Config;
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) own: Own,
     /// A folder of templates that stand for ours.
     pub(crate) template_dir: Option<PathBuf>,
+    /// The file of stolen passwords, which is one as far as was looked.
+    breach_file: Option<BreachFile>,
     /// The public URL, if it is configured and not only derived from the address and the port.
     pub(crate) configured_url: Option<Url>,
 }
@@ -54,7 +58,8 @@ impl Settings {
             figment.extract().map_err(|e| error::explain(e, &figment))?;
         let template_dir = template_dir(&figment)?;
         let configured_url = own.public_url.clone();
-        let mut settings = Self { figment, rocket, own, template_dir, configured_url };
+        let breach_file = own.password.breach_file.as_deref().map(open_breach_file).transpose()?;
+        let mut settings = Self { figment, rocket, own, template_dir, breach_file, configured_url };
         settings.complete(database_url)?;
         settings.check()?;
         Ok(settings)
@@ -146,6 +151,7 @@ impl Settings {
         policy.context_words.extend(host.map(str::to_owned));
         AuthConfig {
             password: policy,
+            breach_file: self.breach_file.clone(),
             hashing: HashingConfig {
                 memory_kib: argon2.memory_kib,
                 iterations: argon2.iterations,
@@ -320,6 +326,11 @@ fn read_secret(path: &Path) -> Result<DatabaseUrl, Failure> {
         Failure::new(format!("database_url_file = {path:?} cannot be read: {error}"))
     })?;
     Ok(DatabaseUrl::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+fn open_breach_file(path: &Path) -> Result<BreachFile, Failure> {
+    BreachFile::open(path)
+        .map_err(|error| Failure::new(format!("password.breach_file = {path:?} {error}")))
 }
 
 fn duration(duration: Duration) -> time::Duration {

@@ -299,7 +299,7 @@ fn the_reference_lists_every_key_with_its_default_and_no_other() {
 
     let mut listed = documented("## Countersign's keys", ours);
     // A secret may stand in a file of its own; that key is read and not shown.
-    let files: Vec<_> = listed.keys().filter(|key| key.ends_with("_file")).cloned().collect();
+    let files: Vec<_> = listed.keys().filter(|key| key.ends_with("_url_file")).cloned().collect();
     for key in files {
         assert_eq!(listed.remove(&key), Some(None), "{key}");
         assert!(listed.contains_key(key.trim_end_matches("_file")), "{key}");

@@ -53,6 +53,22 @@ fn an_account_that_is_not_acceptable_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_weak_password_is_set_with_a_note() {
+    let place = Place::new();
+    for args in [
+        &["user", "create", EMAIL, "--password-stdin", "--json"][..],
+        &["user", "set-password", EMAIL, "--password-stdin"],
+    ] {
+        let done = place.run_with(&[], args, "london london 2026");
+        assert!(!done.works().contains("guess"), "{done:?}");
+        assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
+        assert!(done.stderr.starts_with("note: This password would do, but"), "{done:?}");
+    }
+    let done = place.run_with(&[], &["user", "set-password", EMAIL, "--password-stdin"], PASSWORD);
+    assert_eq!((done.works().lines().count(), done.stderr.as_str()), (1, ""));
+}
+
+#[test]
 fn whoever_is_not_there_is_named() {
     let place = Place::new();
     for args in [

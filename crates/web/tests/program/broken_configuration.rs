@@ -32,6 +32,11 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("COUNTERSIGN_LOGOUT_REDIRECT", "login")], &["logout_redirect", "login", "/blogs"]),
     (&[("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/33")], &["trusted_proxies", "10.0.0.0/33"]),
     (&[("COUNTERSIGN_DATABASE_URL_FILE", "missing")], &["database_url_file", "missing"]),
+    (&[("COUNTERSIGN_PASSWORD__BREACH_FILE", "missing")], &["password.breach_file", "missing"]),
+    (
+        &[("COUNTERSIGN_PASSWORD__BREACH_FILE", "secret")],
+        &["password.breach_file", "secret", "HASH:COUNT", "byte 0"],
+    ),
     (
         &[("COUNTERSIGN_DATABASE_URL", "sqlite://a.db"), ("COUNTERSIGN_DATABASE_URL_FILE", "b")],
         &["database_url", "database_url_file"],

@@ -179,6 +179,19 @@ fn a_secret_may_be_in_a_file_of_its_own() {
 }
 
 #[test]
+fn the_file_of_stolen_passwords_is_shown_and_used() {
+    let place = Place::new();
+    // `printf 'copper window seven gulls' | sha1sum`
+    place.write("breached.txt", "75049CC5D966B0BECED4855B93B00B2E076FB4F9:31\n");
+    let env = [("COUNTERSIGN_PASSWORD__BREACH_FILE", "breached.txt")];
+    assert_eq!(at(&place.shown(&env, &[]), "countersign.password.breach_file"), "breached.txt");
+    let args = ["user", "create", "ada@example.org", "--password-stdin"];
+    let refused = place.run_with(&env, &args, "copper window seven gulls");
+    assert!(refused.fails().contains("password: Choose another password: this one was stolen"));
+    place.run_with(&env, &args, "tidal lantern orbit mauve").works();
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let place = Place::new();
     place.write("secret", "postgres://ada:hunter2@db.example/site");

@@ -26,6 +26,7 @@ mod next;
 mod outage;
 mod overload;
 mod pages;
+mod passwords;
 mod remember;
 mod sessions;
 mod store;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use countersign_web::auth::{AuthConfig, HashingConfig, SessionConfig};
+use countersign_web::auth::{AuthConfig, BreachFile, HashingConfig, SessionConfig};
 use countersign_web::domain::{Clock, Duration, EmailAddress, OffsetDateTime, Session, User};
 use countersign_web::{Auth, AuthPages, Database, Registration, site_routes};
 use rocket::config::{Config, Ident, LogLevel};
@@ -80,6 +80,11 @@ impl Setup {
 
     pub(crate) fn sessions(mut self, sessions: SessionConfig) -> Self {
         self.config.sessions = sessions;
+        self
+    }
+
+    pub(crate) fn breach_file(mut self, file: BreachFile) -> Self {
+        self.config.breach_file = Some(file);
         self
     }
 
