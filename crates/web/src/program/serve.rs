@@ -63,12 +63,27 @@ fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
 fn announce() -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
+            #[cfg(unix)]
+            stop_when_told(rocket.shutdown());
             let config = rocket.config();
             let address = std::net::SocketAddr::new(config.address, config.port);
             // Whoever started the program and closed its output knows already.
             let _ = output::say(&format!("Countersign is ready at http://{address}"));
         })
     })
+}
+
+/// Rocket listens for signals only after it has announced itself; who is told to stop in between
+/// would end with work undone.
+#[cfg(unix)]
+fn stop_when_told(shutdown: rocket::Shutdown) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::spawn(async move {
+        if terminate.recv().await.is_some() {
+            shutdown.notify();
+        }
+    });
 }
 
 fn explain(error: &rocket::Error, settings: &Settings) -> Failure {

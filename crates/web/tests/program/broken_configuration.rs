@@ -206,8 +206,9 @@ fn a_database_that_cannot_be_used_is_named_with_the_reason() {
 fn a_database_that_was_damaged_does_not_serve() {
     let place = Place::new();
     // A server that ends leaves everything in the one file.
-    place.serve(&[]).end("TERM");
+    assert_eq!(place.serve(&[]).end("TERM").0, Some(0));
     let path = place.path("countersign.db");
+    assert!(!place.path("countersign.db-wal").exists());
     let mut bytes = std::fs::read(&path).unwrap();
     // The header stays; what it leads to is noise.
     for (n, byte) in bytes.iter_mut().enumerate().skip(100) {
