@@ -64,7 +64,7 @@ impl Auth {
         Duration::MINUTE.min(idle / 4).max(Duration::SECOND).unsigned_abs()
     }
 
-    /// Writes down when sessions were last used, and removes a small batch of what has expired. The
+    /// Writes down when sessions were last used, and removes what has expired, in small batches. The
     /// Rocket fairing does it by itself; another program calls it regularly and before it ends.
     ///
     /// # Errors
@@ -72,6 +72,7 @@ impl Auth {
     /// When the store fails. Nothing is lost: the next call makes up for it.
     pub async fn housekeeping(&self) -> Result<(), StoreError> {
         const BATCH: u32 = 500;
+        const MOST_BATCHES: u32 = 40;
         // In pieces, so that nobody else waits long to write.
         for seen in self.seen.all().chunks(BATCH as usize) {
             self.store.touch_sessions(seen).await?;
@@ -81,10 +82,18 @@ impl Auth {
         // What another node has not written down yet may have been used since.
         let unwritten = Duration::try_from(self.housekeeping_interval() * 2);
         let idle = self.config.sessions.lifetimes.idle + unwritten.unwrap_or(Duration::ZERO);
-        self.store.purge_sessions(now, now - idle, BATCH).await?;
-        self.store.purge_remembered(now, BATCH).await?;
-        self.store.purge_counters(now, BATCH).await?;
-        self.store.purge_browsers(now, BATCH).await?;
+        // A flood leaves more behind than one batch; what is left after so many is for the next call.
+        for _ in 0..MOST_BATCHES {
+            let purged = [
+                self.store.purge_sessions(now, now - idle, BATCH).await?,
+                self.store.purge_remembered(now, BATCH).await?,
+                self.store.purge_counters(now, BATCH).await?,
+                self.store.purge_browsers(now, BATCH).await?,
+            ];
+            if purged.iter().all(|purged| *purged < u64::from(BATCH)) {
+                break;
+            }
+        }
         let audit = &self.config.audit;
         let (cut, removed) = (now - audit.keep_addresses_for, now - audit.keep_for);
         self.store.age_audit(cut, removed, BATCH).await?;

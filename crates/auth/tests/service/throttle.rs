@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration as Wait;
 
-use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::throttle::{Backoff, Rate};
 use countersign_auth::domain::{
     AuditFilter, Client, Duration, Reason, SecretToken, ThrottlePolicy,
 };
 use countersign_auth::{
-    Auth, AuthConfig, AuthEventKind, Caller, ConfirmError, HashingConfig, LogIn, LogInError, Login,
+    AuthConfig, AuthEventKind, Caller, ConfirmError, HashingConfig, LogIn, LogInError, Login,
     NewSession, RegisterError, Registration,
 };
 
@@ -309,25 +308,20 @@ async fn of_fifty_tries_at_once_five_are_let_in() {
 
 #[tokio::test]
 async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
-    let hashing = HashingConfig { workers: 1, max_wait: Wait::ZERO, ..HashingConfig::cheap() };
-    let store = MemoryStore::default();
-    let busy = Auth::with(
-        store.clone(),
-        Service::new().clock,
-        AuthConfig { hashing, ..config(ThrottlePolicy::default()) },
-    )
-    .unwrap();
-    for _ in 0..50 {
-        let caller = &browser();
-        let attempt = LogIn { email: ADA, password: "wrong", caller, remember: false };
-        match busy.log_in(attempt).await {
-            Err(LogInError::Overloaded(_)) => {}
+    let impatient = HashingConfig { workers: 1, max_wait: Wait::ZERO, ..HashingConfig::cheap() };
+    let config = AuthConfig { hashing: impatient, ..config(ThrottlePolicy::default()) };
+    let service = Service::with(config);
+    let (mut turned_away, mut failed) = (0, 0);
+    while turned_away < 20 {
+        match service.try_as(&browser(), ADA, "wrong").await {
+            Err(LogInError::Overloaded(_)) => turned_away += 1,
             // The worker was quick.
-            Err(LogInError::WrongCredentials) => {}
-            Err(LogInError::Throttled(_)) => return,
-            other => panic!("{other:?}"),
+            Err(LogInError::WrongCredentials) => failed += 1,
+            Err(LogInError::Throttled(_)) if failed >= 5 => return,
+            other => panic!("after {failed} failures: {other:?}"),
         }
     }
+    assert!(failed <= 5, "{failed}");
 }
 
 #[tokio::test]
