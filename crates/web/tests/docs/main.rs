@@ -21,11 +21,14 @@
 //! - docs/architecture.md names each directory of `crates/`. Its picture and its list hold the same
 //!   arrows as the manifests' `[dependencies]`.
 //! - docs/asvs.md has every row of the standard, and links to tests that are there (`asvs.rs`).
+//! - docs/withstand.md has a command for each promise, links to tests that are there, has the
+//!   defaults that `config show` prints, and draws the transitions of its table (`withstand.rs`).
 #![cfg(all(unix, feature = "cli"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod asvs;
 mod commands;
+mod withstand;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
