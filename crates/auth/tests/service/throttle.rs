@@ -317,14 +317,15 @@ async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
         AuthConfig { hashing, ..config(ThrottlePolicy::default()) },
     )
     .unwrap();
+    let mut failures = 0;
     for _ in 0..50 {
         let caller = &browser();
         let attempt = LogIn { email: ADA, password: "wrong", caller, remember: false };
         match busy.log_in(attempt).await {
             Err(LogInError::Overloaded(_)) => {}
             // The worker was quick.
-            Err(LogInError::WrongCredentials) => {}
-            Err(LogInError::Throttled(_)) => return,
+            Err(LogInError::WrongCredentials) => failures += 1,
+            Err(LogInError::Throttled(_)) => return assert_eq!(failures, 5),
             other => panic!("{other:?}"),
         }
     }

@@ -58,7 +58,7 @@ impl AuditStore for MemoryStore {
         let cut = whole.take(limit as usize).map(AuditRecord::cut).count();
         let old = records.iter().take_while(|record| record.event.at < remove_before);
         let removed = old.count().min(limit as usize);
-        if let Some(last) = records.drain(..removed).last() {
+        if let Some(last) = records.drain(..removed).next_back() {
             ends.removed = last.link;
         }
         Ok((cut as u64, removed as u64))

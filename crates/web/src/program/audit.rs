@@ -2,7 +2,7 @@
 
 use countersign_auth::{AuditError, Auth};
 use countersign_domain::{
-    AuditFilter, AuditRecord, AuthEventKind, ChainLink, OffsetDateTime, UserId,
+    AuditFilter, AuditRecord, AuthEventKind, ChainLink, OffsetDateTime, Reason, UserId,
 };
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -117,7 +117,7 @@ fn record_json(record: &AuditRecord) -> Value {
         "at": written(event.at),
         "kind": event.kind.as_str(),
         "outcome": if event.kind.is_refusal() { "failure" } else { "success" },
-        "reason": event.reason.map(|reason| reason.as_str()),
+        "reason": event.reason.map(Reason::as_str),
         "actor": event.actor.as_str(),
         "user_id": event.user.map(|user| user.to_string()),
         "session_id": event.session.map(|session| session.to_string()),

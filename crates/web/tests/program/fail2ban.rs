@@ -14,11 +14,9 @@ fn filter() -> PathBuf {
 
 /// Which addresses the filter finds in a log, and how often; nothing without fail2ban.
 #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
-fn found_in(log: &Path, date_pattern: &[&str]) -> Option<BTreeMap<String, usize>> {
+fn found_in(log: &Path, filter: &Path) -> Option<BTreeMap<String, usize>> {
     let mut command = Command::new("fail2ban-regex");
-    let Ok(output) =
-        command.args(["--out", "ip"]).args(date_pattern).arg(log).arg(filter()).output()
-    else {
+    let Ok(output) = command.args(["--out", "ip"]).arg(log).arg(filter).output() else {
         eprintln!("skipped: there is no fail2ban-regex");
         return None;
     };
@@ -89,12 +87,17 @@ fn exactly_those_are_found_who_fail() {
     let log = server.log();
     assert!(log.contains("198.51.100.20"), "it is in the log, and not to be found: {log}");
     place.write("plain.log", &log);
-    let Some(found) = found_in(&place.path("plain.log"), &[]) else { return };
+    let Some(found) = found_in(&place.path("plain.log"), &filter()) else { return };
     assert_eq!(found, expected);
     // As the journal hands lines on, which knows the time by itself.
     let start = "2026-01-01 00:00:00 host.example countersign[42]: ";
     let journal: String = log.lines().map(|line| format!("{start}{line}\n")).collect();
     place.write("journal.log", journal);
-    let date_pattern = ["--datepattern", "^%Y-%m-%d %H:%M:%S "];
-    assert_eq!(found_in(&place.path("journal.log"), &date_pattern), Some(expected));
+    let text = std::fs::read_to_string(filter()).unwrap();
+    let (before, after) = text.split_once("\ndatepattern = ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    let pattern = "\ndatepattern = ^%%Y-%%m-%%d %%H:%%M:%%S\\s\n";
+    place.write("journal.conf", [before, pattern, after].concat());
+    let found = found_in(&place.path("journal.log"), &place.path("journal.conf"));
+    assert_eq!(found, Some(expected));
 }

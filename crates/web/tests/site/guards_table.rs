@@ -229,7 +229,7 @@ async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     match who {
         "stale" => site.clock.advance(Duration::minutes(10)),
         "disabled" => {
-            assert!(site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap())
+            assert!(site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap());
         }
         "store down" => site.store.break_down(),
         _ => {}
