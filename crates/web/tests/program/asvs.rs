@@ -16,13 +16,13 @@ fn a_line_of_the_log_says_when_where_who_and_what() {
     place.create(EMAIL, PASSWORD);
     let user = place.run(&["user", "show", EMAIL, "--json"]).json();
     let server = place.serve(&[]);
-    server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
+    server.browser().log_in("nobody@example.org", OTHER_PASSWORD).is(401);
     server.member(EMAIL, PASSWORD).post("/logout", &[]).is(303);
     let entries = entries(&server);
     for (kind, level, is_known) in [
-        ("UserLoginFailed", "WARN", false),
-        ("UserLoggedIn", "INFO", true),
-        ("UserLoggedOut", "INFO", true),
+        ("user_login_failed", "WARN", false),
+        ("user_logged_in", "INFO", true),
+        ("user_logged_out", "INFO", true),
     ] {
         let entry = entries.iter().find(|entry| entry["fields"]["kind"] == kind).unwrap();
         let (fields, at) = (&entry["fields"], entry["timestamp"].as_str().unwrap());
@@ -39,7 +39,7 @@ fn a_line_of_the_log_says_when_where_who_and_what() {
 fn what_somebody_sends_writes_no_line_of_the_log() {
     let place = Place::new();
     let server = place.serve(&[("ROCKET_LOG_LEVEL", "debug")]);
-    let forged = "x\n{\"level\":\"ERROR\",\"fields\":{\"kind\":\"UserLoggedIn\"}}\r\n\u{1b}[2J";
+    let forged = "x\n{\"level\":\"ERROR\",\"fields\":{\"kind\":\"user_logged_in\"}}\r\n\u{1b}[2J";
     let encoded: String = form_urlencoded::byte_serialize(forged.as_bytes()).collect();
     let encoded = encoded.replace('+', "%20");
     let mut visitor = server.browser();
@@ -52,7 +52,7 @@ fn what_somebody_sends_writes_no_line_of_the_log() {
     // Each line is one entry still, and none is what was sent, which has neither of the two.
     for entry in entries(&server) {
         assert!(entry["timestamp"].is_string() && entry["target"].is_string(), "{entry}");
-        assert_ne!(entry["fields"]["kind"], "UserLoggedIn", "{entry}");
+        assert_ne!(entry["fields"]["kind"], "user_logged_in", "{entry}");
     }
     assert!(!server.log().contains('\u{1b}'));
 }
@@ -77,7 +77,7 @@ fn the_files_of_the_database_hold_neither_password_nor_token() {
     let mut ada = server.browser();
     let form = [("email", EMAIL), ("password", PASSWORD), ("remember", "on")];
     ada.post("/login", &form).is(303);
-    assert_eq!(ada.cookies.len(), 2, "{:?}", ada.cookies);
+    assert_eq!(ada.cookies.len(), 3, "{:?}", ada.cookies);
     let mut secrets = vec![PASSWORD.to_owned()];
     secrets.extend(ada.cookies.iter().flat_map(|(_, value)| value.split('.')).map(str::to_owned));
     let mut bytes = Vec::new();
