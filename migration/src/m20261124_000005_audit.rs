@@ -9,7 +9,7 @@ pub(crate) struct Migration;
 /// SQLite and whoever reads the file with its tools refuse what the trail is never asked for: a
 /// change of anything but an address that has grown old, and the removal of what has not. Both can
 /// be undone by whoever owns the file; what shows that is the chain.
-const GUARDS: [&str; 3] = [
+const GUARDS: [&str; 4] = [
     "CREATE TRIGGER audit_events_keep_what_was_written
      BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
         client_digest, hash ON audit_events
@@ -17,6 +17,11 @@ const GUARDS: [&str; 3] = [
     "CREATE TRIGGER audit_events_keep_what_is_young
      BEFORE DELETE ON audit_events
      WHEN OLD.number > (SELECT removed_number FROM audit_ends)
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    // `INSERT OR REPLACE` deletes without a trigger.
+    "CREATE TRIGGER audit_events_are_not_replaced
+     BEFORE INSERT ON audit_events
+     WHEN NEW.number <= (SELECT last_number FROM audit_ends)
      BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
     "CREATE TRIGGER audit_ends_keep_their_row
      BEFORE DELETE ON audit_ends

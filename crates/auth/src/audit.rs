@@ -81,6 +81,11 @@ impl Auth {
         noted: Option<ChainLink>,
     ) -> Result<AuditReport, AuditError> {
         let mut at = ends.removed;
+        if let Some(noted) = noted.filter(|noted| (1..at.number).contains(&noted.number)) {
+            // Whoever removes everything can say that it was old.
+            let (expected, found) = (noted.number, at.number + 1);
+            return Err(BrokenChain::Missing { expected, found }.into());
+        }
         check_noted(noted, at)?;
         while at.number < ends.last.number {
             let records = self.store.audit_trail(at.number, BATCH).await?;

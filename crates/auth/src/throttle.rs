@@ -54,23 +54,29 @@ impl Auth {
         let browser = self.known_browser(user, caller).await.map_err(NotCounted::Store)?;
         let claimant = user.map_or(Claimant::Nobody(email), |user| Claimant::User(user.id));
         let counters = policy.login(claimant, caller.client.address, browser.as_ref());
-        self.count(counters, caller).await
+        self.count(counters, "user_login_refused", caller).await
     }
 
     /// Counts a try to register.
     pub(crate) async fn try_registration(&self, caller: &Caller) -> Result<(), NotCounted> {
         let Some(policy) = &self.config.throttle else { return Ok(()) };
         let counters = policy.registration(caller.client.address);
-        self.count(counters, caller).await.map(drop)
+        self.count(counters, "registration_refused", caller).await.map(drop)
     }
 
-    async fn count(&self, counters: Vec<Counter>, caller: &Caller) -> Result<Try, NotCounted> {
+    /// `kind` is what the log says if the try is not let in.
+    async fn count(
+        &self,
+        counters: Vec<Counter>,
+        kind: &str,
+        caller: &Caller,
+    ) -> Result<Try, NotCounted> {
         let now = self.clock.now();
         match self.store.count_try(&counters, now).await.map_err(NotCounted::Store)? {
             Counted::In(tallies) => Ok(Try(counters.into_iter().zip(tallies).collect())),
             Counted::Out { counter, until } => {
                 let reason = counters.get(counter).map(|counter| counter.reason);
-                log_refusal(reason, caller);
+                log_refusal(kind, reason, caller);
                 // Rounded up: whoever comes when they are told to is let in.
                 let wait = (until - now).max(Duration::SECOND) + Duration::nanoseconds(999_999_999);
                 let retry_after =
@@ -206,8 +212,7 @@ impl Try {
 
 /// Every refused try is a line in the log, where `config/fail2ban` looks for it. The trail says once
 /// that a door was closed: whoever goes on knocking must not fill a table.
-fn log_refusal(reason: Option<Reason>, caller: &Caller) {
-    let kind = "user_login_refused";
+fn log_refusal(kind: &str, reason: Option<Reason>, caller: &Caller) {
     let address = caller.client.address.map(|address| address.to_string());
     let reason = reason.map(Reason::as_str);
     let request_id = caller.request_id.as_deref();

@@ -31,7 +31,7 @@ pub struct AuditRecord {
     pub link: ChainLink,
     /// The event. Of its client's address only the network is left when it is old.
     pub event: AuthEvent,
-    /// SHA-256 of the client as it was, and of the salt.
+    /// SHA-256 of the client's address as it was, and of the salt.
     pub client_digest: [u8; 32],
     /// The salt; gone once the address is cut.
     pub salt: Option<[u8; 16]>,
@@ -130,9 +130,12 @@ impl AuditRecord {
         if found != expected {
             return Err(BrokenChain::Missing { expected, found });
         }
-        let client = self.salt.map_or(self.client_digest, |salt| client_digest(&self.event, salt));
-        let hash = hash(previous.hash, found, &self.event, client);
-        if client == self.client_digest && hash == self.link.hash {
+        let is_its_client = match self.salt {
+            Some(salt) => client_digest(&self.event, salt) == self.client_digest,
+            None => self.event.client.address == self.event.client.address.map(network),
+        };
+        let hash = hash(previous.hash, found, &self.event, self.client_digest);
+        if is_its_client && hash == self.link.hash {
             Ok(())
         } else {
             Err(BrokenChain::Altered(found))
@@ -145,6 +148,8 @@ fn in_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
 }
 
+/// Of the client's address only the network goes in, which is left when it is cut; the rest of it is
+/// in `client`.
 fn hash(previous: [u8; 32], number: u64, event: &AuthEvent, client: [u8; 32]) -> [u8; 32] {
     let mut hasher = Sha256::new_with_prefix(b"countersign audit record 1");
     hasher.update(previous);
@@ -159,6 +164,9 @@ fn hash(previous: [u8; 32], number: u64, event: &AuthEvent, client: [u8; 32]) ->
     add(&mut hasher, user.as_deref());
     add(&mut hasher, session.as_deref());
     add(&mut hasher, event.request_id.as_deref());
+    let network = event.client.address.map(|address| network(address).to_string());
+    add(&mut hasher, network.as_deref());
+    add(&mut hasher, event.client.user_agent.as_deref());
     hasher.finalize().into()
 }
 
@@ -167,7 +175,6 @@ fn client_digest(event: &AuthEvent, salt: [u8; 16]) -> [u8; 32] {
     hasher.update(salt);
     let address = event.client.address.map(|address| address.to_string());
     add(&mut hasher, address.as_deref());
-    add(&mut hasher, event.client.user_agent.as_deref());
     hasher.finalize().into()
 }
 

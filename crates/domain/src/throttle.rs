@@ -55,6 +55,9 @@ pub struct Tally {
 impl Rule {
     /// When the next try is let in, if not now.
     pub fn closed_until(&self, tally: Tally, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        if !self.remembers(tally, now) {
+            return None;
+        }
         let closed_for = match self {
             Self::Rate(rate) if tally.tries >= rate.tries => rate.period,
             Self::Rate(_) => return None,
@@ -67,7 +70,7 @@ impl Rule {
     /// The tally with one try more.
     #[must_use]
     pub fn count(&self, tally: Option<Tally>, now: OffsetDateTime) -> Tally {
-        match (self, tally.filter(|tally| now < self.forgets_at(*tally))) {
+        match (self, tally.filter(|tally| self.remembers(*tally, now))) {
             (_, None) => Tally { tries: 1, since: now },
             (Self::Rate(_), Some(tally)) => Tally { tries: tally.tries.saturating_add(1), ..tally },
             (Self::Backoff(_), Some(tally)) => {
@@ -86,24 +89,34 @@ impl Rule {
 
     /// When nothing of a tally matters any more.
     pub fn forgets_at(&self, tally: Tally) -> OffsetDateTime {
-        let kept_for = match self {
+        tally.since.saturating_add(self.kept_for())
+    }
+
+    /// Whether a tally matters at `now`. One from far in the future is a wrong clock's, and must
+    /// keep nobody out until that day.
+    fn remembers(&self, tally: Tally, now: OffsetDateTime) -> bool {
+        tally.since <= now.saturating_add(self.kept_for()) && now < self.forgets_at(tally)
+    }
+
+    fn kept_for(&self) -> Duration {
+        match self {
             Self::Rate(rate) => rate.period,
             Self::Backoff(backoff) => backoff.rest,
-        };
-        tally.since.saturating_add(kept_for)
+        }
     }
 }
 
 impl Backoff {
     /// How long the door is closed after so many tries, if at all.
     fn delay_after(&self, tries: u32) -> Option<Duration> {
-        let doublings = tries.checked_sub(self.free)?;
         if tries >= self.most {
             return Some(self.rest);
         }
+        let doublings = tries.checked_sub(self.free)?;
         let factor = 1_i32.checked_shl(doublings).filter(|factor| *factor > 0);
         let delay = factor.and_then(|factor| self.first.checked_mul(factor));
-        Some(delay.map_or(self.longest, |delay| delay.min(self.longest)))
+        // After the rest nothing is remembered.
+        Some(delay.map_or(self.longest, |delay| delay.min(self.longest)).min(self.rest))
     }
 }
 
@@ -248,7 +261,7 @@ impl ThrottlePolicy {
         address: Option<IpAddr>,
         known_browser: Option<&TokenDigest>,
     ) -> Vec<Counter> {
-        let who = claimant.to_bytes();
+        let (who, address) = (claimant.to_bytes(), address.map(|address| address.to_canonical()));
         let (own, backoff) = (self.account_from_address, Rule::Backoff(self.account));
         if let Some(browser) = known_browser {
             let here: [&[u8]; 2] = [&who, browser.as_bytes()];
@@ -285,7 +298,7 @@ impl ThrottlePolicy {
     /// The counters of a try to register.
     pub fn registration(&self, address: Option<IpAddr>) -> Vec<Counter> {
         let Some(address) = address else { return Vec::new() };
-        let (here, net) = (address.to_string(), network(address).to_string());
+        let (here, net) = (address.to_canonical().to_string(), network(address).to_string());
         let wide = Rate { tries: self.registrations.tries.saturating_mul(3), ..self.registrations };
         let places = [(Reason::Address, &here, self.registrations), (Reason::Network, &net, wide)];
         let counter = |(reason, place, rate): (_, &String, _)| {
@@ -313,6 +326,3 @@ pub fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
     }
 }
-
-#[cfg(test)]
-mod tests {}

@@ -54,14 +54,24 @@ pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> 
     find(request.headers().get("Cookie"), name)
 }
 
-/// The same of the headers `Cookie`.
+/// Whether there is more than one cookie called exactly `name`. No browser sends two by itself:
+/// another site of the same host, or somebody in between, has added one.
+pub(crate) fn is_doubled(request: &Request<'_>, name: &str) -> bool {
+    values(request.headers().get("Cookie"), name).nth(1).is_some()
+}
+
+/// What [`read`] finds, of the headers `Cookie`.
 pub(crate) fn find<'h>(headers: impl Iterator<Item = &'h str>, name: &str) -> Option<&'h str> {
+    let mut values = values(headers, name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn values<'h>(headers: impl Iterator<Item = &'h str>, name: &str) -> impl Iterator<Item = &'h str> {
     let pairs = headers.flat_map(|header| header.split(';'));
-    let mut values = pairs.filter_map(|pair| {
+    pairs.filter_map(move |pair| {
         let (found, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         (found == name).then_some(value)
-    });
-    values.next().filter(|_| values.next().is_none())
+    })
 }
 
 /// The cookies that the answer to a request will set. Kept beside the request, because those in

@@ -9,6 +9,7 @@ use rocket::outcome::Outcome;
 use rocket::route::{self, Handler, Route};
 use rocket::{Data, Request, async_trait};
 
+use crate::caller::{caller, warn};
 use crate::error::PageError;
 use crate::state::Shared;
 
@@ -43,7 +44,13 @@ impl Handler for Sentry {
             Some(shared) if is_same_site(request, shared) => {
                 Outcome::Forward((data, Status::NotFound))
             }
-            _ => Outcome::from(request, PageError::CrossSite),
+            shared => {
+                // A browser was made to try: somebody attacks its user (ASVS 16.3.3).
+                if let Some(shared) = shared {
+                    warn(&caller(request, shared), "a request from another site was refused");
+                }
+                Outcome::from(request, PageError::CrossSite)
+            }
         }
     }
 }

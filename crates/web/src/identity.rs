@@ -5,7 +5,7 @@ use countersign_domain::{RememberToken, SecretToken, StoreError};
 use rocket::Request;
 use tokio::sync::OnceCell;
 
-use crate::caller::caller;
+use crate::caller::{caller, warn};
 use crate::cookies;
 use crate::flash::Flash;
 use crate::login::Login;
@@ -30,6 +30,9 @@ pub(crate) async fn of<'r>(request: &'r Request<'_>, shared: &Shared) -> &'r Ide
 
 async fn identify(request: &Request<'_>, shared: &Shared) -> Identity {
     let caller = caller(request, shared);
+    if cookies::is_doubled(request, shared.cookies.session) {
+        warn(&caller, "two session cookies came in one request");
+    }
     match find(request, shared, &caller).await {
         Ok(Some(authenticated)) => Identity::User(Box::new(authenticated)),
         Ok(None) => Identity::Anonymous,

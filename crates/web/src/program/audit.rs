@@ -165,5 +165,7 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(written: &str) -> Option<[u8; 32]> {
     let digits = |at: usize| u8::from_str_radix(written.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digits).collect();
-    bytes.filter(|_| written.len() == 64)?.try_into().ok()
+    // A number may have a sign; a digest has none.
+    let is_hex = written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit());
+    bytes.filter(|_| is_hex)?.try_into().ok()
 }

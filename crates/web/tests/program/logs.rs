@@ -69,3 +69,61 @@ fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     place.run(&["migrate", "up"]).works();
     ada.get("/health/ready").is(200);
 }
+
+/// The lines of a log that say this.
+fn lines_with(log: &str, text: &str) -> Vec<serde_json::Value> {
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["fields"]["message"] == text).collect()
+}
+
+#[test]
+fn what_another_site_sends_is_refused_and_logged_without_what_it_says() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[("ROCKET_LOG_LEVEL", "critical")]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    let token = ada.token();
+    let origin = [("Origin", "https://evil.example/canary")];
+    for (method, path, headers) in [
+        ("POST", "/logout?canary=1", &[("Sec-Fetch-Site", "cross-site")][..]),
+        ("POST", "/account/delete", &origin),
+        ("DELETE", "/canary", &[("Sec-Fetch-Site", "same-site")]),
+    ] {
+        let reply = ada.try_send(method, path, headers, "password=canary").unwrap();
+        let log = server.log();
+        let lines = lines_with(&log, "a request from another site was refused");
+        let (line, fields) = (lines.last().unwrap(), &lines.last().unwrap()["fields"]);
+        assert_eq!((&line["level"], &fields["address"]), (&"WARN".into(), &"127.0.0.1".into()));
+        assert_eq!(fields["request_id"].as_str(), reply.is(403).header("X-Request-Id"));
+        assert!(!log.contains("canary") && !log.contains("evil") && !log.contains(&token), "{log}");
+    }
+    // What comes from here, and what only looks, is not worth a line.
+    ada.send("GET", "/blogs", &[("Sec-Fetch-Site", "cross-site")]).is(200);
+    ada.send("POST", "/logout", &[("Sec-Fetch-Site", "same-origin")]).is(303);
+    assert_eq!(lines_with(&server.log(), "a request from another site was refused").len(), 3);
+}
+
+#[test]
+fn two_session_cookies_count_as_none_and_are_logged_without_what_they_hold() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[("ROCKET_LOG_LEVEL", "critical")]);
+    let token = server.member(EMAIL, PASSWORD).token();
+    let doubled = |names: [&str; 2]| {
+        let mut browser = server.browser();
+        browser.cookies = names.map(|name| (name.to_owned(), token.clone())).into();
+        browser
+    };
+    let reply = doubled(["session", "session"]).get("/blogs");
+    let log = server.log();
+    let lines = lines_with(&log, "two session cookies came in one request");
+    let fields = &lines[0]["fields"];
+    assert_eq!((lines.len(), &fields["address"]), (1, &"127.0.0.1".into()));
+    assert_eq!(fields["request_id"].as_str(), reply.is(303).header("X-Request-Id"));
+    assert_eq!(lines[0]["level"], "WARN");
+    assert!(!log.contains(&token), "{log}");
+    // One is no more than one.
+    doubled(["session", "other"]).get("/blogs").is(200);
+    doubled(["session", "Session"]).get("/blogs").is(200);
+    assert_eq!(lines_with(&server.log(), "two session cookies came in one request").len(), 1);
+}

@@ -1,5 +1,6 @@
 //! The program as an operator meets it: a process with arguments, an environment, files and a port.
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test, and what helps it, fails by panicking"
@@ -7,12 +8,16 @@
 
 mod accounts;
 mod asvs;
+mod audit;
 mod broken_configuration;
+mod canary;
 mod commands;
 mod configuration;
 mod crash;
+mod fail2ban;
 mod http;
 mod logs;
 mod serve;
 mod support;
+mod tampering;
 mod wire;

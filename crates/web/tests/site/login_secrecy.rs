@@ -13,9 +13,13 @@ const ENABLED: &str = "member@example.org";
 const DISABLED: &str = "closed@example.org";
 const PASSWORDLESS: &str = "nopass@example.org";
 
-/// One user of each kind that cannot log in with `PASSWORD` or `OTHER_PASSWORD`.
 async fn site() -> Site {
-    let site = Setup::default().unthrottled().start().await;
+    with_each_kind(Setup::default().unthrottled()).await
+}
+
+/// One user of each kind that cannot log in with `PASSWORD` or `OTHER_PASSWORD`.
+pub(crate) async fn with_each_kind(setup: Setup) -> Site {
+    let site = setup.start().await;
     site.register(ENABLED).await;
     let disabled = site.register(DISABLED).await;
     site.auth.set_active(disabled.id, false, &Caller::administrator()).await.unwrap();
@@ -33,7 +37,7 @@ async fn site() -> Site {
 }
 
 /// An answer without what may differ: the request's id and the address that was typed.
-fn comparable(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
+pub(crate) fn comparable(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
     let id = answer.header("X-Request-Id").unwrap().to_owned();
     let mut headers = answer.headers.clone();
     headers.retain(|(name, _)| !matches!(name.as_str(), "X-Request-Id" | "Date"));
@@ -41,7 +45,7 @@ fn comparable(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, Stri
     (answer.status, headers, text)
 }
 
-const FAILURES: [(&str, &str); 5] = [
+pub(crate) const FAILURES: [(&str, &str); 5] = [
     (NOBODY, PASSWORD),
     (ENABLED, OTHER_PASSWORD),
     (DISABLED, PASSWORD),

@@ -6,6 +6,7 @@
 )]
 
 mod account;
+mod activity;
 mod api_user;
 mod asvs;
 mod bodies;
@@ -31,4 +32,5 @@ mod remember;
 mod sessions;
 mod store;
 mod support;
+mod throttle;
 mod views;

@@ -20,7 +20,7 @@ fn stable(answer: &Answer) -> String {
 }
 
 #[track_caller]
-fn looks_like(name: &str, answer: &Answer) {
+pub(crate) fn looks_like(name: &str, answer: &Answer) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, stable(answer));
     });

@@ -1,0 +1,191 @@
+//! The audit trail from the command line, and what is left of it with time.
+
+use serde_json::Value;
+
+use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
+
+/// What is told of a life: 1 registered, 2 failed, 3 logged in, 4 logged out, 5 disabled, 6 enabled.
+pub(crate) fn place_with_a_trail() -> Place {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
+    server.member(EMAIL, PASSWORD).post("/logout", &[]).is(303);
+    assert_eq!(server.end("TERM").0, Some(0));
+    place.run(&["user", "disable", EMAIL]).works();
+    place.run(&["user", "enable", EMAIL]).works();
+    place
+}
+
+impl Place {
+    /// The trail, or what is asked for of it.
+    #[track_caller]
+    pub(crate) fn trail(&self, args: &[&str]) -> Vec<Value> {
+        let args = [&["audit", "list", "--json"], args].concat();
+        self.run(&args).json().as_array().unwrap().clone()
+    }
+
+    #[track_caller]
+    fn numbers(&self, args: &[&str]) -> Vec<u64> {
+        self.trail(args).iter().map(|record| record["number"].as_u64().unwrap()).collect()
+    }
+
+    /// The end of the trail, to be noted.
+    #[track_caller]
+    pub(crate) fn end_of_trail(&self) -> String {
+        let report = self.run(&["audit", "verify", "--json"]).json();
+        assert_eq!(report["whole"], true);
+        report["end"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn what_has_happened_is_listed_the_oldest_first() {
+    let place = place_with_a_trail();
+    let trail = place.trail(&[]);
+    let told: Vec<_> = trail
+        .iter()
+        .map(|record| {
+            let word = |field: &str| record[field].as_str().unwrap_or("-").to_owned();
+            [word("kind"), word("outcome"), word("reason"), word("actor"), word("address")]
+                .join(" ")
+        })
+        .collect();
+    let expected = [
+        "user_registered success - administrator -",
+        "user_login_failed failure wrong_password visitor 127.0.0.1",
+        "user_logged_in success - visitor 127.0.0.1",
+        "user_logged_out success - visitor 127.0.0.1",
+        "user_disabled success - administrator -",
+        "user_enabled success - administrator -",
+    ];
+    assert_eq!(told, expected);
+    let user = place.run(&["user", "show", EMAIL, "--json"]).json();
+    assert!(trail.iter().all(|record| record["user_id"] == user["id"]));
+    assert_eq!(trail[2]["session_id"], trail[3]["session_id"]);
+    let table = place.run(&["audit", "list"]);
+    let lines: Vec<_> = table.works().lines().collect();
+    assert_eq!(lines.len(), 7);
+    assert!(lines[0].starts_with("NUMBER") && lines[2].contains("wrong_password"), "{table:?}");
+}
+
+#[test]
+fn what_is_asked_for_is_listed_and_nothing_else() {
+    let place = place_with_a_trail();
+    place.create("bob@example.org", PASSWORD);
+    let user = place.run(&["user", "show", EMAIL, "--json"]).json();
+    let id = user["id"].as_str().unwrap();
+    for (args, numbers) in [
+        (&["--user", EMAIL][..], vec![1, 2, 3, 4, 5, 6]),
+        (&["--user", "ADA@Example.ORG", "--limit", "1"], vec![6]),
+        (&["--user", id, "--kind", "user_disabled"], vec![5]),
+        (&["--user", "01955555-5555-7555-8555-555555555555"], vec![]),
+        (&["--kind", "user_registered"], vec![1, 7]),
+        (&["--kind", "user_deleted"], vec![]),
+        (&["--limit", "2"], vec![6, 7]),
+        (&["--limit", "0"], vec![]),
+        (&["--limit", "4294967295"], vec![1, 2, 3, 4, 5, 6, 7]),
+        (&["--since", "1h"], vec![1, 2, 3, 4, 5, 6, 7]),
+        (&["--since", "1h", "--limit", "1"], vec![7]),
+        (&["--since", "0"], vec![]),
+        (&["--since", "2000-01-01"], vec![1, 2, 3, 4, 5, 6, 7]),
+        (&["--since", "9999-12-31"], vec![]),
+        (&["--since", "2000-01-01T00:00:00+02:00", "--kind", "user_logged_in"], vec![3]),
+    ] {
+        assert_eq!(place.numbers(args), numbers, "{args:?}");
+    }
+    // The moment of a record is its own: from there on it is listed.
+    let at = place.trail(&["--kind", "user_logged_out"])[0]["at"].as_str().unwrap().to_owned();
+    assert_eq!(place.numbers(&["--since", &at]), [4, 5, 6, 7]);
+    // Who is gone has a name no more, and a trail still.
+    place.run(&["user", "delete", EMAIL, "--yes"]).works();
+    assert!(place.run(&["audit", "list", "--user", EMAIL]).fails().contains(EMAIL));
+    assert_eq!(place.numbers(&["--user", id]), [1, 2, 3, 4, 5, 6, 8]);
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused_in_one_line() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let hash = "0".repeat(64);
+    for (args, says) in [
+        (&["list", "--kind", "nonsense"][..], "user_login_failed"),
+        (&["list", "--kind", ""], "user_login_failed"),
+        (&["list", "--kind", "x\ny\u{1b}[31m"], "is not a kind"),
+        (&["list", "--since", "yesterday"], "use a duration such as 7d"),
+        (&["list", "--since", ""], "2026-11-23"),
+        (&["list", "--since=-5"], "is no moment"),
+        (&["list", "--since", "2026-02-30"], "is no moment"),
+        (&["list", "--since", "99999999999999999d"], "is no moment"),
+        (&["list", "--since", "9999999y"], "is no moment"),
+        (&["list", "--user", "nobody@example.org"], "nobody@example.org"),
+        (&["list", "--user", "ada"], "\"ada\""),
+        (&["verify", "--noted", "x"], "NUMBER:HASH"),
+        (&["verify", "--noted", ""], "NUMBER:HASH"),
+        (&["verify", "--noted", "1:zz"], "NUMBER:HASH"),
+        (&["verify", &format!("--noted=-1:{hash}")], "NUMBER:HASH"),
+        (&["verify", "--noted", &format!("1:{hash}0")], "NUMBER:HASH"),
+        (&["verify", "--noted", &format!("1:{}é", "0".repeat(62))], "NUMBER:HASH"),
+        (&["verify", "--noted", &format!("1:+{}", "0".repeat(63))], "NUMBER:HASH"),
+        (&["verify", "--noted", &format!("99999999999999999999:{hash}")], "NUMBER:HASH"),
+        (&["verify", "--noted", &format!("18446744073709551615:{hash}")], "should end with"),
+        (&["verify", "--noted", &format!("1:{hash}")], "record 1 is not what was written"),
+    ] {
+        let done = place.run(&[&["audit"], args].concat());
+        assert!(done.fails().contains(says), "{args:?}: {done:?}");
+        assert!(!done.stderr.contains('\u{1b}'), "{done:?}");
+    }
+    for args in [&["list", "--limit", "-1"][..], &["list", "--limit", "many"], &["erase"], &[]] {
+        assert_eq!(place.run(&[&["audit"], args].concat()).code, Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_whole_trail_is_said_to_be_whole_while_it_grows() {
+    let place = Place::new();
+    assert!(place.run(&["audit", "verify"]).works().contains("whole: 0 records"));
+    let nothing = place.end_of_trail();
+    let place = place_with_a_trail();
+    let done = place.run(&["audit", "verify"]);
+    assert!(done.works().starts_with("The audit trail is whole: 6 records.\n"), "{done:?}");
+    let end = place.end_of_trail();
+    assert!(end.starts_with("6:") && done.stdout.contains(&end), "{done:?}");
+    place.create("bob@example.org", PASSWORD);
+    for noted in [&end, &nothing, &place.end_of_trail()] {
+        place.run(&["audit", "verify", "--noted", noted]).works();
+    }
+    let server = place.serve(&[]);
+    for _ in 0..3 {
+        server.member(EMAIL, PASSWORD);
+        assert!(place.run(&["audit", "verify", "--noted", &end]).works().contains("whole"));
+    }
+}
+
+#[test]
+fn an_old_trail_loses_its_addresses_and_its_start_and_stays_whole() {
+    let place = place_with_a_trail();
+    let (noted, pause) = (place.end_of_trail(), std::time::Duration::from_millis(1_100));
+    let keep_house = |env: &[(&str, &str)]| {
+        std::thread::sleep(pause);
+        let server = place.serve(env);
+        server.browser().get("/health/live").is(200);
+        assert_eq!(server.end("TERM").0, Some(0));
+    };
+    keep_house(&[("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s")]);
+    let trail = place.trail(&[]);
+    assert_eq!((trail.len(), &trail[2]["address"]), (6, &"127.0.0.0".into()));
+    place.run(&["audit", "verify", "--noted", &noted]).works();
+
+    place.create("bob@example.org", PASSWORD);
+    keep_house(&[("COUNTERSIGN_AUDIT__KEEP_FOR", "1s")]);
+    assert!(place.trail(&[]).is_empty());
+    let report = place.run(&["audit", "verify", "--json"]).json();
+    assert_eq!((&report["records"], &report["removed_up_to"]), (&0.into(), &7.into()));
+    place.run(&["audit", "verify", "--noted", &place.end_of_trail()]).works();
+    // What was noted before that can be compared with nothing.
+    let done = place.run(&["audit", "verify", "--noted", &noted]);
+    assert!(done.fails().contains("record 6 is missing: the next one there is 8"), "{done:?}");
+    place.create("eve@example.org", PASSWORD);
+    assert_eq!(place.numbers(&[]), [8]);
+    assert!(place.run(&["audit", "verify"]).works().contains("whole: 1 record"));
+}

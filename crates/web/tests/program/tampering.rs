@@ -1,0 +1,231 @@
+//! Whoever owns the file of the database can change the trail, and cannot hide it.
+
+use countersign_domain::{
+    Actor, AuditEntry, AuthEvent, AuthEventKind, ChainLink, Client, OffsetDateTime, UserId,
+};
+use countersign_persistence::Database;
+use sea_orm::ConnectionTrait;
+use time::format_description::well_known::Rfc3339;
+
+use crate::audit::place_with_a_trail;
+use crate::support::{EMAIL, PASSWORD, Place};
+
+const FILE: &str = "countersign.db";
+
+impl Place {
+    /// Runs statements on the database, behind the program's back.
+    fn sql(&self, statements: &[&str]) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("sqlite://{}", self.path(FILE).display());
+        runtime.block_on(async {
+            let database = Database::connect(&url).await.unwrap();
+            for statement in statements {
+                let done = database.connection().execute_unprepared(statement).await;
+                done.map_err(|error| error.to_string())?;
+            }
+            database.close().await;
+            Ok(())
+        })
+    }
+
+    /// The same trail, changed by somebody who owns the file.
+    fn tampered(&self, statements: &[&str]) -> Self {
+        let there = Self::new();
+        std::fs::copy(self.path(FILE), there.path(FILE)).unwrap();
+        let triggers = [
+            "audit_events_keep_what_was_written",
+            "audit_events_keep_what_is_young",
+            "audit_events_are_not_replaced",
+            "audit_ends_keep_their_row",
+        ];
+        for trigger in triggers {
+            there.sql(&[&format!("DROP TRIGGER IF EXISTS {trigger}")]).unwrap();
+        }
+        there.sql(statements).unwrap();
+        there
+    }
+}
+
+/// How a record is written as another's twin, under the next number.
+const APPENDED: &str = "INSERT INTO audit_events (number, at, kind, reason, actor, user_id,
+    session_id, address, user_agent, request_id, salt, client_digest, hash)
+    SELECT number + 1, at, kind, reason, actor, user_id, session_id, address, user_agent,
+    request_id, salt, client_digest, hash FROM audit_events WHERE number = 6";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at + 2).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+#[test]
+fn whatever_is_changed_in_the_file_is_found() {
+    let place = place_with_a_trail();
+    let altered = "record 3 is not what was written";
+    let (end, missing) = ("should end with record 6, and ends with", "is missing: the next one");
+    for (statement, says) in [
+        ("UPDATE audit_events SET kind = 'user_logged_out' WHERE number = 3", altered),
+        ("UPDATE audit_events SET reason = 'disabled' WHERE number = 3", altered),
+        ("UPDATE audit_events SET actor = 'administrator' WHERE number = 3", altered),
+        ("UPDATE audit_events SET user_id = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET session_id = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET request_id = 'r-1' WHERE number = 3", altered),
+        ("UPDATE audit_events SET user_agent = 'Mallory' WHERE number = 3", altered),
+        ("UPDATE audit_events SET at = '2020-01-01 00:00:00.000000' WHERE number = 3", altered),
+        ("UPDATE audit_events SET address = '10.9.9.9' WHERE number = 3", altered),
+        ("UPDATE audit_events SET address = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET address = '10.9.9.9', salt = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET address = '127.0.0.2', salt = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET user_agent = 'M', salt = NULL WHERE number = 3", altered),
+        ("UPDATE audit_events SET salt = zeroblob(16) WHERE number = 3", altered),
+        ("UPDATE audit_events SET client_digest = zeroblob(32) WHERE number = 3", altered),
+        ("UPDATE audit_events SET hash = zeroblob(32) WHERE number = 3", altered),
+        (
+            "DELETE FROM audit_events WHERE number = 3",
+            "record 3 is missing: the next one there is 4",
+        ),
+        ("UPDATE audit_events SET number = 9 WHERE number = 3", "record 3 is missing"),
+        ("UPDATE audit_events SET number = 0 WHERE number = 3", "record 3 is missing"),
+        ("DELETE FROM audit_events WHERE number > 4", "should end with record 6, and ends with 4"),
+        (
+            "DELETE FROM audit_events WHERE number <= 2",
+            "record 1 is missing: the next one there is 3",
+        ),
+        ("DELETE FROM audit_events", "should end with record 6, and ends with 0"),
+        (APPENDED, "record 7 is not what was written"),
+        ("UPDATE audit_events SET number = 60 WHERE number = 6", "record 6 is missing"),
+        ("UPDATE audit_ends SET last_number = 4", "record 4 is not what was written"),
+        ("UPDATE audit_ends SET last_number = 0", "and ends with 1"),
+        ("UPDATE audit_ends SET last_number = 9", "should end with record 9, and ends with 6"),
+        ("UPDATE audit_ends SET last_hash = zeroblob(32)", "record 6 is not what was written"),
+        ("UPDATE audit_ends SET removed_number = 2", altered),
+        ("UPDATE audit_ends SET removed_hash = zeroblob(31)", "audit_ends"),
+        ("DELETE FROM audit_ends", "audit_ends"),
+        ("UPDATE audit_events SET kind = 'nonsense' WHERE number = 3", "kind"),
+        ("UPDATE audit_events SET address = 'nowhere' WHERE number = 3", "address"),
+        ("UPDATE audit_events SET hash = x'00' WHERE number = 3", "hash"),
+    ] {
+        let done = place.tampered(&[statement]).run(&["audit", "verify"]);
+        assert!(done.fails().contains(says), "{statement}: {done:?}");
+        let broken = [altered, end, missing].iter().any(|says| done.stderr.contains(says));
+        assert!(!broken || done.stderr.contains("the audit trail is broken"), "{done:?}");
+        let done = place.tampered(&[statement]).run(&["audit", "verify", "--json"]);
+        done.fails();
+    }
+    // What age takes away is no change.
+    place.tampered(&[]).run(&["audit", "verify"]).works();
+    let cut = "UPDATE audit_events SET address = '127.0.0.0', salt = NULL WHERE number = 3";
+    place.tampered(&[cut]).run(&["audit", "verify"]).works();
+}
+
+/// Whoever reads the source can compute what the chain asks for.
+#[test]
+fn a_record_that_was_appended_by_somebody_else_is_found() {
+    let place = place_with_a_trail();
+    let noted = place.end_of_trail();
+    let last = &place.trail(&["--limit", "1"])[0];
+    let hash = unhex(noted.split_once(':').unwrap().1);
+    let event = AuthEvent {
+        kind: AuthEventKind::UserEnabled,
+        reason: None,
+        actor: Actor::Administrator,
+        user: UserId::parse(last["user_id"].as_str().unwrap()),
+        session: None,
+        client: Client::default(),
+        request_id: None,
+        at: OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap(),
+    };
+    let link = ChainLink { number: 6, hash: hash.try_into().unwrap() };
+    let forged = AuditEntry { event, salt: [0; 16] }.record_after(link);
+    let (digest, hash) = (hex(&forged.client_digest), hex(&forged.link.hash));
+    let rest = format!("zeroblob(16), x'{digest}', x'{hash}' FROM");
+    let statement = APPENDED.replace("salt, client_digest, hash FROM", &rest);
+    let done = place.tampered(&[&statement]).run(&["audit", "verify"]);
+    assert!(done.fails().contains("should end with record 6, and ends with 7"), "{done:?}");
+    // With its end it is a trail like another; what comes after the noted end, nobody has noted.
+    let moved = format!("UPDATE audit_ends SET last_number = 7, last_hash = x'{hash}'");
+    let extended = place.tampered(&[&statement, &moved]);
+    extended.run(&["audit", "verify", "--noted", &noted]).works();
+}
+
+#[test]
+fn records_that_change_places_are_found() {
+    let place = place_with_a_trail();
+    let swapped = place.tampered(&[
+        "UPDATE audit_events SET number = 99 WHERE number = 2",
+        "UPDATE audit_events SET number = 2 WHERE number = 3",
+        "UPDATE audit_events SET number = 3 WHERE number = 99",
+    ]);
+    let done = swapped.run(&["audit", "verify"]);
+    assert!(done.fails().contains("record 2 is not what was written"), "{done:?}");
+    let closed_up = place.tampered(&[
+        "DELETE FROM audit_events WHERE number = 3",
+        "UPDATE audit_events SET number = number - 1 WHERE number = 4",
+        "UPDATE audit_events SET number = number - 1 WHERE number = 5",
+        "UPDATE audit_events SET number = number - 1 WHERE number = 6",
+        "UPDATE audit_ends SET last_number = 5",
+    ]);
+    let done = closed_up.run(&["audit", "verify"]);
+    assert!(done.fails().contains("record 3 is not what was written"), "{done:?}");
+}
+
+#[test]
+fn a_trail_that_was_made_anew_is_found_by_what_was_noted() {
+    let place = place_with_a_trail();
+    let noted = place.end_of_trail();
+    let finds = |there: &Place, says: &str| {
+        there.run(&["audit", "verify"]).works();
+        let done = there.run(&["audit", "verify", "--noted", &noted]);
+        assert!(done.fails().contains(says), "{done:?}");
+    };
+    let shortened = place.tampered(&[
+        "UPDATE audit_ends SET last_number = 4,
+            last_hash = (SELECT hash FROM audit_events WHERE number = 4)",
+        "DELETE FROM audit_events WHERE number > 4",
+    ]);
+    finds(&shortened, "should end with record 6, and ends with 4");
+    shortened.create("bob@example.org", PASSWORD);
+    shortened.create("eve@example.org", PASSWORD);
+    finds(&shortened, "record 6 is not what was written");
+    let emptied = place.tampered(&[
+        "UPDATE audit_ends SET removed_number = last_number, removed_hash = last_hash",
+        "DELETE FROM audit_events",
+    ]);
+    emptied.run(&["audit", "verify", "--noted", &noted]).works();
+    emptied.create("bob@example.org", PASSWORD);
+    emptied.run(&["audit", "verify", "--noted", &noted]).works();
+    let called_old = emptied.tampered(&[
+        "UPDATE audit_ends SET removed_number = last_number, removed_hash = last_hash",
+        "DELETE FROM audit_events",
+    ]);
+    finds(&called_old, "record 6 is missing: the next one there is 8");
+    finds(&place_with_a_trail(), "record 6 is not what was written");
+}
+
+#[test]
+fn the_database_refuses_what_the_trail_is_never_asked_for() {
+    let place = place_with_a_trail();
+    let replaced = APPENDED.replace("INSERT", "INSERT OR REPLACE").replace("number + 1", "number");
+    for statement in [
+        "UPDATE audit_events SET kind = 'user_logged_out' WHERE number = 3",
+        "UPDATE audit_events SET kind = kind",
+        "UPDATE audit_events SET number = 9 WHERE number = 3",
+        "UPDATE OR REPLACE audit_events SET number = 4 WHERE number = 3",
+        "UPDATE audit_events SET user_agent = NULL",
+        "UPDATE audit_events SET hash = zeroblob(32)",
+        "DELETE FROM audit_events WHERE number = 3",
+        "DELETE FROM audit_events",
+        "DELETE FROM audit_ends",
+        &*replaced,
+    ] {
+        let refused = place.sql(&[statement]).unwrap_err();
+        assert!(refused.contains("the audit trail is append-only"), "{statement}: {refused}");
+    }
+    assert!(place.end_of_trail().starts_with("6:"));
+    // Nor does the account take its trail with it.
+    place.run(&["user", "delete", EMAIL, "--yes"]).works();
+    assert!(place.end_of_trail().starts_with("7:"));
+}
