@@ -13,6 +13,7 @@ mod configuration;
 mod crash;
 mod http;
 mod logs;
+mod metrics;
 mod serve;
 mod support;
 mod wire;
