@@ -215,7 +215,7 @@ impl Auth {
         let Metrics { logins, events, throttled } = &*self.metrics;
         registry.register(
             "countersign_logins",
-            "Tries to log in with a password by what came of them",
+            "Tries to log in by what came of them",
             logins.clone(),
         );
         registry.register(

@@ -146,6 +146,9 @@ fn lower_priority() {
 mod tests {
     use std::sync::mpsc::{Sender, channel};
 
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -213,6 +216,25 @@ mod tests {
             }
         };
         assert_eq!(scratch, 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_counted_and_so_is_whoever_waited_for_too_long() {
+        let workers = Arc::new(Workers::<u32>::start(1, 8, Duration::from_millis(20)));
+        let release = occupy(&workers).await;
+        assert_eq!(workers.metrics.depth.get(), 0, "what is worked on does not wait");
+        assert!(workers.run(|_| ()).await.is_err());
+        assert_eq!(workers.metrics.depth.get(), 1, "it is given up and still in the queue");
+        drop(release);
+        while workers.run(|_| ()).await.is_err() {}
+        assert_eq!(workers.metrics.depth.get(), 0);
+        let mut registry = Registry::default();
+        workers.metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("refusals_total{reason=\"waited_too_long\"}"), "{text}");
+        assert!(!text.contains("reason=\"waited_too_long\"} 0"), "{text}");
+        assert!(text.contains("reason=\"queue_full\"} 0"), "{text}");
     }
 
     #[tokio::test]

@@ -138,7 +138,7 @@ impl Database {
         registry.register_collector(Box::new(Pools(pools)));
     }
 
-    /// How many sessions there are that end after `now` and were used since `idle_since`. A use is
+    /// How many sessions there are that end after `now` and were used after `idle_since`. A use is
     /// written down within a minute.
     ///
     /// # Errors
@@ -152,5 +152,69 @@ impl Database {
         let found = live(now, idle_since).into_tuple::<i64>().one(self.reader()).await;
         let found = found.map_err(unavailable)?.unwrap_or_default();
         Ok(u64::try_from(found).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::Store;
+    use prometheus_client::encoding::text::encode;
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn database() -> (Database, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
+        let database = Database::connect(&url).await.unwrap();
+        countersign_migration::up(database.connection()).await.unwrap();
+        (database, dir)
+    }
+
+    fn scrape(database: &Database) -> String {
+        let mut registry = Registry::default();
+        database.register_metrics(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    /// The tests of a process share the counts, so that they only ever grow.
+    fn errors(database: &Database, kind: &str) -> u64 {
+        let text = scrape(database);
+        let start = format!("countersign_database_errors_total{{kind=\"{kind}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_used_up_is_seen_and_its_error_is_counted() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "no_connection");
+        let mut busy = Vec::new();
+        for _ in 0..8 {
+            busy.push(database.reader().begin().await.unwrap());
+        }
+        let text = scrape(&database);
+        for line in [
+            "countersign_database_connections{pool=\"reader\",state=\"used\"} 8",
+            "countersign_database_connections{pool=\"reader\",state=\"idle\"} 0",
+            "countersign_database_connections{pool=\"writer\",state=\"idle\"} 1",
+            "countersign_database_connections_limit{pool=\"reader\"} 8",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+        database.ready().await.unwrap_err();
+        assert!(errors(&database, "no_connection") > before);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_gone_is_an_error_of_its_own_kind() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "other");
+        database.writer().execute_unprepared("DROP TABLE throttle_counters").await.unwrap();
+        database.ready().await.unwrap_err();
+        assert!(errors(&database, "other") > before);
     }
 }

@@ -57,11 +57,11 @@ pub(crate) fn dead(
     these(Entity::find().filter(over).limit(u64::from(limit)), Column::Id)
 }
 
-/// How many sessions are not over: those that [`dead`] finds none of.
+/// How many sessions are live, which [`dead`] finds none of.
 pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<Entity> {
     Entity::find()
-        .filter(Column::ExpiresAt.gte(moment(now)))
-        .filter(Column::LastSeenAt.gte(moment(idle_since)))
+        .filter(Column::ExpiresAt.gt(moment(now)))
+        .filter(Column::LastSeenAt.gt(moment(idle_since)))
         .select_only()
         .column_as(Column::Id.count(), "live")
 }

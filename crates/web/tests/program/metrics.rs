@@ -25,9 +25,9 @@ fn serve(place: &Place, env: &Env<'_>) -> (Server, Browser) {
 fn port(log: &str) -> Option<u16> {
     let mut entries = log.lines().filter_map(|line| serde_json::from_str(line).ok());
     entries.find_map(|entry: serde_json::Value| {
-        let fields = &entry["fields"];
-        (fields["message"] == "metrics are served").then_some(())?;
-        fields["address"].as_str()?.rsplit(':').next()?.parse().ok()
+        let field = |name: &str| entry.pointer(&format!("/fields/{name}"))?.as_str();
+        (field("message")? == "metrics are served").then_some(())?;
+        field("address")?.rsplit(':').next()?.parse().ok()
     })
 }
 
@@ -291,6 +291,8 @@ fn a_site_that_cannot_start_leaves_no_metrics_behind() {
 fn metrics_end_with_the_site() {
     let place = Place::new();
     let (server, mut scraper) = serve(&place, &[]);
+    server.browser().get("/health/live").is(200);
+    scrape(&mut scraper);
     let (code, _, rest) = server.end("TERM");
     assert_eq!((code, rest.as_str()), (Some(0), ""));
     assert!(scraper.try_send("GET", "/metrics", &[], "").is_err());

@@ -54,12 +54,12 @@ impl Exposition {
     #[track_caller]
     pub(crate) fn read(text: &str) -> Self {
         let mut read = Self { families: BTreeMap::new(), samples: BTreeMap::new() };
-        let lines = text.strip_suffix("# EOF\n").expect("the end is marked");
+        let lines = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it has no end: {text}"));
         let (mut helped, mut current) = (None, String::new());
         for line in lines.lines() {
             assert!(!line.starts_with("# EOF"), "it ends once");
             if let Some(rest) = line.strip_prefix("# HELP ") {
-                let (name, help) = rest.split_once(' ').expect("a metric is explained");
+                let (name, help) = rest.split_once(' ').unwrap();
                 assert!(help.ends_with('.') && !help.ends_with(".."), "{line}");
                 helped = Some(name.to_owned());
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
@@ -87,7 +87,7 @@ impl Exposition {
     fn sample(&mut self, current: &str, line: &str) {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let (name, braces) = series.split_at(series.find('{').unwrap_or(series.len()));
-        let family = self.families.get_mut(current).expect("a sample comes after its type");
+        let family = self.families.get_mut(current).unwrap();
         let suffix = name.strip_prefix(current).unwrap_or_else(|| panic!("{line} in {current}"));
         assert!(suffixes(&family.kind).contains(&suffix), "{line} in a {}", family.kind);
         for (label, value) in labels(braces) {
@@ -164,7 +164,7 @@ impl Exposition {
 }
 
 #[test]
-#[should_panic(expected = "the end is marked")]
+#[should_panic(expected = "it has no end")]
 fn a_scrape_that_was_cut_off_is_refused() {
     Exposition::read("# HELP a Some.\n# TYPE a gauge\na 1\n");
 }

@@ -91,7 +91,7 @@ fn faults(query: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<String
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (mut rest, mut metrics) = (query, 0);
     while let Some(at) = rest.find("countersign_") {
-        let word = &rest[at..];
+        let word = rest.split_at(at).1;
         let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
         let (name, after) = word.split_at(end);
         rest = after;
@@ -123,7 +123,7 @@ fn faults(query: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<String
     if !depth('(', ')')
         || !depth('{', '}')
         || !depth('[', ']')
-        || query.matches('"').count() % 2 > 0
+        || !query.matches('"').count().is_multiple_of(2)
     {
         faults.push(format!("{query} is not closed"));
     }
