@@ -217,4 +217,28 @@ mod tests {
         database.ready().await.unwrap_err();
         assert!(errors(&database, "other") > before);
     }
+
+    #[tokio::test]
+    async fn a_database_that_somebody_else_writes_to_is_locked() {
+        let (database, dir) = database().await;
+        let url = format!("sqlite://{}", dir.path().join("test.db").display());
+        let other = Database::connect(&url).await.unwrap();
+        let before = errors(&database, "locked");
+        let held = other.begin().await.unwrap();
+        // Not to wait for the usual five seconds.
+        database.writer().execute_unprepared("PRAGMA busy_timeout = 0").await.unwrap();
+        assert!(database.begin().await.is_err());
+        assert!(errors(&database, "locked") > before);
+        held.rollback().await.unwrap();
+        database.begin().await.unwrap().rollback().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_value_that_cannot_be_is_corrupt() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "corrupt");
+        let error = crate::error::corrupt("users", "email")("no address");
+        assert!(matches!(error, StoreError::Corrupt { .. }));
+        assert!(errors(&database, "corrupt") > before);
+    }
 }
