@@ -150,6 +150,7 @@ impl Auth {
     /// Tells the log and the listeners what a store has written down.
     pub(crate) fn publish(&self, event: &AuthEvent) {
         log(event);
+        self.metrics.heard(event);
         self.listeners.tell(event);
     }
 

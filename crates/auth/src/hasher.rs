@@ -1,13 +1,13 @@
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use countersign_domain::{CryptoRng, Password, PasswordHash};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
 use crate::Auth;
@@ -20,7 +20,7 @@ pub(crate) struct Hasher {
     params: Params,
     /// Checked against when there is nothing to check against. No password matches it.
     dummy: Recipe,
-    computed: Arc<AtomicU64>,
+    computed: Counter,
 }
 
 /// What an attempt came to.
@@ -70,11 +70,17 @@ impl Hasher {
         let params = config.params();
         let dummy = Recipe::new(params.clone(), rng);
         let workers = Workers::start(config.workers, config.queue, config.max_wait);
-        Self { workers, params, dummy, computed: Arc::default() }
+        Self { workers, params, dummy, computed: Counter::default() }
     }
 
     pub(crate) fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
+        self.computed.get()
+    }
+
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        let help = "Password hashes that were begun";
+        registry.register("countersign_hashes", help, self.computed.clone());
+        self.workers.metrics().register(registry);
     }
 
     /// Hashes a password that is to be set.
@@ -84,10 +90,10 @@ impl Hasher {
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<PasswordHash, Overloaded> {
         let mut recipe = Recipe::new(self.params.clone(), rng);
-        let computed = Arc::clone(&self.computed);
+        let computed = self.computed.clone();
         self.workers
             .run(move |memory| {
-                computed.fetch_add(1, Ordering::Relaxed);
+                computed.inc();
                 recipe.expected = recipe.compute(password.expose(), memory)?;
                 recipe.to_phc()
             })
@@ -121,11 +127,11 @@ impl Hasher {
         let is_real = recipe.is_some();
         let recipe = recipe.unwrap_or_else(|| self.dummy.clone());
         let outdated = !recipe.is_made_with(&self.params);
-        let computed = Arc::clone(&self.computed);
+        let computed = self.computed.clone();
         let matches = self
             .workers
             .run(move |memory| {
-                computed.fetch_add(1, Ordering::Relaxed);
+                computed.inc();
                 let output = recipe.compute(password.expose(), memory);
                 output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
             })

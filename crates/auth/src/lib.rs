@@ -24,6 +24,7 @@ mod confirm;
 mod events;
 mod hasher;
 mod log_in;
+mod metrics;
 mod register;
 mod remember;
 mod seen;
@@ -61,6 +62,7 @@ pub use workers::Overloaded;
 
 use events::Listeners;
 use hasher::Hasher;
+use metrics::Metrics;
 use seen::Seen;
 
 /// The service. Cheap to clone; all clones are one.
@@ -72,6 +74,7 @@ pub struct Auth {
     config: Arc<AuthConfig>,
     listeners: Arc<Listeners>,
     seen: Arc<Seen>,
+    metrics: Arc<Metrics>,
 }
 
 impl Auth {
@@ -104,6 +107,7 @@ impl Auth {
             config: Arc::new(config),
             listeners: Arc::default(),
             seen: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 

@@ -85,6 +85,12 @@ impl Auth {
     ///
     /// When a field is invalid, the credentials are wrong, or the service cannot do it now.
     pub async fn log_in(&self, attempt: LogIn<'_>) -> Result<Login, LogInError> {
+        let done = self.prove(attempt).await;
+        self.metrics.login_ended(&done);
+        done
+    }
+
+    async fn prove(&self, attempt: LogIn<'_>) -> Result<Login, LogInError> {
         let policy = self.password_policy();
         let checked = (EmailAddress::parse(attempt.email), policy.parse_attempt(attempt.password));
         let (email, password) = match checked {

@@ -77,6 +77,7 @@ impl Auth {
             Counted::Out { counter, until } => {
                 let reason = counters.get(counter).map(|counter| counter.reason);
                 log_refusal(kind, reason, caller);
+                self.metrics.throttled(reason);
                 // Rounded up: whoever comes when they are told to is let in.
                 let wait = (until - now).max(Duration::SECOND) + Duration::nanoseconds(999_999_999);
                 let retry_after =

@@ -1,10 +1,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+use crate::metrics::{QueueMetrics, Refusal};
 
 /// More was asked for than the hashing workers do in time. It may work a little later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,10 +24,12 @@ pub struct Overloaded {
 pub(crate) struct Workers<S> {
     jobs: SyncSender<Job<S>>,
     max_wait: Duration,
+    metrics: QueueMetrics,
 }
 
 struct Job<S> {
     ticket: Arc<Ticket>,
+    queued: Instant,
     work: Box<dyn FnOnce(&mut S) + Send>,
 }
 
@@ -53,15 +57,20 @@ impl<S: Default + 'static> Workers<S> {
     pub(crate) fn start(count: usize, queue: usize, max_wait: Duration) -> Self {
         let (jobs, waiting) = sync_channel(queue);
         let waiting = Arc::new(Mutex::new(waiting));
+        let metrics = QueueMetrics::new(queue);
         for _ in 0..count {
-            let waiting = Arc::clone(&waiting);
+            let (waiting, metrics) = (Arc::clone(&waiting), metrics.clone());
             let thread = std::thread::Builder::new().name("countersign-hash".to_owned());
             // With fewer threads work takes longer; with none, everybody hears `Overloaded`.
-            if let Err(error) = thread.spawn(move || work_off(&waiting)) {
+            if let Err(error) = thread.spawn(move || work_off(&waiting, &metrics)) {
                 tracing::error!(%error, "a hashing worker could not be started");
             }
         }
-        Self { jobs, max_wait }
+        Self { jobs, max_wait, metrics }
+    }
+
+    pub(crate) fn metrics(&self) -> &QueueMetrics {
+        &self.metrics
     }
 
     /// Has `work` done by the next free worker.
@@ -72,30 +81,49 @@ impl<S: Default + 'static> Workers<S> {
         let overloaded = Overloaded { retry_after: self.max_wait.max(Duration::from_secs(1)) };
         let (reply, mut answer) = oneshot::channel();
         let ticket = Arc::new(Ticket::default());
+        let duration = self.metrics.duration.clone();
         let work = Box::new(move |scratch: &mut S| {
-            let _caller_has_gone = reply.send(work(scratch));
+            let begun = Instant::now();
+            let done = work(scratch);
+            // Before the answer: whoever has that finds the work counted.
+            duration.observe(begun.elapsed().as_secs_f64());
+            let _caller_has_gone = reply.send(done);
         });
-        let job = Job { ticket: Arc::clone(&ticket), work };
+        let job = Job { ticket: Arc::clone(&ticket), queued: Instant::now(), work };
         let claimant = Claimant(ticket);
-        self.jobs.try_send(job).map_err(|_| overloaded)?;
+        self.queue(job).map_err(|_| overloaded)?;
         let done = match tokio::time::timeout(self.max_wait, &mut answer).await {
             Ok(done) => done,
-            Err(_) if claimant.0.claim() => return Err(overloaded),
+            Err(_) if claimant.0.claim() => {
+                self.metrics.refused(Refusal::WaitedTooLong);
+                return Err(overloaded);
+            }
             Err(_) => answer.await, // it is being worked on
         };
         done.map_err(|_| overloaded)
     }
+
+    fn queue(&self, job: Job<S>) -> Result<(), TrySendError<Job<S>>> {
+        // Counted first: a worker may take it at once.
+        self.metrics.depth.inc();
+        self.jobs.try_send(job).inspect_err(|_| {
+            self.metrics.depth.dec();
+            self.metrics.refused(Refusal::QueueFull);
+        })
+    }
 }
 
-fn work_off<S: Default>(waiting: &Mutex<Receiver<Job<S>>>) {
+fn work_off<S: Default>(waiting: &Mutex<Receiver<Job<S>>>, metrics: &QueueMetrics) {
     lower_priority();
     let mut scratch = S::default();
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
+        metrics.depth.dec();
         if !job.ticket.claim() {
             continue;
         }
+        metrics.wait.observe(job.queued.elapsed().as_secs_f64());
         // A job that panics costs its caller the answer, not everybody a worker.
         if catch_unwind(AssertUnwindSafe(|| (job.work)(&mut scratch))).is_err() {
             tracing::error!("a hashing job panicked");
@@ -117,6 +145,9 @@ fn lower_priority() {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Sender, channel};
+
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
 
     use super::*;
 
@@ -160,8 +191,12 @@ mod tests {
             let workers = Arc::clone(&workers);
             async move { workers.run(|_| 7).await }
         });
-        while workers.jobs.try_send(Job { ticket: Arc::default(), work: Box::new(|_| ()) }).is_ok()
-        {
+        let job = || Job {
+            ticket: Arc::default(),
+            queued: Instant::now(),
+            work: Box::new(|_: &mut u32| ()),
+        };
+        while workers.jobs.try_send(job()).is_ok() {
             tokio::task::yield_now().await;
         }
         assert_eq!(workers.run(|_| 8).await, Err(Overloaded { retry_after: LONG }));
@@ -181,6 +216,25 @@ mod tests {
             }
         };
         assert_eq!(scratch, 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_counted_and_so_is_whoever_waited_for_too_long() {
+        let workers = Arc::new(Workers::<u32>::start(1, 8, Duration::from_millis(20)));
+        let release = occupy(&workers).await;
+        assert_eq!(workers.metrics.depth.get(), 0, "what is worked on does not wait");
+        assert!(workers.run(|_| ()).await.is_err());
+        assert_eq!(workers.metrics.depth.get(), 1, "it is given up and still in the queue");
+        drop(release);
+        while workers.run(|_| ()).await.is_err() {}
+        assert_eq!(workers.metrics.depth.get(), 0);
+        let mut registry = Registry::default();
+        workers.metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("refusals_total{reason=\"waited_too_long\"}"), "{text}");
+        assert!(!text.contains("reason=\"waited_too_long\"} 0"), "{text}");
+        assert!(text.contains("reason=\"queue_full\"} 0"), "{text}");
     }
 
     #[tokio::test]

@@ -194,7 +194,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// SQLite's primary result code.
-fn code(error: &sqlx::Error) -> Option<u32> {
+pub(crate) fn code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error()?.code()?;
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }

@@ -5,7 +5,10 @@ use countersign_domain::store::Field;
 use sea_orm::sqlx;
 use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, RuntimeErr, SqlErr};
 
+use crate::metrics::{self, ErrorKind};
+
 pub(crate) fn unavailable(error: DbErr) -> StoreError {
+    metrics::count(ErrorKind::of(&error));
     StoreError::Unavailable(Box::new(error))
 }
 
@@ -53,5 +56,8 @@ pub(crate) fn corrupt<S>(table: &'static str, column: &'static str) -> impl Fn(S
 where
     S: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    move |source| StoreError::Corrupt { table, column, source: source.into() }
+    move |source| {
+        metrics::count(ErrorKind::Corrupt);
+        StoreError::Corrupt { table, column, source: source.into() }
+    }
 }

@@ -16,6 +16,7 @@ mod connect;
 mod database;
 mod entity;
 mod error;
+mod metrics;
 mod remembered;
 mod row;
 mod session;

@@ -58,6 +58,7 @@ async fn every_query_uses_an_index() {
             plan(db, &session::touch(session_id, NOW)).await,
             "INDEX sqlite_autoindex_sessions_1 (id=?)",
         ),
+        (plan(db, &session::live(NOW, NOW)).await, "INDEX sessions_"),
         (by_token, "(token_digest=?)"),
         (by_email, "(email_canonical=?)"),
         (purge, "MULTI-INDEX OR"),

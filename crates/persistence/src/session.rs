@@ -57,6 +57,15 @@ pub(crate) fn dead(
     these(Entity::find().filter(over).limit(u64::from(limit)), Column::Id)
 }
 
+/// How many sessions are live, which [`dead`] finds none of.
+pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::ExpiresAt.gt(moment(now)))
+        .filter(Column::LastSeenAt.gt(moment(idle_since)))
+        .select_only()
+        .column_as(Column::Id.count(), "live")
+}
+
 /// A deletion of what a limited query finds. MySQL takes a limit in no subquery but this kind.
 pub(crate) fn these<E: EntityTrait>(rows: Select<E>, id: E::Column) -> DeleteMany<E> {
     let found: SelectStatement = rows.select_only().column(id).into_query();

@@ -3,6 +3,7 @@
 
 mod audit;
 mod log_in;
+mod metrics;
 mod sessions;
 mod support;
 mod throttle;

@@ -1,6 +1,6 @@
 //! Our table in the configuration: each field is a key that the book lists.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub(crate) struct Own {
     pub(crate) throttle: ThrottleKeys,
     pub(crate) audit: AuditKeys,
     pub(crate) argon2: Argon2Keys,
+    #[serde(deserialize_with = "listener")]
+    pub(crate) metrics_address: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -143,6 +145,7 @@ impl Default for Own {
             throttle: ThrottleKeys::default(),
             audit: AuditKeys::default(),
             argon2: Argon2Keys::default(),
+            metrics_address: None,
         }
     }
 }
@@ -234,6 +237,17 @@ fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
     };
     let allowed = "use networks such as \"10.0.0.0/8\" and \"::1/128\"";
     written.map(|net| parse(net).map_err(|_| serde::de::Error::custom(allowed))).collect()
+}
+
+/// Where to listen. What the library says of a text that is none names no example.
+fn listener<'de, D>(deserializer: D) -> Result<Option<SocketAddr>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let written = serde_json::Value::deserialize(deserializer)?;
+    let address = written.as_str().and_then(|text| text.parse().ok());
+    let allowed = "use an IP address and a port, such as \"127.0.0.1:9090\"";
+    address.map(Some).ok_or_else(|| serde::de::Error::custom(allowed))
 }
 
 /// A URL as the configuration writes it: it has no path, so it ends without a slash.

@@ -7,6 +7,7 @@ mod failure;
 mod hash;
 mod keys;
 mod log;
+mod metrics;
 mod migrate;
 mod output;
 mod pace;

@@ -4,12 +4,13 @@ use countersign_auth::Auth;
 use countersign_domain::SystemClock;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
-use rocket::{Build, Rocket};
+use rocket::{Build, Ignite, Rocket};
 
 use super::failure::Failure;
+use super::metrics::{Metrics, Requests};
 use super::settings::Settings;
 use super::{log, output};
-use crate::{AuthPages, Database, site_routes, templates};
+use crate::{AuthPages, Database, Tables, site_routes, templates};
 
 /// Brings the database up to date, then serves until told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
@@ -28,9 +29,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
             tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
         }
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
-        let launched = site(settings, auth)?.launch().await;
+        let launched = launch(settings, auth, &database).await;
         database.close().await;
-        match launched {
+        match launched? {
             Ok(_) => Ok(()),
             // It was told to stop and has: whoever was still connected after the grace was cut off.
             Err(error) if matches!(error.kind(), ErrorKind::Shutdown(_, None)) => Ok(()),
@@ -39,7 +40,28 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
     })
 }
 
-fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
+/// Serves the site and, where they are asked for, the metrics beside it, for as long as the site.
+async fn launch(
+    settings: &Settings,
+    auth: Auth,
+    database: &Tables,
+) -> Result<Result<Rocket<Ignite>, rocket::Error>, Failure> {
+    let Some(address) = settings.own.metrics_address else {
+        return Ok(site(settings, auth, None)?.launch().await);
+    };
+    let metrics = Metrics::new(&auth, database, settings.auth().sessions.lifetimes.idle);
+    let site = site(settings, auth, Some(metrics.requests()))?;
+    let server = metrics.serve(address, settings.rocket.log_level).await?;
+    let launched = site.launch().await;
+    server.stop();
+    Ok(launched)
+}
+
+fn site(
+    settings: &Settings,
+    auth: Auth,
+    requests: Option<Requests>,
+) -> Result<Rocket<Build>, Failure> {
     let own = &settings.own;
     let mut pages = AuthPages::at("/", auth)
         .trusted_proxies(own.trusted_proxies.iter().copied())
@@ -56,7 +78,12 @@ fn site(settings: &Settings, auth: Auth) -> Result<Rocket<Build>, Failure> {
     }
     // That folder holds templates that stand for ours; Rocket is to load none by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    Ok(rocket::custom(figment).attach(pages).mount("/", site_routes()).attach(announce()))
+    let rocket = rocket::custom(figment);
+    let rocket = match requests {
+        Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),
+        None => rocket.attach(pages),
+    };
+    Ok(rocket.mount("/", site_routes()).attach(announce()))
 }
 
 /// The one line that says where to point a browser.

@@ -1,6 +1,6 @@
 //! The configuration: compiled-in defaults, then a file, then the environment.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -121,7 +121,19 @@ impl Settings {
                 )));
             }
         }
+        if let Some(metrics) = self.own.metrics_address.filter(|metrics| self.is_own(metrics)) {
+            return Err(Failure::new(format!(
+                "metrics_address = \"{metrics}\" is not allowed: use another port than the site's"
+            )));
+        }
         self.auth().check().map_err(Failure::new)
+    }
+
+    /// Whether the site itself is to listen there.
+    fn is_own(&self, address: &SocketAddr) -> bool {
+        let (ip, site) = (address.ip(), self.rocket.address);
+        let is_one = ip == site || ip.is_unspecified() || site.is_unspecified();
+        address.port() != 0 && address.port() == self.rocket.port && is_one
     }
 
     pub(crate) fn database_url(&self) -> &str {

@@ -31,6 +31,10 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("COUNTERSIGN_LOGIN_REDIRECT", "//evil.example")], &["login_redirect", "//evil", "/blogs"]),
     (&[("COUNTERSIGN_LOGOUT_REDIRECT", "login")], &["logout_redirect", "login", "/blogs"]),
     (&[("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/33")], &["trusted_proxies", "10.0.0.0/33"]),
+    (&[("COUNTERSIGN_METRICS_ADDRESS", "nowhere")], &["metrics_address", "nowhere", ":9090"]),
+    (&[("COUNTERSIGN_METRICS_ADDRESS", "9090")], &["metrics_address", "9090", "127.0.0.1:9090"]),
+    (&[("COUNTERSIGN_METRICS_ADDRESS", "127.0.0.1")], &["metrics_address", "127.0.0.1:9090"]),
+    (&[("COUNTERSIGN_METRICS_ADDRESS", "0.0.0.0:8000")], &["metrics_address", "8000", "site"]),
     (&[("COUNTERSIGN_DATABASE_URL_FILE", "missing")], &["database_url_file", "missing"]),
     (&[("COUNTERSIGN_PASSWORD__BREACH_FILE", "missing")], &["password.breach_file", "missing"]),
     (

@@ -88,6 +88,13 @@ fn rows() -> Vec<Row> {
         ("argon2.workers", "5", json!(5), "6", json!(6)),
         ("argon2.queue", "7", json!(7), "8", json!(8)),
         ("argon2.max_wait", "\"3s\"", json!("3s"), "4", json!("4s")),
+        (
+            "metrics_address",
+            "\"127.0.0.1:9090\"",
+            json!("127.0.0.1:9090"),
+            "[::1]:9091",
+            json!("[::1]:9091"),
+        ),
     ]
 }
 

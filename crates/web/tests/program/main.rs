@@ -17,6 +17,7 @@ mod crash;
 mod fail2ban;
 mod http;
 mod logs;
+mod metrics;
 mod serve;
 mod support;
 mod tampering;

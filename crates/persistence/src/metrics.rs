@@ -1,0 +1,244 @@
+//! What is counted of databases, for Prometheus. `docs/metrics.md` lists it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use countersign_domain::{OffsetDateTime, StoreError};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use sea_orm::sqlx::sqlite::SqlitePool;
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr};
+
+use crate::Database;
+use crate::connect::code;
+use crate::error::unavailable;
+use crate::session::live;
+
+/// What failed about a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    /// No connection was free in time.
+    NoConnection,
+    /// Somebody else wrote for too long.
+    Locked,
+    /// A row holds what it cannot hold.
+    Corrupt,
+    /// Anything else, such as a full disk.
+    Other,
+}
+
+/// An error is made where no database is at hand, so that those of all databases of a process are
+/// counted together.
+static ERRORS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+impl ErrorKind {
+    const ALL: [Self; 4] = [Self::NoConnection, Self::Locked, Self::Corrupt, Self::Other];
+
+    pub(crate) fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) => Self::NoConnection,
+            DbErr::Conn(RuntimeErr::SqlxError(error))
+            | DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error))
+                if matches!(code(error), Some(5 | 6)) =>
+            {
+                Self::Locked
+            }
+            _ => Self::Other,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NoConnection => "no_connection",
+            Self::Locked => "locked",
+            Self::Corrupt => "corrupt",
+            Self::Other => "other",
+        }
+    }
+}
+
+pub(crate) fn count(kind: ErrorKind) {
+    if let Some(errors) = ERRORS.get(kind as usize) {
+        errors.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The pools of a database, asked at each scrape.
+struct Pools(Vec<(&'static str, SqlitePool)>);
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Collector for Pools {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut errors = encoder.encode_descriptor(
+            "countersign_database_errors",
+            "Reads and writes that failed by what failed.",
+            None,
+            MetricType::Counter,
+        )?;
+        for (kind, count) in ErrorKind::ALL.iter().zip(&ERRORS) {
+            let count = ConstCounter::new(count.load(Ordering::Relaxed));
+            count.encode(errors.encode_family(&[("kind", kind.as_str())])?)?;
+        }
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut connections = encoder.encode_descriptor(
+            "countersign_database_connections",
+            "Open connections to the database.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (name, pool) in &self.0 {
+            let (open, idle) = (i64::from(pool.size()), pool.num_idle());
+            let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(open);
+            for (state, count) in [("idle", idle), ("used", open.saturating_sub(idle))] {
+                let labels = [("pool", *name), ("state", state)];
+                ConstGauge::new(count).encode(connections.encode_family(&labels)?)?;
+            }
+        }
+        let mut limits = encoder.encode_descriptor(
+            "countersign_database_connections_limit",
+            "How many connections there may be.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (name, pool) in &self.0 {
+            let limit = ConstGauge::new(i64::from(pool.options().get_max_connections()));
+            limit.encode(limits.encode_family(&[("pool", *name)])?)?;
+        }
+        Ok(())
+    }
+}
+
+fn pool(connection: &DatabaseConnection) -> Option<SqlitePool> {
+    match &connection.inner {
+        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+            Some(connection.get_sqlite_connection_pool().clone())
+        }
+        _ => None,
+    }
+}
+
+impl Database {
+    /// Adds what is counted of this database to `registry`: its connections, and the errors of all
+    /// databases of this process.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        let pools = [("reader", self.reader()), ("writer", self.writer())];
+        let pools = pools.into_iter().filter_map(|(name, db)| Some((name, pool(db)?))).collect();
+        registry.register_collector(Box::new(Pools(pools)));
+    }
+
+    /// How many sessions there are that end after `now` and were used after `idle_since`. A use is
+    /// written down within a minute.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot say.
+    pub async fn live_sessions(
+        &self,
+        now: OffsetDateTime,
+        idle_since: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let found = live(now, idle_since).into_tuple::<i64>().one(self.reader()).await;
+        let found = found.map_err(unavailable)?.unwrap_or_default();
+        Ok(u64::try_from(found).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::Store;
+    use prometheus_client::encoding::text::encode;
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn database() -> (Database, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
+        let database = Database::connect(&url).await.unwrap();
+        countersign_migration::up(database.connection()).await.unwrap();
+        (database, dir)
+    }
+
+    fn scrape(database: &Database) -> String {
+        let mut registry = Registry::default();
+        database.register_metrics(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    /// The tests of a process share the counts, so that they only ever grow.
+    fn errors(database: &Database, kind: &str) -> u64 {
+        let text = scrape(database);
+        let start = format!("countersign_database_errors_total{{kind=\"{kind}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_used_up_is_seen_and_its_error_is_counted() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "no_connection");
+        let mut busy = Vec::new();
+        for _ in 0..8 {
+            busy.push(database.reader().begin().await.unwrap());
+        }
+        let text = scrape(&database);
+        for line in [
+            "countersign_database_connections{pool=\"reader\",state=\"used\"} 8",
+            "countersign_database_connections{pool=\"reader\",state=\"idle\"} 0",
+            "countersign_database_connections{pool=\"writer\",state=\"idle\"} 1",
+            "countersign_database_connections_limit{pool=\"reader\"} 8",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+        database.ready().await.unwrap_err();
+        assert!(errors(&database, "no_connection") > before);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_gone_is_an_error_of_its_own_kind() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "other");
+        database.writer().execute_unprepared("DROP TABLE throttle_counters").await.unwrap();
+        database.ready().await.unwrap_err();
+        assert!(errors(&database, "other") > before);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_somebody_else_writes_to_is_locked() {
+        let (database, dir) = database().await;
+        let url = format!("sqlite://{}", dir.path().join("test.db").display());
+        let other = Database::connect(&url).await.unwrap();
+        let before = errors(&database, "locked");
+        let held = other.begin().await.unwrap();
+        // Not to wait for the usual five seconds.
+        database.writer().execute_unprepared("PRAGMA busy_timeout = 0").await.unwrap();
+        assert!(database.begin().await.is_err());
+        assert!(errors(&database, "locked") > before);
+        held.rollback().await.unwrap();
+        database.begin().await.unwrap().rollback().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_value_that_cannot_be_is_corrupt() {
+        let (database, _dir) = database().await;
+        let before = errors(&database, "corrupt");
+        let error = crate::error::corrupt("users", "email")("no address");
+        assert!(matches!(error, StoreError::Corrupt { .. }));
+        assert!(errors(&database, "corrupt") > before);
+    }
+}
