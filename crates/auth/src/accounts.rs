@@ -64,11 +64,12 @@ impl Auth {
         }
         self.publish(&entry.event);
         self.forget_browsers(user.id, None).await;
-        self.forget_failures(user).await;
+        self.forget_failures(user.id).await;
         Ok(())
     }
 
-    /// Lets a user in, or shuts them out, which ends all of their sessions. False when there is no
+    /// Lets a user in, who is slowed down by no earlier failures, or shuts them out, which ends all
+    /// of their sessions. False when there is no
     /// such user.
     ///
     /// # Errors
@@ -86,8 +87,9 @@ impl Auth {
         if changed {
             self.publish(&entry.event);
         }
-        if changed && !active {
-            self.forget_browsers(user, None).await;
+        match active {
+            true => self.forget_failures(user).await,
+            false => self.forget_browsers(user, None).await,
         }
         Ok(changed)
     }

@@ -168,7 +168,11 @@ impl Auth {
             authenticated_at: self.clock.now(),
             entry,
         };
-        if self.store.renew_session(renewal).await? { Ok(token) } else { Err(ConfirmError::Ended) }
+        if !self.store.renew_session(renewal).await? {
+            return Err(ConfirmError::Ended);
+        }
+        self.seen.forget_moved(session.id);
+        Ok(token)
     }
 }
 

@@ -20,15 +20,28 @@ impl Seen {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a session's token came from another browser; true for the first time.
-    pub(crate) fn note_moved(&self, id: SessionId) -> bool {
+    fn moved(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn has_moved(&self, id: SessionId) -> bool {
+        self.moved().contains(&id)
+    }
+
+    /// Notes that a session's token came from another browser.
+    pub(crate) fn note_moved(&self, id: SessionId) {
         /// More than a site has at once of what should never be.
         const MOST: usize = 10_000;
-        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut moved = self.moved();
         if moved.len() >= MOST {
             moved.clear();
         }
-        moved.insert(id)
+        moved.insert(id);
+    }
+
+    /// A new token begins anew.
+    pub(crate) fn forget_moved(&self, id: SessionId) {
+        self.moved().remove(&id);
     }
 
     pub(crate) fn last(&self, id: SessionId) -> Option<OffsetDateTime> {

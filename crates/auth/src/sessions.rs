@@ -49,8 +49,9 @@ impl Auth {
             }
             Protection::Basic if has_moved && is_fresh => {
                 // Once, not with every page that it asks for.
-                if self.seen.note_moved(session.id) {
+                if !self.seen.has_moved(session.id) {
                     self.record(&[self.protected(&session, caller)]).await?;
+                    self.seen.note_moved(session.id);
                 }
                 is_fresh = false;
             }

@@ -132,11 +132,11 @@ impl Auth {
         }
     }
 
-    /// Forgets the failures on the account of a user, wherever they came from, since they have a
-    /// new password. What was counted for single addresses is forgotten by itself in minutes.
-    pub(crate) async fn forget_failures(&self, user: &User) {
+    /// Forgets the failures on the account of a user, wherever they came from, since an
+    /// administrator has seen to it. What was counted for single addresses is forgotten by itself in minutes.
+    pub(crate) async fn forget_failures(&self, user: UserId) {
         let Some(policy) = &self.config.throttle else { return };
-        let counters = policy.login(Claimant::User(user.id), None, None);
+        let counters = policy.login(Claimant::User(user), None, None);
         let own = counters.iter().filter(|counter| counter.on_success == OnSuccess::Clear);
         self.settle_try(Vec::new(), own.map(|counter| counter.key).collect()).await;
     }

@@ -179,14 +179,29 @@ impl Counter {
 
 /// Which of the counters does not let a try in, by what they have counted, and until when: of
 /// several, the one that is closed for the longest.
+///
+/// That of the whole site is closed only to places where something has failed lately. Whoever makes
+/// it full from many places must not shut out everybody else.
 pub fn closed(
     counters: &[Counter],
     tallies: &[Option<Tally>],
     now: OffsetDateTime,
 ) -> Option<(usize, OffsetDateTime)> {
+    let is_place = |counter: &Counter| {
+        matches!(counter.reason, Reason::Address | Reason::Network)
+            && counter.on_success == OnSuccess::TakeBack
+    };
+    let mut places =
+        counters.iter().zip(tallies).filter(|(counter, _)| is_place(counter)).peekable();
+    let is_unknown = places.peek().is_none();
+    let has_failed = places.any(|(counter, tally)| {
+        tally.is_some_and(|tally| tally.tries > 0 && counter.rule.remembers(tally, now))
+    });
     let each = counters.iter().zip(tallies).enumerate();
     let closed = each.filter_map(|(index, (counter, tally))| {
-        Some((index, counter.rule.closed_until((*tally)?, now)?))
+        let is_open = counter.reason == Reason::Site && !is_unknown && !has_failed;
+        let until = counter.rule.closed_until((*tally)?, now)?;
+        (!is_open).then_some((index, until))
     });
     closed.max_by_key(|(_, until)| *until)
 }
@@ -201,7 +216,7 @@ pub enum Claimant<'a> {
 }
 
 /// How far guesses are let in. The default is the recommended one; the sources of its numbers are in
-/// `docs/security.md`.
+/// `docs/withstand.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThrottlePolicy {
     /// Failures on one account from one address: 5 in 5 minutes.
@@ -216,7 +231,8 @@ pub struct ThrottlePolicy {
     pub network_tries: Rate,
     /// Failures from one network: 30 a minute.
     pub network: Rate,
-    /// Failures on the whole site: 1200 a minute.
+    /// Failures on the whole site: 1200 a minute. Beyond, a try is let in only from where nothing has
+    /// failed lately.
     pub site: Rate,
     /// Registrations from one address: 20 a minute.
     pub registrations: Rate,
@@ -269,6 +285,9 @@ impl ThrottlePolicy {
             return vec![
                 Counter::new(Rule::Rate(own), OnSuccess::Clear, reason, &here),
                 Counter::new(backoff, OnSuccess::Clear, reason, &here),
+                // Strangers cannot use this up, and whoever knows the password cannot use it to keep
+                // the hashing workers busy.
+                Counter::new(Rule::Rate(self.address_tries), OnSuccess::Keep, reason, &[&who]),
             ];
         }
         let here = address.map(|address| address.to_string()).unwrap_or_default();

@@ -272,6 +272,8 @@ impl Try {
         let subject = match counter.reason {
             Reason::AccountFromAddress => format!("{who} {address:?}"),
             Reason::Account => who,
+            // All known browsers of one user together.
+            Reason::KnownBrowser if counter.on_success == OnSuccess::Keep => who,
             Reason::KnownBrowser => {
                 format!("{who} {:?}", self.browser.map(|token| *token.as_bytes()))
             }

@@ -122,7 +122,8 @@ async fn cut(
 }
 
 impl Database {
-    /// The oldest records after a number that are from before a moment.
+    /// The oldest records after a number that are from before a moment. One among them that says
+    /// that it is younger was written by a wrong clock: those after it are old.
     async fn old(
         &self,
         after: i64,
@@ -130,8 +131,10 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<event::Model>, StoreError> {
         let oldest = oldest_first(after, limit).all(self.reader()).await;
-        let oldest = oldest.map_err(unread::<Entity>)?.into_iter();
-        Ok(oldest.take_while(|row| row.at < moment(before)).collect())
+        let mut oldest = oldest.map_err(unread::<Entity>)?;
+        let old = oldest.iter().rposition(|row| row.at < moment(before));
+        oldest.truncate(old.map_or(0, |last| last + 1));
+        Ok(oldest)
     }
 }
 

@@ -40,7 +40,8 @@ impl Database {
     }
 
     /// Appends an entry to the audit trail within a transaction of the application's, so that a
-    /// change in its own tables is written down when, and only when, it is made.
+    /// change in its own tables is written down when, and only when, it is made. On SQLite that
+    /// transaction must have begun as an immediate one.
     ///
     /// # Errors
     ///

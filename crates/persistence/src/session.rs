@@ -211,7 +211,10 @@ impl SessionStore for Database {
         let transaction = self.begin().await?;
         // First, so that all of them are counted.
         let ended = sessions_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
-        remembered_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
+        let forgotten = remembered_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
+        if ended.rows_affected + forgotten.rows_affected == 0 {
+            return Ok(0);
+        }
         append(&transaction, entry).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(ended.rows_affected)

@@ -23,10 +23,10 @@ async fn everything_that_happens_to_a_user_is_written_down() {
     let (ada, caller) = (begun.user.id, browser().in_request("r-1"));
     service.auth.reauthenticate(&who, PASSWORD, &caller).await.unwrap();
     service.auth.resume(&begun.remember_token.unwrap(), &caller).await.unwrap();
+    service.auth.revoke_all(ada, Some(who.session.id), &caller).await.unwrap();
     service.auth.change_password(&who, PASSWORD, NEW_PASSWORD, &caller).await.unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
     service.auth.log_out(&who.session, &caller).await.unwrap();
-    service.auth.revoke_all(ada, None, &caller).await.unwrap();
     service.auth.set_active(ada, false, &admin()).await.unwrap();
     service.try_log_in("ada@example.org", NEW_PASSWORD).await.unwrap_err();
     service.auth.set_active(ada, true, &admin()).await.unwrap();
@@ -38,10 +38,10 @@ async fn everything_that_happens_to_a_user_is_written_down() {
         (Kind::UserLoggedIn, None),
         (Kind::UserLoginConfirmed, None),
         (Kind::UserRemembered, None),
+        (Kind::SessionsRevoked, None),
         (Kind::PasswordChanged, None),
         (Kind::UserLoginFailed, Some(Reason::WrongPassword)),
         (Kind::UserLoggedOut, None),
-        (Kind::SessionsRevoked, None),
         (Kind::UserDisabled, None),
         (Kind::UserLoginFailed, Some(Reason::Disabled)),
         (Kind::UserEnabled, None),

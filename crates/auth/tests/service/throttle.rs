@@ -325,6 +325,47 @@ async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
 }
 
 #[tokio::test]
+async fn a_site_under_attack_lets_in_whoever_has_not_failed_lately() {
+    let policy = ThrottlePolicy {
+        site: Rate { tries: 20, period: Duration::MINUTE },
+        ..ThrottlePolicy::default()
+    };
+    let service = Service::ada_behind(policy).await;
+    for n in 0..20 {
+        service.fails(&stranger(n), &format!("nobody{n}@example.org")).await;
+    }
+    assert_eq!(service.wait_of(&stranger(3), ADA).await, 60);
+    let nowhere = Caller::visitor(Client::default());
+    assert_eq!(service.wait_of(&nowhere, ADA).await, 60);
+    service.try_as(&stranger(50), ADA, PASSWORD).await.unwrap();
+    service.fails(&stranger(50), ADA).await;
+    assert_eq!(service.wait_of(&stranger(50), ADA).await, 60);
+}
+
+#[tokio::test]
+async fn whoever_knows_a_password_cannot_keep_the_workers_busy_with_it() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token);
+    for _ in 0..30 {
+        service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    }
+    assert_eq!(service.wait_of(&at_home, ADA).await, 60);
+}
+
+#[tokio::test]
+async fn an_administrator_opens_an_account_by_enabling_it() {
+    let service = Service::ada_behind(accounts_only()).await;
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    let users = service.auth.users(None, 1).await.unwrap();
+    service.auth.set_active(users[0].id, true, &admin()).await.unwrap();
+    service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn twenty_register_from_one_address_in_a_minute() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let register = async |n: u32| {

@@ -109,6 +109,7 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
     assert!(!store.set_active(eve, false, entry).await.expect("nothing is done"));
     assert!(!store.delete_user(eve, entry).await.expect("nothing is done"));
     assert!(!store.end_session(eve, session.id, entry).await.expect("nothing is done"));
+    store.end_sessions_of(ada.id, Some(session.id), entry).await.expect("there are no others");
     let used = RememberUse {
         series: &token,
         secret: &token,
@@ -174,4 +175,14 @@ pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
     assert_eq!(store.age_audit(later, later, 9).await.expect("nothing is left"), (0, 0));
     store.record(&[day(4)]).await.expect("it goes on");
     assert_eq!(trail(store).await.len(), 2);
+}
+
+/// A record of a wrong clock keeps none of those after it from ageing.
+pub async fn a_record_from_the_future_ages_with_its_neighbours(store: &impl Store) {
+    let day = |n| entry(AuthEventKind::UserLoggedIn, START + Duration::days(n));
+    store.record(&[day(0), day(900), day(1), day(5)]).await.expect("they are written");
+    let (cut, removed) = (START + Duration::days(3), START + Duration::days(2));
+    assert_eq!(store.age_audit(cut, START, 9).await.expect("it ages"), (3, 0));
+    assert_eq!(store.age_audit(cut, removed, 9).await.expect("it ages"), (0, 3));
+    assert_eq!(trail(store).await.len(), 1);
 }

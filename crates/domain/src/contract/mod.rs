@@ -83,6 +83,7 @@ macro_rules! store_contract {
             the_chain_is_whole_however_many_write_at_once,
             records_are_found_by_what_is_asked_for,
             an_old_trail_loses_addresses_and_then_records,
+            a_record_from_the_future_ages_with_its_neighbours,
             what_is_not_there_is_no_error,
         );
     };

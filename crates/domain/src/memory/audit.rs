@@ -54,10 +54,18 @@ impl AuditStore for MemoryStore {
         limit: u32,
     ) -> Result<(u64, u64), StoreError> {
         let Trail { records, ends } = &mut self.state().trail;
-        let whole = records.iter_mut().filter(|r| r.salt.is_some() && r.event.at < cut_before);
-        let cut = whole.take(limit as usize).map(AuditRecord::cut).count();
-        let old = records.iter().take_while(|record| record.event.at < remove_before);
-        let removed = old.count().min(limit as usize);
+        let limit = limit as usize;
+        // One that says that it is younger than those after it was written by a wrong clock.
+        let old = |records: &[AuditRecord], before| {
+            let old = records.iter().take(limit).rposition(|record| record.event.at < before);
+            old.map_or(0, |last| last + 1)
+        };
+        let first = records.iter().position(|record| record.salt.is_some());
+        let first = first.unwrap_or(records.len());
+        let whole = records.get_mut(first..).unwrap_or_default();
+        let cut = old(whole, cut_before);
+        whole.iter_mut().take(cut).for_each(AuditRecord::cut);
+        let removed = old(records, remove_before);
         if let Some(last) = records.drain(..removed).next_back() {
             ends.removed = last.link;
         }

@@ -262,8 +262,12 @@ impl SessionStore for MemoryStore {
         entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let mut state = self.state();
-        state.trail.append(entry);
-        Ok(state.end_sessions(user, keep))
+        let before = state.remembered.len();
+        let ended = state.end_sessions(user, keep);
+        if ended > 0 || state.remembered.len() < before {
+            state.trail.append(entry);
+        }
+        Ok(ended)
     }
 
     async fn purge_sessions(

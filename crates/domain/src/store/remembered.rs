@@ -36,7 +36,7 @@ pub enum RememberOutcome {
     Unknown,
 }
 
-/// Keeps remembered logins. They begin with a session, in [`SessionStore::insert_session`].
+/// Keeps remembered logins. They begin with a session, in [`SessionStore::insert_session`](crate::SessionStore::insert_session).
 #[async_trait]
 pub trait RememberStore: Send + Sync {
     /// Uses a remembered login.

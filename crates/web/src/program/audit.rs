@@ -28,7 +28,7 @@ pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
                 since: since.as_deref().map(|since| moment(since, auth.now())).transpose()?,
                 before: None,
             };
-            list(auth, filter, limit.unwrap_or(u32::MAX), json).await
+            list(auth, filter, limit, json).await
         }
         AuditVerb::Verify { noted, json } => {
             let noted = noted.as_deref().map(parse_link).transpose()?;
@@ -70,7 +70,15 @@ fn moment(written: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Failure>
 }
 
 /// Reads the newest in pages, and shows them in the order in which they happened.
-async fn list(auth: &Auth, filter: AuditFilter, limit: u32, json: bool) -> Result<(), Failure> {
+async fn list(
+    auth: &Auth,
+    filter: AuditFilter,
+    asked: Option<u32>,
+    json: bool,
+) -> Result<(), Failure> {
+    /// What a terminal and a memory bear, unless more is asked for.
+    const MOST: u32 = 10_000;
+    let limit = asked.unwrap_or(MOST);
     const PAGE: u32 = 1_000;
     let mut records: Vec<AuditRecord> = Vec::new();
     loop {
@@ -82,6 +90,9 @@ async fn list(auth: &Auth, filter: AuditFilter, limit: u32, json: bool) -> Resul
             break;
         }
         records.extend(page);
+    }
+    if asked.is_none() && records.len() >= MOST as usize {
+        output::note(&format!("these are the newest {MOST}: use --limit for more"));
     }
     records.reverse();
     if json {

@@ -127,8 +127,9 @@ impl SessionStore for Members {
         }
         let change = self.begin().await?;
         let ended = delete(visits, &change).await?;
-        delete(memories, &change).await?;
-        record_and_commit(change, entry).await?;
+        if ended + delete(memories, &change).await? > 0 {
+            record_and_commit(change, entry).await?;
+        }
         Ok(ended)
     }
 
