@@ -2,8 +2,10 @@
 
 use countersign_domain::contract::any_entry;
 use countersign_domain::store::{RememberOutcome, RememberUse};
+use countersign_domain::throttle::Claimant;
 use countersign_domain::{
-    EmailAddress, OffsetDateTime, RememberStore, SessionId, TokenDigest, UserId,
+    AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, RememberStore, SessionId,
+    ThrottlePolicy, TokenDigest, UserId,
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::{
@@ -11,7 +13,7 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 
-use crate::{Database, remembered, session, user};
+use crate::{Database, audit, remembered, session, throttle, user};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -98,6 +100,53 @@ async fn every_query_of_remembered_logins_uses_an_index() {
     for (plan, index) in all {
         let scans = ["SCAN sessions", "SCAN remembered_logins", "SCAN users"];
         assert!(plan.contains(index) && !scans.iter().any(|scan| plan.contains(scan)), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
+    let (database, _dir) = database().await;
+    let db = database.reader();
+    let user = UserId::from_uuid(Uuid::nil());
+    let keys: Vec<_> = ThrottlePolicy::default()
+        .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
+        .iter()
+        .map(|counter| counter.key)
+        .collect();
+    let any = AuditFilter::default();
+    let of_user = AuditFilter { user: Some(user), before: Some(9), ..any };
+    let of_kind = AuditFilter { kind: Some(AuthEventKind::UserLoginFailed), ..any };
+    let in_order = "USING INTEGER PRIMARY KEY";
+    let all = [
+        (
+            plan(db, &throttle::by_keys(&keys)).await,
+            "throttle_counters USING INDEX sqlite_autoindex_throttle_counters_1 (key=?)",
+        ),
+        (
+            plan(db, &throttle::forgotten(NOW, 9)).await,
+            "INDEX throttle_counters_forgotten_at_idx (forgotten_at<?)",
+        ),
+        (
+            plan(db, &throttle::browsers_beyond(user, 9)).await,
+            "INDEX known_browsers_user_id_created_at_idx (user_id=?)",
+        ),
+        (
+            plan(db, &throttle::browsers_expired(NOW, 9)).await,
+            "INDEX known_browsers_expires_at_idx (expires_at<?)",
+        ),
+        (
+            plan(db, &audit::matching(of_user, 9)).await,
+            "INDEX audit_events_user_id_number_idx (user_id=? AND number<?)",
+        ),
+        (
+            plan(db, &audit::matching(of_kind, 9)).await,
+            "INDEX audit_events_kind_number_idx (kind=?)",
+        ),
+        (plan(db, &audit::oldest_first(9, 9)).await, in_order),
+    ];
+    for (plan, index) in all {
+        let sorts = plan.contains("TEMP B-TREE");
+        assert!(plan.contains(index) && !plan.contains("SCAN t") && !sorts, "{plan}");
     }
 }
 
