@@ -1,7 +1,7 @@
 //! What slows guesses down.
 
 use countersign_domain::store::{Counted, KnownBrowser};
-use countersign_domain::throttle::{Claimant, Counter, CounterKey, OnSuccess, Tally};
+use countersign_domain::throttle::{Claimant, Count, Counter, CounterKey, OnSuccess};
 use countersign_domain::{
     AuthEventKind, Duration, EmailAddress, OffsetDateTime, Reason, SecretToken, SessionId,
     StoreError, TokenDigest, User, UserId,
@@ -32,7 +32,7 @@ pub(crate) enum NotCounted {
 
 /// A try that is counted, and what is to become of that when its outcome is known.
 #[must_use = "a try succeeds, fails or is called off"]
-pub(crate) struct Try(Vec<(Counter, Tally)>);
+pub(crate) struct Try(Vec<(Counter, Count)>);
 
 /// Who tried, for the trail.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ impl Auth {
     ) -> Result<Try, NotCounted> {
         let now = self.clock.now();
         match self.store.count_try(&counters, now).await.map_err(NotCounted::Store)? {
-            Counted::In(tallies) => Ok(Try(counters.into_iter().zip(tallies).collect())),
+            Counted::In(counts) => Ok(Try(counters.into_iter().zip(counts).collect())),
             Counted::Out { counter, until } => {
                 let reason = counters.get(counter).map(|counter| counter.reason);
                 log_refusal(kind, reason, caller);
@@ -101,8 +101,8 @@ impl Auth {
             entry
         };
         let mut entries = vec![entry(AuthEventKind::UserLoginFailed, why, user)];
-        let closed = tried.0.iter().filter(|(counter, tally)| {
-            counter.on_success != OnSuccess::Keep && counter.rule.was_closed_by(*tally)
+        let closed = tried.0.iter().filter(|(counter, count)| {
+            counter.on_success != OnSuccess::Keep && counter.rule.was_closed_by(count.after)
         });
         entries.extend(closed.map(|(counter, _)| {
             let user = user.filter(|_| counter.on_success == OnSuccess::Clear);
@@ -113,21 +113,23 @@ impl Auth {
 
     /// The try was no failure. Its person's own counters begin anew, and nobody else's.
     pub(crate) async fn succeeded(&self, tried: Try) {
-        let keys = |what| tried.keys(move |on_success| on_success == what);
-        self.settle_try(keys(OnSuccess::TakeBack), keys(OnSuccess::Clear)).await;
+        let undo = tried.counted(|on_success| on_success == OnSuccess::TakeBack);
+        let clear = tried.counted(|on_success| on_success == OnSuccess::Clear);
+        let clear: Vec<_> = clear.iter().map(|(counter, _)| counter.key).collect();
+        self.settle_try(&undo, &clear).await;
     }
 
     /// The try was not made after all: it found no place before the hashing workers.
     pub(crate) async fn called_off(&self, tried: Try) {
-        self.settle_try(tried.keys(|_| true), Vec::new()).await;
+        self.settle_try(&tried.0, &[]).await;
     }
 
-    async fn settle_try(&self, take_back: Vec<CounterKey>, clear: Vec<CounterKey>) {
-        if take_back.is_empty() && clear.is_empty() {
+    async fn settle_try(&self, undo: &[(Counter, Count)], clear: &[CounterKey]) {
+        if undo.is_empty() && clear.is_empty() {
             return;
         }
         // What stays counted slows somebody down for a while; that must not undo what they did.
-        if let Err(error) = self.store.settle_try(&take_back, &clear).await {
+        if let Err(error) = self.store.settle_try(undo, clear).await {
             tracing::warn!(%error, "a try stays counted");
         }
     }
@@ -138,7 +140,8 @@ impl Auth {
         let Some(policy) = &self.config.throttle else { return };
         let counters = policy.login(Claimant::User(user), None, None);
         let own = counters.iter().filter(|counter| counter.on_success == OnSuccess::Clear);
-        self.settle_try(Vec::new(), own.map(|counter| counter.key).collect()).await;
+        let own: Vec<_> = own.map(|counter| counter.key).collect();
+        self.settle_try(&[], &own).await;
     }
 
     /// Has the browsers of a user be known no longer, but the one with the token `keep`. A browser
@@ -205,9 +208,8 @@ impl Auth {
 }
 
 impl Try {
-    fn keys(&self, which: impl Fn(OnSuccess) -> bool) -> Vec<CounterKey> {
-        let counted = self.0.iter().filter(|(counter, _)| which(counter.on_success));
-        counted.map(|(counter, _)| counter.key).collect()
+    fn counted(&self, which: impl Fn(OnSuccess) -> bool) -> Vec<(Counter, Count)> {
+        self.0.iter().filter(|(counter, _)| which(counter.on_success)).copied().collect()
     }
 }
 

@@ -79,6 +79,17 @@ impl Rule {
         }
     }
 
+    /// The tally without a try that was counted and was none. Others may have been counted since.
+    pub fn undo(&self, current: Option<Tally>, count: Count) -> Option<Tally> {
+        let current = current?;
+        if current == count.after {
+            return count.before;
+        }
+        let is_its_own = matches!(self, Self::Backoff(_)) || current.since == count.after.since;
+        let fewer = Tally { tries: current.tries.saturating_sub(1), ..current };
+        Some(if is_its_own { fewer } else { current })
+    }
+
     /// Whether it was the last try of this tally that closed the door, or closed it for the rest.
     pub fn was_closed_by(&self, tally: Tally) -> bool {
         match self {
@@ -118,6 +129,15 @@ impl Backoff {
         // After the rest nothing is remembered.
         Some(delay.map_or(self.longest, |delay| delay.min(self.longest)).min(self.rest))
     }
+}
+
+/// What a try did to a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The tally without it.
+    pub before: Option<Tally>,
+    /// The tally with it.
+    pub after: Tally,
 }
 
 /// What a store finds a counter by: a digest, so that no store holds what somebody typed.

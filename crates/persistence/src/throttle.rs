@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use countersign_domain::store::{Counted, KnownBrowser};
-use countersign_domain::throttle::{Counter, CounterKey, Tally, closed};
+use countersign_domain::throttle::{Count, Counter, CounterKey, Tally, closed};
 use countersign_domain::{OffsetDateTime, StoreError, ThrottleStore, TokenDigest, UserId};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, Select,
@@ -75,6 +75,21 @@ fn row(counter: &Counter, tally: Tally) -> Model {
     }
 }
 
+async fn save(
+    transaction: &impl ConnectionTrait,
+    rows: impl IntoIterator<Item = Model>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let replaced = [Column::Tries, Column::Since, Column::ForgottenAt];
+    let saving = Entity::insert_many(rows)
+        .on_conflict(OnConflict::column(Column::Key).update_columns(replaced).to_owned())
+        .exec_without_returning(transaction);
+    saving.await.map_err(unavailable).map(drop)
+}
+
 #[async_trait]
 impl ThrottleStore for Database {
     async fn count_try(
@@ -97,33 +112,34 @@ impl ThrottleStore for Database {
             return Ok(Counted::Out { counter, until });
         }
         let counted = counters.iter().zip(found);
-        let counted: Vec<_> = counted.map(|(counter, t)| counter.rule.count(t, now)).collect();
+        let counted: Vec<_> = counted
+            .map(|(counter, before)| Count { before, after: counter.rule.count(before, now) })
+            .collect();
         let rows = counters.iter().zip(&counted);
-        let rows = rows.map(|(counter, tally)| row(counter, *tally).into_active_model());
-        let replaced = [Column::Tries, Column::Since, Column::ForgottenAt];
-        let counting = Entity::insert_many(rows)
-            .on_conflict(OnConflict::column(Column::Key).update_columns(replaced).to_owned())
-            .exec_without_returning(&transaction);
-        counting.await.map_err(unavailable)?;
+        save(&transaction, rows.map(|(counter, count)| row(counter, count.after))).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(Counted::In(counted))
     }
 
     async fn settle_try(
         &self,
-        take_back: &[CounterKey],
+        undo: &[(Counter, Count)],
         clear: &[CounterKey],
     ) -> Result<(), StoreError> {
-        let keys =
-            |keys: &[CounterKey]| Column::Key.is_in(keys.iter().map(|key| key.as_bytes().to_vec()));
-        let taking = Entity::update_many()
-            .col_expr(Column::Tries, Expr::col(Column::Tries).sub(1))
-            .filter(keys(take_back))
-            .filter(Column::Tries.gt(0));
-        let clearing = Entity::delete_many().filter(keys(clear));
+        let counters: Vec<_> = undo.iter().map(|(counter, _)| *counter).collect();
         let transaction = self.begin().await?;
-        taking.exec(&transaction).await.map_err(unavailable)?;
-        clearing.exec(&transaction).await.map_err(unavailable)?;
+        let found = tallies(&transaction, &counters).await?;
+        let (mut rows, mut gone) = (Vec::new(), clear.to_vec());
+        for ((counter, count), current) in undo.iter().zip(found) {
+            match counter.rule.undo(current, *count) {
+                Some(tally) => rows.push(row(counter, tally)),
+                None => gone.push(counter.key),
+            }
+        }
+        save(&transaction, rows).await?;
+        let gone = gone.iter().map(|key| key.as_bytes().to_vec());
+        let removal = Entity::delete_many().filter(Column::Key.is_in(gone));
+        removal.exec(&transaction).await.map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)
     }
 

@@ -73,6 +73,7 @@ macro_rules! store_contract {
             a_try_is_counted_by_all_counters_or_by_none,
             of_many_tries_at_once_no_more_are_let_in_than_may,
             tries_are_taken_back_and_cleared,
+            a_try_that_is_taken_back_begins_no_delay_anew,
             a_counter_with_a_growing_delay_is_kept,
             only_forgotten_counters_are_purged_and_only_so_many,
             browsers_are_known_and_forgotten,

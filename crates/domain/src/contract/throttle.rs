@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::{Counter as Source, START, token, user};
 use crate::store::{Counted, KnownBrowser, Store};
-use crate::throttle::{Claimant, Counter, OnSuccess, Rate, Rule, ThrottlePolicy};
+use crate::throttle::{Claimant, Count, Counter, OnSuccess, Rate, Rule, Tally, ThrottlePolicy};
 use crate::{OffsetDateTime, Reason, UserId};
 
 /// A counter of its own for each `subject`.
@@ -28,8 +28,8 @@ async fn is_let_in(store: &impl Store, counters: &[Counter], now: OffsetDateTime
 pub async fn a_counter_lets_in_so_many_tries_and_the_next_one_later(store: &impl Store) {
     let (counters, since) = ([counter(1, 2)], START);
     let first = store.count_try(&counters, START).await.expect("the store counts");
-    let Counted::In(tallies) = first else { panic!("the first try is let in") };
-    assert_eq!((tallies[0].tries, tallies[0].since), (1, since));
+    let after = Tally { tries: 1, since };
+    assert_eq!(first, Counted::In(vec![Count { before: None, after }]));
     assert!(is_let_in(store, &counters, START + Duration::SECOND).await);
     let third = store.count_try(&counters, START + Duration::SECOND).await;
     let until = START + Duration::MINUTE;
@@ -61,22 +61,55 @@ pub async fn of_many_tries_at_once_no_more_are_let_in_than_may(store: &impl Stor
     assert_eq!(let_in, 5);
 }
 
+/// What each of some counters counted of a try that was let in.
+async fn counted(
+    store: &impl Store,
+    counters: &[Counter],
+    now: OffsetDateTime,
+) -> Vec<(Counter, Count)> {
+    match store.count_try(counters, now).await.expect("the store counts") {
+        Counted::In(counts) => counters.iter().copied().zip(counts).collect(),
+        Counted::Out { .. } => panic!("the try is let in"),
+    }
+}
+
 /// What is taken back makes room for one more, and what is cleared is as new.
 pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
     let (one, two) = (counter(1, 2), counter(2, 2));
-    for _ in 0..2 {
-        assert!(is_let_in(store, &[one, two], START).await);
-    }
-    store.settle_try(&[one.key], &[two.key]).await.expect("the tries are settled");
+    counted(store, &[one, two], START).await;
+    let last = counted(store, &[one, two], START).await;
+    store.settle_try(&last[..1], &[two.key]).await.expect("the tries are settled");
     assert!(is_let_in(store, &[one], START).await);
     assert!(!is_let_in(store, &[one], START).await);
     for _ in 0..2 {
         assert!(is_let_in(store, &[two], START).await);
     }
-    let never = [counter(9, 1).key];
-    store.settle_try(&never, &never).await.expect("nothing happens");
+    // In the meantime another time has begun, of whose tries none was this one.
+    let later = START + Duration::MINUTE;
+    counted(store, &[one], later).await;
+    counted(store, &[one], later).await;
+    store.settle_try(&last[..1], &[]).await.expect("nothing is taken back");
+    assert!(!is_let_in(store, &[one], later).await);
+    let never = counter(9, 1);
+    store.settle_try(&[(never, last[0].1)], &[never.key]).await.expect("nothing happens");
     store.settle_try(&[], &[]).await.expect("nothing happens");
-    assert!(is_let_in(store, &[counter(9, 1)], START).await);
+    assert!(is_let_in(store, &[never], START).await);
+}
+
+/// A delay goes on from where it was when the try that it let in was none.
+pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
+    let ada = user("ada", 1).id;
+    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
+    let delay = [delay.expect("there is a delay")];
+    for _ in 0..10 {
+        counted(store, &delay, START).await;
+    }
+    let now = START + Duration::SECOND;
+    let none = counted(store, &delay, now).await;
+    assert!(!is_let_in(store, &delay, now).await);
+    store.settle_try(&none, &[]).await.expect("it is taken back");
+    assert!(is_let_in(store, &delay, now).await);
 }
 
 /// A delay is kept like a number of tries.

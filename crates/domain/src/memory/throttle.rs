@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::MemoryStore;
 use crate::store::{Counted, KnownBrowser, StoreError, ThrottleStore};
-use crate::throttle::{Counter, CounterKey, Rule, Tally, closed};
+use crate::throttle::{Count, Counter, CounterKey, Rule, Tally, closed};
 use crate::{TokenDigest, UserId};
 
 #[derive(Debug, Default)]
@@ -29,24 +29,26 @@ impl ThrottleStore for MemoryStore {
         if let Some((counter, until)) = closed(counters, &found, now) {
             return Ok(Counted::Out { counter, until });
         }
-        let count = |(counter, found): (&Counter, Option<Tally>)| {
-            let tally = counter.rule.count(found, now);
-            tallies.insert(counter.key, (counter.rule, tally));
-            tally
+        let count = |(counter, before): (&Counter, Option<Tally>)| {
+            let after = counter.rule.count(before, now);
+            tallies.insert(counter.key, (counter.rule, after));
+            Count { before, after }
         };
         Ok(Counted::In(counters.iter().zip(found).map(count).collect()))
     }
 
     async fn settle_try(
         &self,
-        take_back: &[CounterKey],
+        undo: &[(Counter, Count)],
         clear: &[CounterKey],
     ) -> Result<(), StoreError> {
         let tallies = &mut self.state().throttle.counters;
-        for key in take_back {
-            if let Some((_, tally)) = tallies.get_mut(key) {
-                tally.tries = tally.tries.saturating_sub(1);
-            }
+        for (counter, count) in undo {
+            let current = tallies.get(&counter.key).map(|(_, tally)| *tally);
+            match counter.rule.undo(current, *count) {
+                Some(tally) => tallies.insert(counter.key, (counter.rule, tally)),
+                None => tallies.remove(&counter.key),
+            };
         }
         for key in clear {
             tallies.remove(key);

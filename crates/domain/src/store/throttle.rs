@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::throttle::{Counter, CounterKey, Tally};
+use crate::throttle::{Count, Counter, CounterKey};
 use crate::{StoreError, TokenDigest, UserId};
 
 /// What became of a try that was to be counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// It is let in. Each counter's tally, with this try in it.
-    In(Vec<Tally>),
+    /// It is let in. What it did to each of the counters.
+    In(Vec<Count>),
     /// A counter does not let it in. Nothing was counted.
     Out {
         /// Which of the counters: of several, the one that is closed for the longest.
@@ -46,14 +46,15 @@ pub trait ThrottleStore: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Counted, StoreError>;
 
-    /// Takes one try back from each of some counters, and forgets all tries of others.
+    /// Takes a try back from some of its counters, as [`Rule::undo`](crate::throttle::Rule::undo)
+    /// does, and forgets all tries of others.
     ///
     /// # Errors
     ///
     /// When nothing has changed.
     async fn settle_try(
         &self,
-        take_back: &[CounterKey],
+        undo: &[(Counter, Count)],
         clear: &[CounterKey],
     ) -> Result<(), StoreError>;
 

@@ -7,7 +7,7 @@ use countersign_persistence::Database;
 use countersign_web::domain::store::{
     Counted, KnownBrowser, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
 };
-use countersign_web::domain::throttle::{Counter, CounterKey};
+use countersign_web::domain::throttle::{Count, Counter, CounterKey};
 use countersign_web::domain::{
     AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, EmailAddress, OffsetDateTime,
     PasswordHash, RememberStore, Remembered, RememberedId, Session, SessionId, SessionStore, Store,
@@ -193,10 +193,10 @@ impl ThrottleStore for FragileStore {
 
     async fn settle_try(
         &self,
-        back: &[CounterKey],
+        undo: &[(Counter, Count)],
         clear: &[CounterKey],
     ) -> Result<(), StoreError> {
-        self.get()?.settle_try(back, clear).await
+        self.get()?.settle_try(undo, clear).await
     }
 
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {

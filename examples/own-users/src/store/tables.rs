@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use countersign_web::domain::store::{Counted, KnownBrowser};
-use countersign_web::domain::throttle::{Counter, CounterKey};
+use countersign_web::domain::throttle::{Count, Counter, CounterKey};
 use countersign_web::domain::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore};
 use countersign_web::domain::{OffsetDateTime, ThrottleStore, TokenDigest, UserId};
 
@@ -16,8 +16,8 @@ impl ThrottleStore for Members {
         self.tables.count_try(counters, now).await
     }
 
-    async fn settle_try(&self, take_back: &[CounterKey], clear: &[CounterKey]) -> Answer<()> {
-        self.tables.settle_try(take_back, clear).await
+    async fn settle_try(&self, undo: &[(Counter, Count)], clear: &[CounterKey]) -> Answer<()> {
+        self.tables.settle_try(undo, clear).await
     }
 
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Answer<u64> {
