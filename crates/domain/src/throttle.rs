@@ -310,16 +310,16 @@ impl ThrottlePolicy {
                 Counter::new(Rule::Rate(self.address_tries), OnSuccess::Keep, reason, &[&who]),
             ];
         }
-        let here = address.map(|address| address.to_string()).unwrap_or_default();
-        let from_here: [&[u8]; 2] = [&who, here.as_bytes()];
-        let site = Rule::Rate(self.site);
         let mut counters = vec![
-            Counter::new(Rule::Rate(own), OnSuccess::Clear, Reason::AccountFromAddress, &from_here),
             Counter::new(backoff, OnSuccess::Clear, Reason::Account, &[&who]),
-            Counter::new(site, OnSuccess::TakeBack, Reason::Site, &[]),
+            Counter::new(Rule::Rate(self.site), OnSuccess::TakeBack, Reason::Site, &[]),
         ];
+        // All who come from nowhere are no one place: five of them would close an account for all.
         if let Some(address) = address {
-            let net = network(address).to_string();
+            let (here, net) = (address.to_string(), network(address).to_string());
+            let from_here: [&[u8]; 2] = [&who, here.as_bytes()];
+            let (own, reason) = (Rule::Rate(own), Reason::AccountFromAddress);
+            counters.push(Counter::new(own, OnSuccess::Clear, reason, &from_here));
             let places = [
                 (Reason::Address, &here, self.address, self.address_tries),
                 (Reason::Network, &net, self.network, self.network_tries),

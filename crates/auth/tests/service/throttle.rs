@@ -99,6 +99,18 @@ async fn five_failures_from_one_address_close_one_account_there_for_five_minutes
 }
 
 #[tokio::test]
+async fn those_who_come_from_nowhere_are_no_one_place() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    let nowhere = Caller::visitor(Client::default());
+    for _ in 0..10 {
+        service.fails(&nowhere, ADA).await;
+    }
+    assert_eq!(service.wait_of(&nowhere, ADA).await, 1);
+    service.advance(Duration::SECOND);
+    service.try_as(&nowhere, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn whoever_is_not_there_is_slowed_down_alike() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let gone = service.register("gone@example.org").await.unwrap();
