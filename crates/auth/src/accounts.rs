@@ -59,7 +59,8 @@ impl Auth {
         let password = password.map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(password, &mut Self::rng()).await?;
         let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), None, caller);
-        if !self.store.replace_password(user.id, &hash, None, &entry).await? {
+        let replace = self.store.replace_password(user.id, &hash, None, &entry);
+        if !self.cache.changing(user.id, replace).await? {
             return Err(SetPasswordError::NoSuchUser);
         }
         self.publish(&entry.event);
@@ -83,7 +84,8 @@ impl Auth {
     ) -> Result<bool, StoreError> {
         let kind = if active { AuthEventKind::UserEnabled } else { AuthEventKind::UserDisabled };
         let entry = self.entry(kind, Some(user), None, caller);
-        let changed = self.store.set_active(user, active, &entry).await?;
+        let set = self.store.set_active(user, active, &entry);
+        let changed = self.cache.changing(user, set).await?;
         if changed {
             self.publish(&entry.event);
         }
@@ -102,7 +104,8 @@ impl Auth {
     /// When nothing was removed.
     pub async fn delete_user(&self, user: UserId, caller: &Caller) -> Result<bool, StoreError> {
         let entry = self.entry(AuthEventKind::UserDeleted, Some(user), None, caller);
-        let deleted = self.store.delete_user(user, &entry).await?;
+        let delete = self.store.delete_user(user, &entry);
+        let deleted = self.cache.changing(user, delete).await?;
         if deleted {
             self.publish(&entry.event);
             self.forget_browsers(user, None).await;

@@ -61,6 +61,10 @@ pub struct SessionConfig {
     pub protection: Protection,
     /// Whether users may ask to be remembered; true by default.
     pub remember: bool,
+    /// How long a session is accepted without asking the store again, and so how long this process
+    /// may miss what another one did to it; a second by default, zero asks with every request. What
+    /// this process does to it is seen at once.
+    pub max_staleness: countersign_domain::Duration,
 }
 
 /// What happens to a session whose token comes from another browser than it was given to. A browser
@@ -119,6 +123,7 @@ impl Default for SessionConfig {
             max_per_user: 20,
             protection: Protection::default(),
             remember: true,
+            max_staleness: countersign_domain::Duration::SECOND,
         }
     }
 }
@@ -190,6 +195,8 @@ impl AuthConfig {
         in_range("session.fresh_for", seconds(sessions.lifetimes.fresh), 1, month)?;
         in_range("remember.duration", seconds(sessions.lifetimes.remembered), 1, month)?;
         in_range("session.max_per_user", sessions.max_per_user, 1, 10_000)?;
+        let hour = 60 * 60;
+        in_range("session.max_staleness", seconds(sessions.max_staleness), 0, hour)?;
         let decade = 10 * 366 * 24 * 60 * 60;
         in_range("audit.keep_for", seconds(self.audit.keep_for), 1, decade)?;
         in_range("audit.keep_addresses_for", seconds(self.audit.keep_addresses_for), 1, decade)?;

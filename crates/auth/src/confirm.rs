@@ -3,7 +3,7 @@
 use countersign_domain::store::SessionRenewal;
 use countersign_domain::{
     AuditEntry, AuthEventKind, PasswordContext, PasswordError, Reason, SecretToken, Session,
-    StoreError,
+    StoreError, User,
 };
 
 use crate::hasher::Verdict;
@@ -97,7 +97,8 @@ impl Auth {
         let hash = self.hasher.hash(new, &mut Self::rng()).await.map_err(ConfirmError::from)?;
         let keep = Some(session.id);
         let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), keep, caller);
-        let changed = self.store.replace_password(user.id, &hash, keep, &entry).await;
+        let replace = self.store.replace_password(user.id, &hash, keep, &entry);
+        let changed = self.cache.changing(user.id, replace).await;
         if !changed.map_err(ConfirmError::from)? {
             return Err(ConfirmError::Ended.into());
         }
@@ -133,8 +134,10 @@ impl Auth {
         let password =
             self.password_policy().parse_attempt(typed).map_err(ConfirmError::Invalid)?;
         let (user, session) = (&who.user, Some(who.session.id));
+        let standing = self.standing(who).await?;
         let tried = self.try_login(Some(user), &user.email, caller).await?;
-        let verdict = match self.hasher.verify(password, user.password_hash.as_ref()).await {
+        let hash = standing.as_ref().and_then(|user| user.password_hash.as_ref());
+        let verdict = match self.hasher.verify(password, hash).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
                 self.called_off(tried).await;
@@ -146,12 +149,27 @@ impl Auth {
                 self.succeeded(tried).await;
                 Ok(())
             }
+            Verdict::Wrong if standing.is_none() => {
+                self.called_off(tried).await;
+                Err(ConfirmError::Ended)
+            }
             Verdict::Wrong => {
                 let tried_by = Tried { user: Some(user.id), session, caller };
                 self.failed(tried, Reason::WrongPassword, tried_by).await?;
                 Err(ConfirmError::WrongPassword)
             }
         }
+    }
+
+    /// The user as the store knows them now, if their session still stands there: what cannot be
+    /// taken back rests on nothing that another process may have ended meanwhile.
+    async fn standing(&self, who: &Authenticated) -> Result<Option<User>, StoreError> {
+        let sessions = self.store.sessions_of(who.user.id).await?;
+        if !sessions.iter().any(|session| session.id == who.session.id) {
+            return Ok(None);
+        }
+        let user = self.store.user_by_id(who.user.id).await?;
+        Ok(user.filter(|user| user.is_active))
     }
 
     async fn renew(
@@ -168,7 +186,8 @@ impl Auth {
             authenticated_at: self.clock.now(),
             entry,
         };
-        if !self.store.renew_session(renewal).await? {
+        let renew = self.store.renew_session(renewal);
+        if !self.cache.changing(session.user_id, renew).await? {
             return Err(ConfirmError::Ended);
         }
         self.seen.forget_moved(session.id);

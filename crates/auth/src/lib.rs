@@ -18,6 +18,7 @@ mod accounts;
 mod advice;
 mod audit;
 mod breach;
+mod cache;
 mod caller;
 mod config;
 mod confirm;
@@ -60,6 +61,7 @@ pub use sessions::Authenticated;
 pub use throttle::Throttled;
 pub use workers::Overloaded;
 
+use cache::SessionCache;
 use events::Listeners;
 use hasher::Hasher;
 use metrics::Metrics;
@@ -73,6 +75,7 @@ pub struct Auth {
     hasher: Arc<Hasher>,
     config: Arc<AuthConfig>,
     listeners: Arc<Listeners>,
+    cache: Arc<SessionCache>,
     seen: Arc<Seen>,
     metrics: Arc<Metrics>,
 }
@@ -100,10 +103,12 @@ impl Auth {
 
     fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
         let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
+        let cache = Arc::new(SessionCache::new(config.sessions.max_staleness));
         Self {
             store,
             clock,
             hasher,
+            cache,
             config: Arc::new(config),
             listeners: Arc::default(),
             seen: Arc::default(),

@@ -174,7 +174,8 @@ impl Auth {
         password: Password,
     ) -> Option<PasswordHash> {
         let new = self.hasher.hash(password, &mut Self::rng()).await.ok()?;
-        match self.store.upgrade_password_hash(user.id, old, &new).await {
+        let upgrade = self.store.upgrade_password_hash(user.id, old, &new);
+        match self.cache.changing(user.id, upgrade).await {
             Ok(true) => Some(new),
             Ok(false) => None,
             Err(error) => {
@@ -228,7 +229,8 @@ impl Auth {
             max_per_user: self.config.sessions.max_per_user,
             entry: &entry,
         };
-        if !self.store.insert_session(grant).await? {
+        // It may end the user's oldest one.
+        if !self.cache.changing(user.id, self.store.insert_session(grant)).await? {
             return Ok(None);
         }
         self.publish(&entry.event);

@@ -228,6 +228,7 @@ impl Auth {
             "Tries that the throttle refused by the counter that was full",
             throttled.clone(),
         );
+        self.cache.register_metrics(registry);
         self.hasher.register_metrics(registry);
     }
 }

@@ -47,7 +47,14 @@ impl Auth {
             grace_since: now - GRACE,
             stolen: &stolen,
         };
-        match self.store.use_remembered(used).await? {
+        let outcome = self.store.use_remembered(used).await;
+        match &outcome {
+            Ok(RememberOutcome::Stolen(remembered)) => self.cache.changed(remembered.user_id),
+            Ok(_) => {}
+            // It may have been found out to be stolen, whosever it was.
+            Err(_) => self.cache.all_changed(),
+        }
+        match outcome? {
             RememberOutcome::Rotated(remembered, user) => {
                 let next = RememberToken { series: token.series.clone(), secret: next };
                 self.resume_session(&remembered, &user, caller, Some(next)).await
@@ -87,7 +94,12 @@ impl Auth {
     ///
     /// When it may still be.
     pub async fn forget(&self, token: &RememberToken) -> Result<(), StoreError> {
-        self.store.end_series(&token.series.digest()).await.map(drop)
+        let ended = self.store.end_series(&token.series.digest()).await;
+        // Whose it was, the store does not say.
+        if !matches!(ended, Ok(false)) {
+            self.cache.all_changed();
+        }
+        ended.map(drop)
     }
 
     /// Where a user is remembered, the newest first.
@@ -115,7 +127,8 @@ impl Auth {
         caller: &Caller,
     ) -> Result<bool, StoreError> {
         let entry = self.entry(AuthEventKind::SessionsRevoked, Some(user), None, caller);
-        let ended = self.store.end_remembered(user, id, &entry).await?;
+        let end = self.store.end_remembered(user, id, &entry);
+        let ended = self.cache.changing(user, end).await?;
         if ended {
             self.publish(&entry.event);
         }

@@ -11,6 +11,8 @@ pub(crate) struct Seen {
     /// When they were last used. Written behind: a session that is used for every page costs the
     /// store one write a minute.
     last: Mutex<HashMap<SessionId, OffsetDateTime>>,
+    /// What has been written a short while ago: who asked the store just before may not know it.
+    written: Mutex<HashMap<SessionId, OffsetDateTime>>,
     /// Those whose token has come from another browser, which is written down once.
     moved: Mutex<HashSet<SessionId>>,
 }
@@ -44,8 +46,13 @@ impl Seen {
         self.moved().remove(&id);
     }
 
+    fn written(&self) -> MutexGuard<'_, HashMap<SessionId, OffsetDateTime>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn last(&self, id: SessionId) -> Option<OffsetDateTime> {
-        self.lock().get(&id).copied()
+        let last = self.lock().get(&id).copied();
+        last.max(self.written().get(&id).copied())
     }
 
     pub(crate) fn note(&self, id: SessionId, at: OffsetDateTime) {
@@ -60,6 +67,7 @@ impl Seen {
 
     /// Forgets what has been written, unless the session was used again meanwhile.
     fn forget(&self, written: &[(SessionId, OffsetDateTime)]) {
+        self.written().extend(written.iter().copied());
         let mut seen = self.lock();
         for (id, at) in written {
             if seen.get(id) == Some(at) {
@@ -86,6 +94,8 @@ impl Auth {
     pub async fn housekeeping(&self) -> Result<(), StoreError> {
         const BATCH: u32 = 500;
         const MOST_BATCHES: u32 = 40;
+        // Nobody has waited for an answer since this was done the last time.
+        self.seen.written().clear();
         // In pieces, so that nobody else waits long to write.
         for seen in self.seen.all().chunks(BATCH as usize) {
             self.store.touch_sessions(seen).await?;

@@ -114,7 +114,19 @@ impl Default for SessionLifetimes {
 impl Session {
     /// Whether the session still stands at `now`.
     pub fn is_live(&self, now: OffsetDateTime, lifetimes: &SessionLifetimes) -> bool {
-        now < self.expires_at && now < self.last_seen_at.saturating_add(lifetimes.idle)
+        self.is_live_when_seen(self.last_seen_at, now, lifetimes)
+    }
+
+    /// Whether the session still stands at `now` if it was last used at `seen`, which is not
+    /// written down yet.
+    pub fn is_live_when_seen(
+        &self,
+        seen: OffsetDateTime,
+        now: OffsetDateTime,
+        lifetimes: &SessionLifetimes,
+    ) -> bool {
+        let seen = self.last_seen_at.max(seen);
+        now < self.expires_at && now < seen.saturating_add(lifetimes.idle)
     }
 
     /// Whether the user proved who they are a short while before `now`.

@@ -1,5 +1,7 @@
 //! Who sends a request: looked up once, by whoever asks first.
 
+use std::sync::Arc;
+
 use countersign_auth::{Authenticated, Caller, Resumed};
 use countersign_domain::{RememberToken, SecretToken, StoreError};
 use rocket::Request;
@@ -62,7 +64,8 @@ async fn find(
         Resumed::Session(begun) => {
             login.hand_over(&begun);
             let begun = *begun;
-            Ok(Some(Authenticated { user: begun.user, session: begun.session, is_fresh: false }))
+            let (user, session) = (Arc::new(begun.user), Arc::new(begun.session));
+            Ok(Some(Authenticated { user, session, is_fresh: false }))
         }
         Resumed::Stolen => {
             login.take_back();

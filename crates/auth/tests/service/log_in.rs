@@ -16,7 +16,7 @@ async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
     let begun = service.log_in().await;
     let known = service.authenticate(&begun.token).await.unwrap();
     assert_eq!(known.user.email.as_str(), "ada@example.org");
-    assert_eq!(known.session, begun.session);
+    assert_eq!(*known.session, begun.session);
     assert!(known.is_fresh);
     service.auth.log_out(&known.session, &browser()).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());

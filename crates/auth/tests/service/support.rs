@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use countersign_auth::domain::memory::MemoryStore;
-use countersign_auth::domain::{Client, Clock, Duration, OffsetDateTime, SecretToken, UserId};
+use countersign_auth::domain::{
+    Client, Clock, Duration, OffsetDateTime, SecretToken, Store, UserId,
+};
 use countersign_auth::{
     Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError, Login, NewSession,
     RegisterError, Registration,
@@ -32,9 +34,13 @@ impl Service {
     }
 
     pub(crate) fn with(config: AuthConfig) -> Self {
+        Self::over(MemoryStore::default(), config)
+    }
+
+    pub(crate) fn over(store: impl Store + 'static, config: AuthConfig) -> Self {
         let start = time::macros::datetime!(2026-03-01 12:00 UTC);
         let clock = Stopped(Arc::new(Mutex::new(start)));
-        let auth = Auth::with(MemoryStore::default(), clock.clone(), config).unwrap();
+        let auth = Auth::with(store, clock.clone(), config).unwrap();
         Self { auth, clock }
     }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use countersign_auth::{AuditConfig, HashingConfig, SessionConfig};
 use countersign_domain::{PasswordPolicy, ThrottlePolicy};
@@ -60,8 +59,6 @@ pub(crate) struct SessionKeys {
     pub(crate) absolute_timeout: Span,
     pub(crate) fresh_for: Span,
     pub(crate) protection: ProtectionKey,
-    /// How long another process may go on accepting a session that was revoked. Every request asks
-    /// the database, so whatever is set here is kept.
     pub(crate) max_staleness: Span,
     pub(crate) max_per_user: u32,
 }
@@ -152,14 +149,14 @@ impl Default for Own {
 
 impl Default for SessionKeys {
     fn default() -> Self {
-        let SessionConfig { lifetimes, max_per_user, .. } = SessionConfig::default();
+        let SessionConfig { lifetimes, max_per_user, max_staleness, .. } = SessionConfig::default();
         let span = |duration: time::Duration| Span(duration.unsigned_abs());
         Self {
             idle_timeout: span(lifetimes.idle),
             absolute_timeout: span(lifetimes.absolute),
             fresh_for: span(lifetimes.fresh),
             protection: ProtectionKey::default(),
-            max_staleness: Span(Duration::from_secs(1)),
+            max_staleness: span(max_staleness),
             max_per_user,
         }
     }

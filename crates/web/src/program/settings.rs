@@ -186,6 +186,7 @@ impl Settings {
                     ProtectionKey::Strong => Protection::Strong,
                 },
                 remember: remember.enabled,
+                max_staleness: duration(session.max_staleness.0),
             },
             throttle: self.own.throttle.enabled.then(|| self.throttle()),
             audit: AuditConfig {

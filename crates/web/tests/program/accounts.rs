@@ -2,6 +2,9 @@
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
 
+/// Sessions are asked of the database with every request.
+const ALWAYS_ASKED: (&str, &str) = ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s");
+
 #[test]
 fn an_account_is_made_shown_and_listed() {
     let place = Place::new();
@@ -91,7 +94,7 @@ fn whoever_is_not_there_is_named() {
 fn a_running_server_sees_at_once_what_is_done_to_an_account() {
     let place = Place::new();
     place.create(EMAIL, PASSWORD);
-    let server = place.serve(&[]);
+    let server = place.serve(&[ALWAYS_ASKED]);
     let mut ada = server.member(EMAIL, PASSWORD);
 
     place.run(&["user", "disable", EMAIL]).works();
@@ -118,11 +121,23 @@ fn a_running_server_sees_at_once_what_is_done_to_an_account() {
 }
 
 #[test]
+fn a_running_server_sees_within_a_second_that_a_session_was_revoked() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    ada.get("/blogs").is(200);
+    place.run(&["session", "revoke", "--user", EMAIL, "--all"]).works();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    ada.get("/blogs").is(303);
+}
+
+#[test]
 fn sessions_are_listed_and_ended() {
     let place = Place::new();
     place.create(EMAIL, PASSWORD);
     place.create("bob@example.org", PASSWORD);
-    let server = place.serve(&[]);
+    let server = place.serve(&[ALWAYS_ASKED]);
     let mut here = server.member(EMAIL, PASSWORD);
     let mut there = server.member(EMAIL, PASSWORD);
     let mut bob = server.member("bob@example.org", PASSWORD);

@@ -203,6 +203,7 @@ async fn without_catchers_one_catcher_is_both_handlers_of_flask_login() {
     let mut ada = stale_ada(&site).await;
     assert_eq!(ada.get("/vault").await.is(401).text, "needs_refresh_handler");
     site.store.break_down();
+    site.clock.advance(Duration::SECOND);
     assert_eq!(ada.get("/notes").await.is(503).text, "the application's own 503");
 }
 

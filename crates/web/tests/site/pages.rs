@@ -1,5 +1,6 @@
 //! What each page answers whom.
 
+use countersign_domain::Duration;
 use rocket::http::Method;
 
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
@@ -208,8 +209,11 @@ async fn one_request_looks_its_session_up_once() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     for path in ["/", "/blogs", "/login", "/logout", "/nowhere"] {
+        site.clock.advance(Duration::SECOND);
         let before = site.store.lookups();
         ada.get(path).await;
         assert_eq!(site.store.lookups() - before, 1, "{path}");
+        ada.get(path).await;
+        assert_eq!(site.store.lookups() - before, 1, "{path} in the same second");
     }
 }

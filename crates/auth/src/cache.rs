@@ -1,0 +1,197 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use countersign_domain::{Duration, OffsetDateTime, Session, TokenDigest, User, UserId};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use quick_cache::sync::Cache;
+
+/// How many sessions are kept. One takes about a kilobyte, so all of them take about 10 MiB.
+const MOST: usize = 10_000;
+
+/// How many counters the users share. Those who share one are read anew together, which costs a
+/// little and harms nobody.
+const SHARES: usize = 1_024;
+
+/// What the store has said about tokens a short while ago, so that not every request asks it.
+///
+/// Changes are numbered. An answer is good for as long as no change of its user has a higher number
+/// than the last change before the store was asked: an answer that a change has overtaken on its way
+/// is never used. A number is given out when the change is done, so whoever is told that a session
+/// has ended can rely on it.
+pub(crate) struct SessionCache {
+    /// Apart from each other: made-up tokens drive out nobody's session.
+    known: Cache<[u8; 32], Arc<Known>>,
+    unknown: Cache<[u8; 32], OffsetDateTime>,
+    /// How long an answer is good, since another process may change what this one has read.
+    max_staleness: Duration,
+    changes: AtomicU64,
+    last_of_user: Box<[AtomicU64]>,
+    last_of_everybody: AtomicU64,
+    answers: Family<[(&'static str, &'static str); 1], Counter>,
+    from_memory: Counter,
+    from_store: Counter,
+}
+
+/// A session and its user, as the store knew them.
+pub(crate) struct Known {
+    pub(crate) user: Arc<User>,
+    pub(crate) session: Arc<Session>,
+    asked: Asked,
+    /// In microseconds since 1970: later than the session says, if it was used meanwhile.
+    last_seen: AtomicI64,
+}
+
+/// When the store was asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    at: OffsetDateTime,
+    last_change: u64,
+}
+
+/// What is known about a token.
+pub(crate) enum Answer {
+    Session(Arc<Known>),
+    Nobody,
+    /// The store has to be asked; what it says is to be kept with this.
+    Ask(Asked),
+}
+
+/// A change that is under way. It is over when this is dropped.
+struct Change<'a> {
+    cache: &'a SessionCache,
+    user: UserId,
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.cache.changed(self.user);
+    }
+}
+
+impl SessionCache {
+    pub(crate) fn new(max_staleness: Duration) -> Self {
+        let answers = Family::default();
+        let from = |source| answers.get_or_create_owned(&[("source", source)]);
+        let (from_memory, from_store) = (from("memory"), from("store"));
+        Self {
+            known: Cache::new(MOST),
+            unknown: Cache::new(MOST),
+            max_staleness,
+            changes: AtomicU64::new(0),
+            last_of_user: std::iter::repeat_with(AtomicU64::default).take(SHARES).collect(),
+            last_of_everybody: AtomicU64::new(0),
+            answers,
+            from_memory,
+            from_store,
+        }
+    }
+
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        let help = "Session tokens that were looked up by where the answer came from";
+        registry.register("countersign_session_lookups", help, self.answers.clone());
+    }
+
+    /// Whose token it is, as far as is known at `now`.
+    pub(crate) fn look_up(&self, token: &TokenDigest, now: OffsetDateTime) -> Answer {
+        let answer = self.known_at(token, now);
+        match answer {
+            Answer::Ask(_) => self.from_store.inc(),
+            Answer::Session(_) | Answer::Nobody => self.from_memory.inc(),
+        };
+        answer
+    }
+
+    fn known_at(&self, token: &TokenDigest, now: OffsetDateTime) -> Answer {
+        if let Some(known) = self.known.get(token.as_bytes())
+            && self.is_recent(known.asked.at, now)
+            && self.last_change_of(known.user.id) <= known.asked.last_change
+        {
+            return Answer::Session(known);
+        }
+        // No change makes a token somebody's that was nobody's: tokens are drawn anew.
+        if self.unknown.get(token.as_bytes()).is_some_and(|at| self.is_recent(at, now)) {
+            return Answer::Nobody;
+        }
+        Answer::Ask(Asked { at: now, last_change: self.changes.load(Ordering::SeqCst) })
+    }
+
+    /// A clock that was set back makes nothing recent.
+    fn is_recent(&self, at: OffsetDateTime, now: OffsetDateTime) -> bool {
+        at <= now && now - at < self.max_staleness
+    }
+
+    /// Keeps what the store has said.
+    pub(crate) fn keep(
+        &self,
+        token: &TokenDigest,
+        asked: Asked,
+        found: Option<(Session, User)>,
+    ) -> Option<Arc<Known>> {
+        let known = found.map(|(session, user)| {
+            let last_seen = AtomicI64::new(micros(session.last_seen_at));
+            Arc::new(Known { user: Arc::new(user), session: Arc::new(session), asked, last_seen })
+        });
+        if self.max_staleness.is_positive() {
+            match &known {
+                Some(known) => self.known.insert(*token.as_bytes(), Arc::clone(known)),
+                None => self.unknown.insert(*token.as_bytes(), asked.at),
+            }
+        }
+        known
+    }
+
+    /// Has a store change a user or their sessions. Nothing that was known of them is good any more
+    /// when that is over, whatever came of it, and also when nobody waits for it to the end.
+    pub(crate) async fn changing<T>(&self, user: UserId, change: impl Future<Output = T>) -> T {
+        let _change = Change { cache: self, user };
+        change.await
+    }
+
+    /// A user or their sessions have changed.
+    pub(crate) fn changed(&self, user: UserId) {
+        let number = self.next_change();
+        if let Some(last) = self.share_of(user) {
+            last.fetch_max(number, Ordering::SeqCst);
+        }
+    }
+
+    /// Anybody's sessions may have changed.
+    pub(crate) fn all_changed(&self) {
+        self.last_of_everybody.fetch_max(self.next_change(), Ordering::SeqCst);
+    }
+
+    fn next_change(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn last_change_of(&self, user: UserId) -> u64 {
+        let own = self.share_of(user).map_or(u64::MAX, |last| last.load(Ordering::SeqCst));
+        own.max(self.last_of_everybody.load(Ordering::SeqCst))
+    }
+
+    fn share_of(&self, user: UserId) -> Option<&AtomicU64> {
+        // The end of an identifier is random.
+        let [.., high, low] = user.as_uuid().into_bytes();
+        self.last_of_user.get(usize::from(u16::from_be_bytes([high, low])) % SHARES)
+    }
+}
+
+impl Known {
+    /// When the session was last used, as far as this process knows.
+    pub(crate) fn last_seen_at(&self) -> OffsetDateTime {
+        let used = Duration::microseconds(self.last_seen.load(Ordering::Relaxed));
+        OffsetDateTime::UNIX_EPOCH.saturating_add(used)
+    }
+
+    /// Notes that the session was used.
+    pub(crate) fn seen(&self, at: OffsetDateTime) {
+        self.last_seen.fetch_max(micros(at), Ordering::Relaxed);
+    }
+}
+
+/// Times are saved to the microsecond.
+fn micros(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp().saturating_mul(1_000_000).saturating_add(i64::from(at.microsecond()))
+}

@@ -1,0 +1,384 @@
+//! What the service keeps in memory of sessions, and how soon it forgets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::{Duration, SecretToken, Store};
+use countersign_auth::{Auth, AuthConfig, ConfirmError, HashingConfig, NewSession, Resumed};
+use countersign_persistence::Database;
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tempfile::TempDir;
+
+use crate::support::{PASSWORD, Service, admin, browser};
+
+const ADA: &str = "ada@example.org";
+
+fn with_staleness(max_staleness: Duration) -> AuthConfig {
+    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    config.sessions.max_staleness = max_staleness;
+    config
+}
+
+/// How many tokens were looked up in memory, and how many in the store.
+fn lookups(auth: &Auth) -> (u64, u64) {
+    let mut registry = Registry::default();
+    auth.register_metrics(&mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    let count = |source| {
+        let name = format!("countersign_session_lookups_total{{source=\"{source}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap().parse().unwrap()
+    };
+    (count("memory"), count("store"))
+}
+
+fn made_up() -> SecretToken {
+    SecretToken::generate(&mut UnwrapErr(SysRng))
+}
+
+/// Two services on one store and one clock, as two processes are.
+async fn two(max_staleness: Duration) -> (Service, Service) {
+    let store = MemoryStore::default();
+    let one = Service::over(store.clone(), with_staleness(max_staleness));
+    one.register(ADA).await.unwrap();
+    let auth = Auth::with(store, one.clock.clone(), with_staleness(max_staleness)).unwrap();
+    let other = Service { auth, clock: one.clock.clone() };
+    (one, other)
+}
+
+#[tokio::test]
+async fn the_store_is_asked_once_a_second_for_a_session_that_is_used_all_the_time() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    for _ in 0..10 {
+        service.authenticate(&begun.token).await.unwrap();
+    }
+    assert_eq!(lookups(&service.auth), (9, 1));
+    service.advance(Duration::seconds(1));
+    service.authenticate(&begun.token).await.unwrap();
+    assert_eq!(lookups(&service.auth), (9, 2));
+}
+
+#[tokio::test]
+async fn the_store_is_asked_every_time_where_nothing_may_be_stale() {
+    let service = Service::with(with_staleness(Duration::ZERO));
+    service.register(ADA).await.unwrap();
+    let begun = service.log_in().await;
+    for _ in 0..3 {
+        service.authenticate(&begun.token).await.unwrap();
+        assert!(service.authenticate(&made_up()).await.is_none());
+    }
+    assert_eq!(lookups(&service.auth), (0, 6));
+}
+
+#[tokio::test]
+async fn a_made_up_token_is_asked_for_once() {
+    let service = Service::with_ada().await;
+    let token = made_up();
+    for _ in 0..5 {
+        assert!(service.authenticate(&token).await.is_none());
+    }
+    assert_eq!(lookups(&service.auth), (4, 1));
+    service.advance(Duration::seconds(1));
+    assert!(service.authenticate(&token).await.is_none());
+    assert_eq!(lookups(&service.auth), (4, 2));
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_tokens_drives_out_nobodys_session() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.authenticate(&begun.token).await.unwrap();
+    for _ in 0..30_000 {
+        assert!(service.authenticate(&made_up()).await.is_none());
+    }
+    let (before, _) = lookups(&service.auth);
+    service.authenticate(&begun.token).await.unwrap();
+    assert_eq!(lookups(&service.auth).0, before + 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_nothing_good_for_longer() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    service.authenticate(&begun.token).await.unwrap();
+    service.advance(-Duration::hours(1));
+    service.authenticate(&begun.token).await.unwrap();
+    assert_eq!(lookups(&service.auth), (0, 2));
+}
+
+/// A user who is logged in here and there, and remembered there.
+struct Ada {
+    service: Service,
+    here: NewSession,
+    there: NewSession,
+}
+
+impl Ada {
+    /// Both sessions are in memory, for as long as nothing happens to them.
+    async fn new() -> Self {
+        let service = Service::with(with_staleness(Duration::hours(1)));
+        service.register(ADA).await.unwrap();
+        let here = service.log_in().await;
+        let there = service.log_in_with(ADA, PASSWORD, true).await.unwrap();
+        let ada = Self { service, here, there };
+        assert!(ada.is_in(&ada.here.token).await && ada.is_in(&ada.there.token).await);
+        ada
+    }
+
+    fn auth(&self) -> &Auth {
+        &self.service.auth
+    }
+
+    async fn is_in(&self, token: &SecretToken) -> bool {
+        self.service.authenticate(token).await.is_some()
+    }
+
+    async fn is_out_there(&self) -> bool {
+        !self.is_in(&self.there.token).await
+    }
+}
+
+#[tokio::test]
+async fn who_logs_out_is_out_with_the_next_request() {
+    let ada = Ada::new().await;
+    ada.auth().log_out(&ada.there.session, &browser()).await.unwrap();
+    assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
+}
+
+#[tokio::test]
+async fn a_session_that_is_revoked_is_out_with_the_next_request() {
+    let ada = Ada::new().await;
+    let (user, session) = (ada.here.user.id, ada.there.session.id);
+    assert!(ada.auth().revoke(user, session, &browser()).await.unwrap());
+    assert!(ada.is_out_there().await);
+
+    let ada = Ada::new().await;
+    let (user, keep) = (ada.here.user.id, Some(ada.here.session.id));
+    ada.auth().revoke_all(user, keep, &browser()).await.unwrap();
+    assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
+
+    let ada = Ada::new().await;
+    let remembered = ada.there.session.remembered.unwrap();
+    ada.auth().revoke_remembered(ada.here.user.id, remembered, &browser()).await.unwrap();
+    assert!(ada.is_out_there().await);
+
+    let ada = Ada::new().await;
+    ada.auth().forget(ada.there.remember_token.as_ref().unwrap()).await.unwrap();
+    assert!(ada.is_out_there().await);
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_other_sessions_with_the_next_request() {
+    let ada = Ada::new().await;
+    let who = ada.service.authenticate(&ada.here.token).await.unwrap();
+    let new = "quite another set of words";
+    let renewed = ada.auth().change_password(&who, PASSWORD, new, &browser()).await.unwrap();
+    assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
+    assert!(ada.is_in(&renewed.token).await);
+
+    let ada = Ada::new().await;
+    ada.auth().set_password(&ada.here.user, new, &admin()).await.unwrap();
+    assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_opens_nothing_with_the_next_request() {
+    let ada = Ada::new().await;
+    let who = ada.service.authenticate(&ada.here.token).await.unwrap();
+    let renewed = ada.auth().reauthenticate(&who, PASSWORD, &browser()).await.unwrap();
+    assert!(!ada.is_in(&ada.here.token).await && ada.is_in(&renewed.token).await);
+}
+
+#[tokio::test]
+async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
+    let ada = Ada::new().await;
+    ada.auth().set_active(ada.here.user.id, false, &admin()).await.unwrap();
+    assert!(ada.is_out_there().await);
+
+    let ada = Ada::new().await;
+    ada.auth().delete_user(ada.here.user.id, &admin()).await.unwrap();
+    assert!(ada.is_out_there().await);
+}
+
+#[tokio::test]
+async fn a_theft_ends_sessions_with_the_next_request() {
+    let ada = Ada::new().await;
+    let token = ada.there.remember_token.as_ref().unwrap();
+    assert!(matches!(ada.auth().resume(token, &browser()).await.unwrap(), Resumed::Session(_)));
+    ada.service.advance(Duration::seconds(11));
+    assert!(ada.is_in(&ada.there.token).await);
+    assert!(matches!(ada.auth().resume(token, &browser()).await.unwrap(), Resumed::Stolen));
+    assert!(ada.is_out_there().await);
+}
+
+#[tokio::test]
+async fn the_oldest_session_beyond_the_cap_is_out_with_the_next_request() {
+    let mut config = with_staleness(Duration::hours(1));
+    config.sessions.max_per_user = 1;
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    let first = service.log_in().await;
+    assert!(service.authenticate(&first.token).await.is_some());
+    service.advance(Duration::seconds(1));
+    service.log_in().await;
+    assert!(service.authenticate(&first.token).await.is_none());
+}
+
+#[tokio::test]
+async fn what_another_process_does_is_seen_within_max_staleness_and_no_earlier_request_asks() {
+    let (one, other) = two(Duration::seconds(10)).await;
+    let begun = one.log_in().await;
+    other.authenticate(&begun.token).await.unwrap();
+    one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    assert!(one.authenticate(&begun.token).await.is_none());
+    other.advance(Duration::seconds(10) - Duration::nanoseconds(1));
+    assert!(other.authenticate(&begun.token).await.is_some());
+    assert_eq!(lookups(&other.auth), (1, 1));
+    other.advance(Duration::nanoseconds(1));
+    assert!(other.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn what_another_process_does_is_seen_at_once_where_nothing_may_be_stale() {
+    let (one, other) = two(Duration::ZERO).await;
+    let begun = one.log_in().await;
+    other.authenticate(&begun.token).await.unwrap();
+    one.auth.set_active(begun.user.id, false, &admin()).await.unwrap();
+    assert!(other.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_confirmed_in_a_session_that_another_process_has_ended() {
+    let (one, other) = two(Duration::hours(1)).await;
+    let begun = one.log_in().await;
+    let who = other.authenticate(&begun.token).await.unwrap();
+    one.auth.revoke_all(begun.user.id, None, &admin()).await.unwrap();
+    let who = other.authenticate(&begun.token).await.unwrap_or(who);
+    let confirmed = other.auth.reauthenticate(&who, PASSWORD, &browser()).await;
+    assert!(matches!(confirmed, Err(ConfirmError::Ended)), "{confirmed:?}");
+    let deleted = other.auth.delete_account(&who, PASSWORD, &browser()).await;
+    assert!(matches!(deleted, Err(ConfirmError::Ended)), "{deleted:?}");
+    assert!(one.try_log_in(ADA, PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn nothing_is_confirmed_with_a_password_that_another_process_has_changed() {
+    let (one, other) = two(Duration::hours(1)).await;
+    let begun = one.log_in().await;
+    let there = other.authenticate(&begun.token).await.unwrap();
+    let here = one.authenticate(&begun.token).await.unwrap();
+    let new = "quite another set of words";
+    one.auth.change_password(&here, PASSWORD, new, &browser()).await.unwrap();
+    let confirmed = other.auth.reauthenticate(&there, PASSWORD, &browser()).await;
+    assert!(matches!(confirmed, Err(ConfirmError::WrongPassword)), "{confirmed:?}");
+}
+
+#[tokio::test]
+async fn what_a_program_does_to_its_own_table_is_seen_at_once_when_it_says_so() {
+    let store = MemoryStore::default();
+    let service = Service::over(store.clone(), with_staleness(Duration::hours(1)));
+    service.register(ADA).await.unwrap();
+    let begun = service.log_in().await;
+    service.authenticate(&begun.token).await.unwrap();
+    let other = Auth::with(store, service.clock.clone(), with_staleness(Duration::ZERO)).unwrap();
+    other.set_active(begun.user.id, false, &admin()).await.unwrap();
+    assert!(service.authenticate(&begun.token).await.is_some());
+    service.auth.user_changed(begun.user.id);
+    assert!(service.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
+async fn a_session_in_memory_idles_out_to_the_moment_however_often_it_is_written_down() {
+    let (one, other) = two(Duration::hours(1)).await;
+    let begun = one.log_in().await;
+    let almost = Duration::minutes(30) - Duration::microseconds(1);
+    for _ in 0..3 {
+        one.advance(almost);
+        assert!(one.authenticate(&begun.token).await.is_some());
+        one.auth.housekeeping().await.unwrap();
+    }
+    assert!(other.authenticate(&begun.token).await.is_some(), "it was written down");
+    one.advance(Duration::minutes(30));
+    assert!(one.authenticate(&begun.token).await.is_none());
+    assert!(other.authenticate(&begun.token).await.is_none());
+}
+
+/// Readers that never stop, and sessions that end: whoever was told that a session has ended must
+/// never see it accepted again.
+async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
+    const SESSIONS: usize = 60;
+    let mut config = with_staleness(Duration::hours(1));
+    config.throttle = None;
+    let service = Service::over(store, config);
+    service.register(ADA).await.unwrap();
+    let (accepts, stale) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    for round in 0..SESSIONS {
+        let begun = service.log_in().await;
+        let (token, is_over) = (Arc::new(begun.token.clone()), Arc::new(AtomicBool::new(false)));
+        let mut readers = Vec::new();
+        for _ in 0..4 {
+            let (auth, token) = (service.auth.clone(), Arc::clone(&token));
+            let (is_over, accepts, stale) =
+                (Arc::clone(&is_over), Arc::clone(&accepts), Arc::clone(&stale));
+            readers.push(tokio::spawn(async move {
+                loop {
+                    let was_over = is_over.load(Ordering::SeqCst);
+                    let accepted = auth.authenticate(&token, &browser()).await.unwrap().is_some();
+                    if accepted {
+                        accepts.fetch_add(1, Ordering::Relaxed);
+                        stale.fetch_add(u64::from(was_over), Ordering::Relaxed);
+                    }
+                    if was_over {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                // Once more, with whatever the readers have put into memory meanwhile.
+                let late = auth.authenticate(&token, &browser()).await.unwrap().is_some();
+                stale.fetch_add(u64::from(late), Ordering::Relaxed);
+            }));
+        }
+        while accepts.load(Ordering::Relaxed) < 10 * (round as u64 + 1) {
+            tokio::task::yield_now().await;
+        }
+        let user = begun.user.id;
+        match round % 4 {
+            0 => service.auth.log_out(&begun.session, &browser()).await.unwrap(),
+            1 => drop(service.auth.revoke(user, begun.session.id, &browser()).await.unwrap()),
+            2 => drop(service.auth.revoke_all(user, None, &browser()).await.unwrap()),
+            _ => {
+                service.auth.set_active(user, false, &admin()).await.unwrap();
+                service.auth.set_active(user, true, &admin()).await.unwrap();
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    }
+    (accepts.load(Ordering::Relaxed), stale.load(Ordering::Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_request_among_many_accepts_a_session_that_has_ended() {
+    let (accepts, stale) = count_stale_accepts(MemoryStore::default()).await;
+    assert!(accepts >= 600, "{accepts}");
+    assert_eq!(stale, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_request_among_many_accepts_a_session_that_has_ended_in_a_database() {
+    let dir = TempDir::new().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", dir.path().join("site.db").display());
+    let database = Database::connect(&url).await.unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
+    let (accepts, stale) = count_stale_accepts(database).await;
+    assert!(accepts >= 600, "{accepts}");
+    assert_eq!(stale, 0);
+}
