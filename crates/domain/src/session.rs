@@ -28,6 +28,12 @@ impl Client {
     /// at [`Client::MAX_USER_AGENT_BYTES`]: the rest has no honest use in it.
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let printable = |text: &str| {
+            let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
+            // Which almost all of them are, and every request has one.
+            if text.len() <= Self::MAX_USER_AGENT_BYTES && text.as_bytes().iter().all(is_printable)
+            {
+                return text.to_owned();
+            }
             let kept = text.chars().filter(|c| matches!(c, ' '..='~'));
             kept.take(Self::MAX_USER_AGENT_BYTES).collect::<String>()
         };

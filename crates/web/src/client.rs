@@ -20,6 +20,9 @@ const MAX_HOPS: usize = 64;
 pub(crate) fn client(request: &Request<'_>, shared: &Shared) -> Client {
     let lines = |name| request.headers().get(name).collect::<Vec<_>>();
     let address = request.remote().map(|remote| {
+        if shared.trusted_proxies.is_empty() {
+            return remote.ip().to_canonical();
+        }
         let (x_forwarded_for, mut forwarded) = (lines("X-Forwarded-For"), lines("Forwarded"));
         if x_forwarded_for.is_empty() && writes_x_forwarded(request) {
             forwarded.clear();

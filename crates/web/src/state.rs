@@ -7,7 +7,6 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Rocket, Sentinel, async_trait};
-use serde_json::Value;
 use url::Url;
 
 use crate::assets::Assets;
@@ -16,6 +15,7 @@ use crate::flash::Flash;
 use crate::headers::SecurityHeaders;
 use crate::next::Next;
 use crate::pages::SeeOther;
+use crate::views::SiteView;
 
 /// What all requests share: the service, and how its pages are laid out.
 pub(crate) struct Shared {
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) headers: SecurityHeaders,
     pub(crate) assets: Assets,
     /// As templates see it.
-    pub(crate) site: Value,
+    pub(crate) site: SiteView,
     /// As browsers write it. With a port that the system chooses it is known once that is.
     pub(crate) origin: OnceLock<String>,
     pub(crate) login_views: Vec<(String, String)>,

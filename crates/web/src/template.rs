@@ -6,12 +6,13 @@ use rocket::response::{self, Responder, Response};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use rocket_dyn_templates::Template as Engine;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::flash::Flash;
 use crate::guards::Visitor;
 use crate::request_id;
 use crate::state::Shared;
+use crate::views::SiteView;
 
 /// A template, rendered with the logged-in user at hand: in every one `current_user` is the user
 /// (`id`, `email`, `username`) or null, without the handler passing it. It takes the place of
@@ -68,7 +69,8 @@ pub(crate) async fn complete(request: &Request<'_>, shared: &Shared, response: &
     let pending = request.local_cache(Pending::default);
     let taken = pending.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(template) = taken else { return };
-    let mut context = frame(request, shared).await;
+    let visitor = Visitor::of(request, shared).await;
+    let flash = Flash::take(request, shared);
     let name = template.name;
     let own = template.context.and_then(|own| match own {
         Value::Object(own) => Some(own),
@@ -76,8 +78,22 @@ pub(crate) async fn complete(request: &Request<'_>, shared: &Shared, response: &
         _ => None,
     });
     let rendered = own.ok_or(Status::InternalServerError).and_then(|own| {
-        context.extend(own);
-        Engine::render(name.clone(), context).respond_to(request)
+        let frame = Frame {
+            current_user: match &visitor {
+                Visitor::User(user) => Some(UserFrame {
+                    id: user.id.to_string(),
+                    email: user.email.as_str(),
+                    username: user.username.as_str(),
+                }),
+                Visitor::Anonymous | Visitor::Unavailable => None,
+            },
+            visitor_known: visitor.is_authenticated().is_ok(),
+            flash,
+            site: &shared.site,
+            request_id: request_id::of(request),
+            own,
+        };
+        Engine::render(name.clone(), frame).respond_to(request)
     });
     match rendered {
         Ok(rendered) => response.join(rendered),
@@ -91,23 +107,22 @@ pub(crate) async fn complete(request: &Request<'_>, shared: &Shared, response: &
     }
 }
 
-async fn frame(request: &Request<'_>, shared: &Shared) -> Map<String, Value> {
-    let visitor = Visitor::of(request, shared).await;
-    let user = match visitor {
-        Visitor::User(user) => json!({
-            "id": user.id.to_string(),
-            "email": user.email.as_str(),
-            "username": user.username.as_str(),
-        }),
-        Visitor::Anonymous | Visitor::Unavailable => Value::Null,
-    };
-    let flash = Flash::take(request, shared);
-    let members = [
-        ("current_user", user),
-        ("visitor_known", visitor.is_authenticated().is_ok().into()),
-        ("flash", serde_json::to_value(flash).unwrap_or_default()),
-        ("site", shared.site.clone()),
-        ("request_id", request_id::of(request).into()),
-    ];
-    members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+/// What every template can show.
+#[derive(Serialize)]
+struct Frame<'a, F> {
+    current_user: Option<UserFrame<'a>>,
+    visitor_known: bool,
+    flash: Option<F>,
+    site: &'a SiteView,
+    request_id: &'a str,
+    /// The handler's own. It comes last, so it stands before any of these.
+    #[serde(flatten)]
+    own: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct UserFrame<'a> {
+    id: String,
+    email: &'a str,
+    username: &'a str,
 }

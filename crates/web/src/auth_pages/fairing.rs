@@ -36,7 +36,7 @@ impl AuthPages {
                 Some(0) => OnceLock::new(),
                 _ => public_url.origin().ascii_serialization().into(),
             },
-            site: serde_json::to_value(self.site(&paths, &assets)).unwrap_or_default(),
+            site: self.site(&paths, &assets),
             login_views: self.login_views.clone(),
             words: std::mem::take(words),
             paths,
