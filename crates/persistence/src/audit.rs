@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::Database;
+use crate::call::{Call, Deadline};
 use crate::entity::audit::ends;
 use crate::entity::audit::event::{self, Column, Entity};
 use crate::error::{corrupt, unavailable, unread};
@@ -80,12 +81,12 @@ async fn append_all(
 /// Removes the oldest records from before a moment, and notes up to where.
 async fn remove(
     transaction: &impl ConnectionTrait,
-    old: Vec<event::Model>,
+    old: &[event::Model],
 ) -> Result<u64, StoreError> {
-    let Some(last) = old.into_iter().last() else { return Ok(0) };
+    let Some(last) = old.last() else { return Ok(0) };
     let noted = ends::Entity::update_many()
         .col_expr(ends::Column::RemovedNumber, Expr::value(last.number))
-        .col_expr(ends::Column::RemovedHash, Expr::value(last.hash))
+        .col_expr(ends::Column::RemovedHash, Expr::value(last.hash.clone()))
         .filter(ends::Column::Id.eq(ENDS))
         .filter(ends::Column::RemovedNumber.lt(last.number));
     if noted.exec(transaction).await.map_err(unavailable)?.rows_affected == 0 {
@@ -121,29 +122,25 @@ async fn cut(
     Ok(count)
 }
 
-impl Database {
-    /// The oldest records after a number that are from before a moment. One among them that says
-    /// that it is younger was written by a wrong clock: those after it are old.
-    async fn old(
-        &self,
-        after: i64,
-        before: OffsetDateTime,
-        limit: u32,
-    ) -> Result<Vec<event::Model>, StoreError> {
-        let oldest = oldest_first(after, limit).all(self.reader()).await;
-        let mut oldest = oldest.map_err(unread::<Entity>)?;
-        let old = oldest.iter().rposition(|row| row.at < moment(before));
-        oldest.truncate(old.map_or(0, |last| last + 1));
-        Ok(oldest)
-    }
+/// The oldest records after a number that are from before a moment. One among them that says that it
+/// is younger was written by a wrong clock: those after it are old.
+async fn old(
+    db: &Call,
+    after: i64,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<event::Model>, StoreError> {
+    let mut oldest = oldest_first(after, limit).all(db).await.map_err(unread::<Entity>)?;
+    let old = oldest.iter().rposition(|row| row.at < moment(before));
+    oldest.truncate(old.map_or(0, |last| last + 1));
+    Ok(oldest)
 }
 
 #[async_trait]
 impl AuditStore for Database {
     async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
-        append_all(&transaction, entries).await?;
-        transaction.commit().await.map_err(unavailable)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| append_all(change, entries)).await
     }
 
     async fn audit_records(
@@ -151,18 +148,21 @@ impl AuditStore for Database {
         filter: AuditFilter,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = matching(filter, limit).all(self.reader()).await.map_err(unread::<Entity>)?;
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = matching(filter, limit).all(&call).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(AuditRecord::try_from).collect()
     }
 
     async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = oldest_first(number(after), limit).all(self.reader()).await;
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = oldest_first(number(after), limit).all(&call).await;
         let rows = rows.map_err(unread::<Entity>)?;
         rows.into_iter().map(AuditRecord::try_from).collect()
     }
 
     async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
-        let row = ends(self.reader(), ends::Entity::find_by_id(ENDS)).await?;
+        let call = self.read(Deadline::of_call()).await?;
+        let row = ends(&call, ends::Entity::find_by_id(ENDS)).await?;
         Ok(AuditEnds {
             removed: link("audit_ends", row.removed_number, &row.removed_hash)?,
             last: link("audit_ends", row.last_number, &row.last_hash)?,
@@ -176,16 +176,22 @@ impl AuditStore for Database {
         limit: u32,
     ) -> Result<(u64, u64), StoreError> {
         // Most of the time there is nothing to do, and no writer is kept from its work.
-        let ends = ends(self.reader(), ends::Entity::find_by_id(ENDS)).await?;
-        let to_remove = self.old(ends.removed_number, remove_before, limit).await?;
-        let to_cut = self.old(ends.cut_number, cut_before, limit).await?;
+        let until = Deadline::of_call();
+        let call = self.read(until).await?;
+        let ends = ends(&call, ends::Entity::find_by_id(ENDS)).await?;
+        let to_remove = &old(&call, ends.removed_number, remove_before, limit).await?;
+        let to_cut = &old(&call, ends.cut_number, cut_before, limit).await?;
+        // Whoever changes something needs a connection as well.
+        drop(call);
         if to_remove.is_empty() && to_cut.is_empty() {
             return Ok((0, 0));
         }
-        let transaction = self.begin().await?;
-        let cut = cut(&transaction, to_cut).await?;
-        let removed = remove(&transaction, to_remove).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok((cut, removed))
+        let change = &self.write(until).await?;
+        change.whole(|| async move {
+            let cut = cut(change, to_cut.clone()).await?;
+            let removed = remove(change, to_remove).await?;
+            Ok((cut, removed))
+        })
+        .await
     }
 }

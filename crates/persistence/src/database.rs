@@ -1,11 +1,9 @@
 use async_trait::async_trait;
 use countersign_domain::{AuditEntry, Store, StoreError};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QuerySelect};
 
 use crate::audit::append;
+use crate::call::Deadline;
 use crate::connect::{ConnectError, Connections, connect};
 use crate::entity::{audit, known_browser, remembered, session, throttle, user};
 use crate::error::unavailable;
@@ -13,7 +11,7 @@ use crate::error::unavailable;
 /// A database of all that Countersign saves.
 ///
 /// What a method has answered for is on the disk. Reading waits for no writer; writers wait for
-/// each other, in this program and in others, and give up after a few seconds with
+/// each other, in this program and in others. Each method ends within five seconds, if need be with
 /// [`StoreError::Unavailable`]. A clone is the same database.
 #[derive(Clone, Debug)]
 pub struct Database(Connections);
@@ -24,6 +22,11 @@ impl Database {
     /// - `sqlite://PATH` or `sqlite:PATH` is a file that exists; with `?mode=rwc` it is made when
     ///   it does not, readable by its owner alone. `%20` and its like in a path are decoded.
     /// - `sqlite::memory:` is gone with the program.
+    /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE` is a database of PostgreSQL, and
+    ///   `mysql://USER:PASSWORD@HOST:PORT/DATABASE` one of MySQL or MariaDB. `docs/databases.md` says
+    ///   which parameters there are, such as those for TLS.
+    ///
+    /// Each of the three comes with the feature of its name: `sqlite`, `postgres`, `mysql`.
     ///
     /// # Errors
     ///
@@ -73,23 +76,13 @@ impl Database {
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
     }
-
-    /// Begins a change. On SQLite nobody else writes from here on: a transaction that first reads
-    /// and is then refused the lock fails at once, without waiting for its turn.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        self.writer().begin_with_options(options).await.map_err(unavailable)
-    }
 }
 
 #[async_trait]
 impl Store for Database {
     async fn ready(&self) -> Result<(), StoreError> {
         // Names every column and reads no row.
-        let db = self.reader();
+        let db = &self.read(Deadline::of_call()).await?;
         user::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
         session::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
         remembered::Entity::find().limit(0).all(db).await.map_err(unavailable)?;

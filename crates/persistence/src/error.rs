@@ -7,9 +7,79 @@ use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, RuntimeErr, SqlErr};
 
 use crate::metrics::{self, ErrorKind};
 
+/// What a database says of an error besides its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The primary result code of SQLite.
+    Sqlite(u32),
+    /// The SQLSTATE of PostgreSQL.
+    Postgres([u8; 5]),
+    /// The error number of MySQL and MariaDB.
+    MySql(u16),
+}
+
+impl Code {
+    /// A deadlock, or a row that another has changed in the meantime.
+    fn is_conflict(self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(state) => matches!(&state, b"40P01" | b"40001"),
+            Self::MySql(number) => matches!(number, 1020 | 1213),
+        }
+    }
+
+    /// Somebody else holds what this needs.
+    pub(crate) fn is_locked(self) -> bool {
+        match self {
+            Self::Sqlite(code) => matches!(code, 5 | 6),
+            Self::Postgres(state) => &state == b"55P03" || self.is_conflict(),
+            Self::MySql(number) => number == 1205 || self.is_conflict(),
+        }
+    }
+
+    /// The server gave up a statement that took too long.
+    pub(crate) fn is_late(self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(state) => &state == b"57014",
+            Self::MySql(number) => matches!(number, 1969 | 3024),
+        }
+    }
+}
+
+/// What a driver reports, beneath the words of the layers above it.
+pub(crate) fn driver(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+pub(crate) fn code(error: &DbErr) -> Option<Code> {
+    let error = driver(error)?.as_database_error()?;
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return Some(Code::MySql(error.number()));
+    }
+    let code = error.code()?;
+    #[cfg(feature = "postgres")]
+    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        return code.as_bytes().try_into().ok().map(Code::Postgres);
+    }
+    code.parse::<u32>().ok().map(|code| Code::Sqlite(code & 0xff))
+}
+
 pub(crate) fn unavailable(error: DbErr) -> StoreError {
     metrics::count(ErrorKind::of(&error));
     StoreError::Unavailable(Box::new(error))
+}
+
+/// Whether the database took a transaction back in favour of another, so that it may be tried anew.
+pub(crate) fn is_conflict(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    source.downcast_ref::<DbErr>().and_then(code).is_some_and(|code| code.is_conflict())
 }
 
 /// The error of a new user's row. Which key was violated is known by name alone: the name of the

@@ -12,6 +12,7 @@
 //! their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
 
 mod audit;
+mod call;
 mod connect;
 mod database;
 mod entity;

@@ -1,6 +1,6 @@
 //! What is counted of databases, for Prometheus. `docs/metrics.md` lists it.
 
-use std::fmt;
+use std::{fmt, io};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_domain::{OffsetDateTime, StoreError};
@@ -10,12 +10,12 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use sea_orm::sqlx::sqlite::SqlitePool;
-use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr};
+use sea_orm::sqlx::{self, Pool};
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr};
 
 use crate::Database;
-use crate::connect::code;
-use crate::error::unavailable;
+use crate::call::Deadline;
+use crate::error::{code, driver, unavailable};
 use crate::session::live;
 
 /// What failed about a database.
@@ -23,8 +23,10 @@ use crate::session::live;
 pub(crate) enum ErrorKind {
     /// No connection was free in time.
     NoConnection,
-    /// Somebody else wrote for too long.
+    /// Somebody else wrote for too long, or what was to be written met with it.
     Locked,
+    /// The database did not answer in time.
+    Timeout,
     /// A row holds what it cannot hold.
     Corrupt,
     /// Anything else, such as a full disk.
@@ -33,20 +35,22 @@ pub(crate) enum ErrorKind {
 
 /// An error is made where no database is at hand, so that those of all databases of a process are
 /// counted together.
-static ERRORS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static ERRORS: [AtomicU64; ErrorKind::ALL.len()] =
+    [const { AtomicU64::new(0) }; ErrorKind::ALL.len()];
 
 impl ErrorKind {
-    const ALL: [Self; 4] = [Self::NoConnection, Self::Locked, Self::Corrupt, Self::Other];
+    const ALL: [Self; 5] =
+        [Self::NoConnection, Self::Locked, Self::Timeout, Self::Corrupt, Self::Other];
 
     pub(crate) fn of(error: &DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(_) => Self::NoConnection,
-            DbErr::Conn(RuntimeErr::SqlxError(error))
-            | DbErr::Exec(RuntimeErr::SqlxError(error))
-            | DbErr::Query(RuntimeErr::SqlxError(error))
-                if matches!(code(error), Some(5 | 6)) =>
-            {
-                Self::Locked
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            return Self::NoConnection;
+        }
+        match (driver(error), code(error)) {
+            (_, Some(code)) if code.is_locked() => Self::Locked,
+            (_, Some(code)) if code.is_late() => Self::Timeout,
+            (Some(sqlx::Error::Io(error)), _) if error.kind() == io::ErrorKind::TimedOut => {
+                Self::Timeout
             }
             _ => Self::Other,
         }
@@ -56,6 +60,7 @@ impl ErrorKind {
         match self {
             Self::NoConnection => "no_connection",
             Self::Locked => "locked",
+            Self::Timeout => "timeout",
             Self::Corrupt => "corrupt",
             Self::Other => "other",
         }
@@ -68,8 +73,38 @@ pub(crate) fn count(kind: ErrorKind) {
     }
 }
 
+/// What a pool of connections says of itself.
+struct PoolState {
+    open: u32,
+    idle: usize,
+    limit: u32,
+}
+
+fn state_of<DB: sqlx::Database>(pool: &Pool<DB>) -> PoolState {
+    let limit = pool.options().get_max_connections();
+    PoolState { open: pool.size(), idle: pool.num_idle(), limit }
+}
+
+fn state(connection: &DatabaseConnection) -> Option<PoolState> {
+    match &connection.inner {
+        #[cfg(feature = "sqlite")]
+        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+            Some(state_of(connection.get_sqlite_connection_pool()))
+        }
+        #[cfg(feature = "postgres")]
+        DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+            Some(state_of(connection.get_postgres_connection_pool()))
+        }
+        #[cfg(feature = "mysql")]
+        DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+            Some(state_of(connection.get_mysql_connection_pool()))
+        }
+        _ => None,
+    }
+}
+
 /// The pools of a database, asked at each scrape.
-struct Pools(Vec<(&'static str, SqlitePool)>);
+struct Pools(Vec<(&'static str, DatabaseConnection)>);
 
 impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +124,9 @@ impl Collector for Pools {
             let count = ConstCounter::new(count.load(Ordering::Relaxed));
             count.encode(errors.encode_family(&[("kind", kind.as_str())])?)?;
         }
-        if self.0.is_empty() {
+        let states = self.0.iter().filter_map(|(name, pool)| Some((*name, state(pool)?)));
+        let states: Vec<_> = states.collect();
+        if states.is_empty() {
             return Ok(());
         }
         let mut connections = encoder.encode_descriptor(
@@ -98,9 +135,9 @@ impl Collector for Pools {
             None,
             MetricType::Gauge,
         )?;
-        for (name, pool) in &self.0 {
-            let (open, idle) = (i64::from(pool.size()), pool.num_idle());
-            let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(open);
+        for (name, pool) in &states {
+            let open = i64::from(pool.open);
+            let idle = i64::try_from(pool.idle).unwrap_or(i64::MAX).min(open);
             for (state, count) in [("idle", idle), ("used", open.saturating_sub(idle))] {
                 let labels = [("pool", *name), ("state", state)];
                 ConstGauge::new(count).encode(connections.encode_family(&labels)?)?;
@@ -112,20 +149,11 @@ impl Collector for Pools {
             None,
             MetricType::Gauge,
         )?;
-        for (name, pool) in &self.0 {
-            let limit = ConstGauge::new(i64::from(pool.options().get_max_connections()));
+        for (name, pool) in &states {
+            let limit = ConstGauge::new(i64::from(pool.limit));
             limit.encode(limits.encode_family(&[("pool", *name)])?)?;
         }
         Ok(())
-    }
-}
-
-fn pool(connection: &DatabaseConnection) -> Option<SqlitePool> {
-    match &connection.inner {
-        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
-            Some(connection.get_sqlite_connection_pool().clone())
-        }
-        _ => None,
     }
 }
 
@@ -133,8 +161,12 @@ impl Database {
     /// Adds what is counted of this database to `registry`: its connections, and the errors of all
     /// databases of this process.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        let pools = [("reader", self.reader()), ("writer", self.writer())];
-        let pools = pools.into_iter().filter_map(|(name, db)| Some((name, pool(db)?))).collect();
+        let pools = if self.reader().get_database_backend() == DbBackend::Sqlite {
+            vec![("reader", self.reader().clone()), ("writer", self.writer().clone())]
+        } else {
+            // A server has one pool for both.
+            vec![("writer", self.writer().clone())]
+        };
         registry.register_collector(Box::new(Pools(pools)));
     }
 
@@ -149,7 +181,8 @@ impl Database {
         now: OffsetDateTime,
         idle_since: OffsetDateTime,
     ) -> Result<u64, StoreError> {
-        let found = live(now, idle_since).into_tuple::<i64>().one(self.reader()).await;
+        let call = self.read(Deadline::of_call()).await?;
+        let found = live(now, idle_since).into_tuple::<i64>().one(&call).await;
         let found = found.map_err(unavailable)?.unwrap_or_default();
         Ok(u64::try_from(found).unwrap_or_default())
     }

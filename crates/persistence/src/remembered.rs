@@ -12,6 +12,7 @@ use sea_orm::{
 
 use crate::Database;
 use crate::audit::append;
+use crate::call::Deadline;
 use crate::entity::remembered::{Column, Entity};
 use crate::entity::{session, user};
 use crate::error::{unavailable, unread, unread_two};
@@ -55,8 +56,9 @@ fn id_of(session: SessionId) -> SelectStatement {
 
 /// At most `limit` remembered logins that have expired.
 pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
-    let over = Entity::find().filter(Column::ExpiresAt.lt(moment(now)));
-    these(over.limit(u64::from(limit)), Column::Id)
+    let over = Column::ExpiresAt.lt(moment(now));
+    let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
+    these(old, Column::Id, over)
 }
 
 /// What the use of a remembered login comes to, if what is found stays as it is; changes nothing.
@@ -86,38 +88,42 @@ impl RememberStore for Database {
     async fn use_remembered(&self, used: RememberUse<'_>) -> Result<RememberOutcome, StoreError> {
         // Whoever makes a series up keeps no writer from its work, and neither does a parallel
         // request.
-        let first = outcome(self.reader(), by_series(used.series), used).await?;
+        let until = Deadline::of_call();
+        let first = outcome(&self.read(until).await?, by_series(used.series), used).await?;
         if matches!(first, RememberOutcome::Unknown | RememberOutcome::Parallel(..)) {
             return Ok(first);
         }
         // Another may have come first, so what counts is what is found now.
-        let transaction = self.begin().await?;
-        let found = by_series(used.series).lock_exclusive();
-        let outcome = outcome(&transaction, found, used).await?;
-        match &outcome {
-            RememberOutcome::Rotated(remembered, _) => {
-                let rotation = Entity::update_many()
-                    .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
-                    .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
-                    .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
-                    .filter(Column::Id.eq(remembered.id.as_uuid()));
-                rotation.exec(&transaction).await.map_err(unavailable)?;
+        let change = &self.write(until).await?;
+        change.whole(|| async move {
+            let found = by_series(used.series).lock_exclusive();
+            let outcome = outcome(change, found, used).await?;
+            match &outcome {
+                RememberOutcome::Rotated(remembered, _) => {
+                    let rotation = Entity::update_many()
+                        .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
+                        .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
+                        .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
+                        .filter(Column::Id.eq(remembered.id.as_uuid()));
+                    rotation.exec(change).await.map_err(unavailable)?;
+                }
+                RememberOutcome::Stolen(remembered) => {
+                    let deletion = Entity::delete_by_id(remembered.id.as_uuid());
+                    deletion.exec(change).await.map_err(unavailable)?;
+                    let mut entry = used.stolen.clone();
+                    entry.event.user = Some(remembered.user_id);
+                    append(change, &entry).await?;
+                }
+                RememberOutcome::Parallel(..) | RememberOutcome::Unknown => {}
             }
-            RememberOutcome::Stolen(remembered) => {
-                let deletion = Entity::delete_by_id(remembered.id.as_uuid());
-                deletion.exec(&transaction).await.map_err(unavailable)?;
-                let mut entry = used.stolen.clone();
-                entry.event.user = Some(remembered.user_id);
-                append(&transaction, &entry).await?;
-            }
-            RememberOutcome::Parallel(..) | RememberOutcome::Unknown => return Ok(outcome),
-        }
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(outcome)
+            Ok(outcome)
+        })
+        .await
     }
 
     async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {
-        let rows = newest_first(user).all(self.reader()).await.map_err(unread::<Entity>)?;
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = newest_first(user).all(&call).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(Remembered::try_from).collect()
     }
 
@@ -128,23 +134,24 @@ impl RememberStore for Database {
         id: RememberedId,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let ending = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
-        let transaction = self.begin().await?;
-        if ending.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
-            return Ok(false);
-        }
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let ending = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            if ending.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            append(change, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
         let ending = Entity::delete_many().filter(Column::SeriesDigest.eq(bytes(series)));
-        Ok(ending.exec(self.writer()).await.map_err(unavailable)?.rows_affected > 0)
+        Ok(self.change_rows(ending).await? > 0)
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        let purged = expired(now, limit).exec(self.writer()).await;
-        Ok(purged.map_err(unavailable)?.rows_affected)
+        self.change_rows(expired(now, limit)).await
     }
 }

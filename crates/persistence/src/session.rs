@@ -5,7 +5,7 @@ use countersign_domain::{
     UserId,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, IntoCondition, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Select, SelectTwoRequired, UpdateMany,
@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::Database;
 use crate::audit::append;
+use crate::call::Deadline;
 use crate::entity::session::{Column, Entity};
 use crate::entity::{remembered, user};
 use crate::error::{unavailable, unread, unread_two};
@@ -42,7 +43,8 @@ pub(crate) fn sessions_but(user: UserId, keep: Option<SessionId>) -> DeleteMany<
 /// The sessions of a user that are too many.
 pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    these(newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs()), Column::Id)
+    let old = newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
+    these(old, Column::Id, Column::UserId.eq(user.as_uuid()))
 }
 
 /// At most `limit` sessions that are over.
@@ -54,7 +56,7 @@ pub(crate) fn dead(
     let over = Condition::any()
         .add(Column::ExpiresAt.lt(moment(now)))
         .add(Column::LastSeenAt.lt(moment(idle_since)));
-    these(Entity::find().filter(over).limit(u64::from(limit)), Column::Id)
+    these(Entity::find().filter(over.clone()).limit(u64::from(limit)), Column::Id, over)
 }
 
 /// How many sessions are live, which [`dead`] finds none of.
@@ -66,11 +68,19 @@ pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<En
         .column_as(Column::Id.count(), "live")
 }
 
-/// A deletion of what a limited query finds. MySQL takes a limit in no subquery but this kind.
-pub(crate) fn these<E: EntityTrait>(rows: Select<E>, id: E::Column) -> DeleteMany<E> {
+/// A deletion of what a limited query finds, as far as it is still `as_found` when the row is
+/// deleted: another may have changed it in between. That also names the index by which MariaDB comes
+/// to the rows, since it looks at the subquery for each of them.
+///
+/// MySQL takes a limit in no subquery but this kind.
+pub(crate) fn these<E: EntityTrait>(
+    rows: Select<E>,
+    id: E::Column,
+    as_found: impl IntoCondition,
+) -> DeleteMany<E> {
     let found: SelectStatement = rows.select_only().column(id).into_query();
     let ids = Query::select().column(id).from_subquery(found, "found").take();
-    E::delete_many().filter(id.in_subquery(ids))
+    E::delete_many().filter(as_found).filter(id.in_subquery(ids))
 }
 
 /// Notes that a session was used, unless it was used later.
@@ -103,7 +113,8 @@ async fn belongs(db: &impl ConnectionTrait, grant: &SessionGrant<'_>) -> Result<
     let stands = remembered::Entity::find_by_id(id.as_uuid())
         .filter(remembered::Column::UserId.eq(grant.session.user_id.as_uuid()))
         .select_only()
-        .column(remembered::Column::Id);
+        .column(remembered::Column::Id)
+        .lock_exclusive();
     let found = stands.into_tuple::<Uuid>().one(db).await.map_err(unavailable)?;
     Ok(found.is_some())
 }
@@ -120,25 +131,29 @@ impl SessionStore for Database {
         if let Some(hash) = grant.proof {
             rests_on = rests_on.filter(user::Column::PasswordHash.eq(hash.as_phc()));
         }
-        let transaction = self.begin().await?;
-        let holds = rests_on.into_tuple::<Uuid>().one(&transaction).await.map_err(unavailable)?;
-        if holds.is_none() || !belongs(&transaction, &grant).await? {
-            return Ok(false);
-        }
-        let row = session_row(grant.session, grant.token).into_active_model();
-        let insertion = Entity::insert(row).exec_without_returning(&transaction);
-        insertion.await.map_err(unavailable)?;
-        beyond(user, grant.max_per_user).exec(&transaction).await.map_err(unavailable)?;
-        append(&transaction, grant.entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let rests_on = &rests_on;
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            let holds = rests_on.clone().into_tuple::<Uuid>().one(change).await;
+            if holds.map_err(unavailable)?.is_none() || !belongs(change, &grant).await? {
+                return Ok(false);
+            }
+            let row = session_row(grant.session, grant.token).into_active_model();
+            let insertion = Entity::insert(row).exec_without_returning(change);
+            insertion.await.map_err(unavailable)?;
+            beyond(user, grant.max_per_user).exec(change).await.map_err(unavailable)?;
+            append(change, grant.entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn session_by_token(
         &self,
         token: &TokenDigest,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let found = by_token(token).one(self.reader()).await;
+        let call = self.read(Deadline::of_call()).await?;
+        let found = by_token(token).one(&call).await;
         let found = found.map_err(unread_two::<Entity, user::Entity>)?;
         let Some((session, user)) = found else {
             return Ok(None);
@@ -147,7 +162,8 @@ impl SessionStore for Database {
     }
 
     async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
-        let rows = newest_first(user).all(self.reader()).await.map_err(unread::<Entity>)?;
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = newest_first(user).all(&call).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(Session::try_from).collect()
     }
 
@@ -155,32 +171,41 @@ impl SessionStore for Database {
         if seen.is_empty() {
             return Ok(());
         }
-        let transaction = self.begin().await?;
-        for (id, at) in seen {
-            touch(*id, *at).exec(&transaction).await.map_err(unavailable)?;
-        }
-        transaction.commit().await.map_err(unavailable)
+        // In one order, so that of two who note the same sessions one waits for the other.
+        let mut seen = seen.to_vec();
+        seen.sort_unstable();
+        let seen = &seen;
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            for (id, at) in seen {
+                touch(*id, *at).exec(change).await.map_err(unavailable)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError> {
         let at = moment(renewal.authenticated_at);
         let seen = Expr::case(Column::LastSeenAt.lt(at), at).finally(Expr::col(Column::LastSeenAt));
-        let change = Entity::update_many()
+        let replacement = &Entity::update_many()
             .col_expr(Column::TokenDigest, Expr::value(bytes(renewal.token)))
             .col_expr(Column::Address, Expr::value(address(renewal.client)))
             .col_expr(Column::UserAgent, Expr::value(renewal.client.user_agent.clone()))
             .col_expr(Column::AuthenticatedAt, Expr::value(at))
             .col_expr(Column::LastSeenAt, seen.into())
             .filter(Column::Id.eq(renewal.id.as_uuid()));
-        let transaction = self.begin().await?;
-        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
-            return Ok(false);
-        }
-        if let Some(entry) = renewal.entry {
-            append(&transaction, entry).await?;
-        }
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            if let Some(entry) = renewal.entry {
+                append(change, entry).await?;
+            }
+            Ok(true)
+        })
+        .await
     }
 
     async fn end_session(
@@ -189,17 +214,19 @@ impl SessionStore for Database {
         id: SessionId,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let alone = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
-        let transaction = self.begin().await?;
-        // Takes the session along, if there is one.
-        let with_login = that_of(user, id).exec(&transaction).await.map_err(unavailable)?;
-        let alone = alone.exec(&transaction).await.map_err(unavailable)?;
-        if with_login.rows_affected + alone.rows_affected == 0 {
-            return Ok(false);
-        }
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let alone = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            // Takes the session along, if there is one.
+            let with_login = that_of(user, id).exec(change).await.map_err(unavailable)?;
+            let alone = alone.clone().exec(change).await.map_err(unavailable)?;
+            if with_login.rows_affected + alone.rows_affected == 0 {
+                return Ok(false);
+            }
+            append(change, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn end_sessions_of(
@@ -208,16 +235,18 @@ impl SessionStore for Database {
         keep: Option<SessionId>,
         entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
-        let transaction = self.begin().await?;
-        // First, so that all of them are counted.
-        let ended = sessions_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
-        let forgotten = remembered_but(user, keep).exec(&transaction).await.map_err(unavailable)?;
-        if ended.rows_affected + forgotten.rows_affected == 0 {
-            return Ok(0);
-        }
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(ended.rows_affected)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            // First, so that all of them are counted.
+            let ended = sessions_but(user, keep).exec(change).await.map_err(unavailable)?;
+            let forgotten = remembered_but(user, keep).exec(change).await.map_err(unavailable)?;
+            if ended.rows_affected + forgotten.rows_affected == 0 {
+                return Ok(0);
+            }
+            append(change, entry).await?;
+            Ok(ended.rows_affected)
+        })
+        .await
     }
 
     async fn purge_sessions(
@@ -226,7 +255,6 @@ impl SessionStore for Database {
         idle_since: OffsetDateTime,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let purged = dead(now, idle_since, limit).exec(self.writer()).await;
-        Ok(purged.map_err(unavailable)?.rows_affected)
+        self.change_rows(dead(now, idle_since, limit)).await
     }
 }

@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use countersign_domain::store::{Counted, KnownBrowser};
 use countersign_domain::throttle::{Count, Counter, CounterKey, Tally, closed};
 use countersign_domain::{OffsetDateTime, StoreError, ThrottleStore, TokenDigest, UserId};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbBackend, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, Select,
 };
 
 use crate::Database;
+use crate::call::{Call, Deadline};
 use crate::entity::known_browser;
 use crate::entity::throttle::{Column, Entity, Model};
 use crate::error::{corrupt, unavailable, unread};
@@ -23,8 +24,9 @@ pub(crate) fn by_keys(keys: &[CounterKey]) -> Select<Entity> {
 
 /// At most `limit` counters that have nothing to remember.
 pub(crate) fn forgotten(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
-    let old = Entity::find().filter(Column::ForgottenAt.lte(moment(now)));
-    these(old.limit(u64::from(limit)), Column::Key)
+    let over = Column::ForgottenAt.lte(moment(now));
+    let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
+    these(old, Column::Key, over)
 }
 
 pub(crate) fn browsers_newest_first(user: UserId) -> Select<known_browser::Entity> {
@@ -33,11 +35,13 @@ pub(crate) fn browsers_newest_first(user: UserId) -> Select<known_browser::Entit
         .order_by_desc(known_browser::Column::CreatedAt)
 }
 
-/// The browsers of a user that are too many.
+/// The browsers of a user that are too many. Where several become known at the same moment, each sees
+/// none of the others, and one or two more stay until the next.
 pub(crate) fn browsers_beyond(user: UserId, max: u32) -> DeleteMany<known_browser::Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
     let old = browsers_newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
-    these(old, known_browser::Column::TokenDigest)
+    let theirs = known_browser::Column::UserId.eq(user.as_uuid());
+    these(old, known_browser::Column::TokenDigest, theirs)
 }
 
 /// At most `limit` browsers that have expired.
@@ -45,12 +49,34 @@ pub(crate) fn browsers_expired(
     now: OffsetDateTime,
     limit: u32,
 ) -> DeleteMany<known_browser::Entity> {
-    let over =
-        known_browser::Entity::find().filter(known_browser::Column::ExpiresAt.lt(moment(now)));
-    these(over.limit(u64::from(limit)), known_browser::Column::TokenDigest)
+    let over = known_browser::Column::ExpiresAt.lt(moment(now));
+    let old = known_browser::Entity::find().filter(over.clone()).limit(u64::from(limit));
+    these(old, known_browser::Column::TokenDigest, over)
 }
 
-/// What each of the counters has counted.
+/// Keeps everybody else from these counters until the transaction ends. A row that is not there
+/// cannot be locked, so that each gets one, and all in one order: of two that want the same counters,
+/// one waits for the other at the first. On SQLite nobody else writes anyway.
+async fn lock(change: &Call, keys: &[CounterKey]) -> Result<(), StoreError> {
+    if keys.is_empty() || change.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    let nothing = moment(OffsetDateTime::UNIX_EPOCH);
+    let empty = |key: &CounterKey| {
+        let key = key.as_bytes().to_vec();
+        Model { key, tries: 0, since: nothing, forgotten_at: nothing }.into_active_model()
+    };
+    let as_it_was = [(Column::Key, Expr::col((Entity, Column::Key)))];
+    let locking = Entity::insert_many(keys.iter().map(empty))
+        .on_conflict(OnConflict::column(Column::Key).values(as_it_was).to_owned())
+        .exec_without_returning(change);
+    locking.await.map_err(unavailable).map(drop)
+}
+
+/// What each of the counters has counted. One that remembers nothing was made to be locked.
 async fn tallies(
     db: &impl ConnectionTrait,
     counters: &[Counter],
@@ -59,7 +85,8 @@ async fn tallies(
     let rows = by_keys(&keys).all(db).await.map_err(unread::<Entity>)?;
     let found: HashMap<_, _> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
     let tally = |key: &CounterKey| {
-        let Some(row) = found.get(key.as_bytes().as_slice()) else { return Ok(None) };
+        let row = found.get(key.as_bytes().as_slice());
+        let Some(row) = row.filter(|row| row.since < row.forgotten_at) else { return Ok(None) };
         let tries = row.tries.try_into().map_err(corrupt("throttle_counters", "tries"))?;
         Ok(Some(Tally { tries, since: row.since.assume_utc() }))
     };
@@ -101,24 +128,29 @@ impl ThrottleStore for Database {
             return Ok(Counted::In(Vec::new()));
         }
         // Whoever knocks at a closed door keeps no writer from its work.
-        let found = tallies(self.reader(), counters).await?;
+        let until = Deadline::of_call();
+        let found = tallies(&self.read(until).await?, counters).await?;
         if let Some((counter, until)) = closed(counters, &found, now) {
             return Ok(Counted::Out { counter, until });
         }
         // Others may have come first, so what counts is what is found now.
-        let transaction = self.begin().await?;
-        let found = tallies(&transaction, counters).await?;
-        if let Some((counter, until)) = closed(counters, &found, now) {
-            return Ok(Counted::Out { counter, until });
-        }
-        let counted = counters.iter().zip(found);
-        let counted: Vec<_> = counted
-            .map(|(counter, before)| Count { before, after: counter.rule.count(before, now) })
-            .collect();
-        let rows = counters.iter().zip(&counted);
-        save(&transaction, rows.map(|(counter, count)| row(counter, count.after))).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(Counted::In(counted))
+        let keys = &counters.iter().map(|counter| counter.key).collect::<Vec<_>>();
+        let change = &self.write(until).await?;
+        change.whole(|| async move {
+            lock(change, keys).await?;
+            let found = tallies(change, counters).await?;
+            if let Some((counter, until)) = closed(counters, &found, now) {
+                return Ok(Counted::Out { counter, until });
+            }
+            let counted = counters.iter().zip(found);
+            let counted: Vec<_> = counted
+                .map(|(counter, before)| Count { before, after: counter.rule.count(before, now) })
+                .collect();
+            let rows = counters.iter().zip(&counted);
+            save(change, rows.map(|(counter, count)| row(counter, count.after))).await?;
+            Ok(Counted::In(counted))
+        })
+        .await
     }
 
     async fn settle_try(
@@ -126,26 +158,30 @@ impl ThrottleStore for Database {
         undo: &[(Counter, Count)],
         clear: &[CounterKey],
     ) -> Result<(), StoreError> {
-        let counters: Vec<_> = undo.iter().map(|(counter, _)| *counter).collect();
-        let transaction = self.begin().await?;
-        let found = tallies(&transaction, &counters).await?;
-        let (mut rows, mut gone) = (Vec::new(), clear.to_vec());
-        for ((counter, count), current) in undo.iter().zip(found) {
-            match counter.rule.undo(current, *count) {
-                Some(tally) => rows.push(row(counter, tally)),
-                None => gone.push(counter.key),
+        let counters = &undo.iter().map(|(counter, _)| *counter).collect::<Vec<_>>();
+        let undone = counters.iter().map(|counter| counter.key);
+        let keys = &undone.chain(clear.iter().copied()).collect::<Vec<_>>();
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            lock(change, keys).await?;
+            let found = tallies(change, counters).await?;
+            let (mut rows, mut gone) = (Vec::new(), clear.to_vec());
+            for ((counter, count), current) in undo.iter().zip(found) {
+                match counter.rule.undo(current, *count) {
+                    Some(tally) => rows.push(row(counter, tally)),
+                    None => gone.push(counter.key),
+                }
             }
-        }
-        save(&transaction, rows).await?;
-        let gone = gone.iter().map(|key| key.as_bytes().to_vec());
-        let removal = Entity::delete_many().filter(Column::Key.is_in(gone));
-        removal.exec(&transaction).await.map_err(unavailable)?;
-        transaction.commit().await.map_err(unavailable)
+            save(change, rows).await?;
+            let gone = gone.iter().map(|key| key.as_bytes().to_vec());
+            let removal = Entity::delete_many().filter(Column::Key.is_in(gone));
+            removal.exec(change).await.map_err(unavailable).map(drop)
+        })
+        .await
     }
 
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        let purged = forgotten(now, limit).exec(self.writer()).await;
-        Ok(purged.map_err(unavailable)?.rows_affected)
+        self.change_rows(forgotten(now, limit)).await
     }
 
     async fn know_browser(
@@ -159,16 +195,20 @@ impl ThrottleStore for Database {
             created_at: moment(browser.created_at),
             expires_at: moment(browser.expires_at),
         };
-        let insertion = known_browser::Entity::insert(row.into_active_model());
-        let transaction = self.begin().await?;
-        insertion.exec_without_returning(&transaction).await.map_err(unavailable)?;
-        let too_many = browsers_beyond(browser.user_id, max_per_user);
-        too_many.exec(&transaction).await.map_err(unavailable)?;
-        transaction.commit().await.map_err(unavailable)
+        let row = &row.into_active_model();
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            let insertion = known_browser::Entity::insert(row.clone());
+            insertion.exec_without_returning(change).await.map_err(unavailable)?;
+            let too_many = browsers_beyond(browser.user_id, max_per_user);
+            too_many.exec(change).await.map_err(unavailable).map(drop)
+        })
+        .await
     }
 
     async fn known_browser(&self, token: &TokenDigest) -> Result<Option<KnownBrowser>, StoreError> {
-        let found = known_browser::Entity::find_by_id(bytes(token)).one(self.reader()).await;
+        let call = self.read(Deadline::of_call()).await?;
+        let found = known_browser::Entity::find_by_id(bytes(token)).one(&call).await;
         let found = found.map_err(unread::<known_browser::Entity>)?;
         Ok(found.map(|row| KnownBrowser {
             user_id: UserId::from_uuid(row.user_id),
@@ -188,11 +228,10 @@ impl ThrottleStore for Database {
         if let Some(token) = keep {
             theirs = theirs.filter(known_browser::Column::TokenDigest.ne(bytes(token)));
         }
-        Ok(theirs.exec(self.writer()).await.map_err(unavailable)?.rows_affected)
+        self.change_rows(theirs).await
     }
 
     async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        let purged = browsers_expired(now, limit).exec(self.writer()).await;
-        Ok(purged.map_err(unavailable)?.rows_affected)
+        self.change_rows(browsers_expired(now, limit)).await
     }
 }

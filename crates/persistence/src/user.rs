@@ -9,6 +9,7 @@ use sea_orm::{
 
 use crate::Database;
 use crate::audit::append;
+use crate::call::Deadline;
 use crate::entity::user::{Column, Entity, Model};
 use crate::error::{not_inserted, unavailable, unread};
 use crate::remembered::remembered_but;
@@ -29,7 +30,8 @@ pub(crate) fn page(after: Option<UserId>, limit: u32) -> Select<Entity> {
 
 impl Database {
     async fn user(&self, query: Select<Entity>) -> Result<Option<User>, StoreError> {
-        let row = query.one(self.reader()).await.map_err(unread::<Entity>)?;
+        let call = self.read(Deadline::of_call()).await?;
+        let row = query.one(&call).await.map_err(unread::<Entity>)?;
         row.map(User::try_from).transpose()
     }
 }
@@ -37,12 +39,14 @@ impl Database {
 #[async_trait]
 impl UserStore for Database {
     async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), StoreError> {
-        let row = Model::from(user).into_active_model();
-        let transaction = self.begin().await?;
-        let inserted = Entity::insert(row).exec_without_returning(&transaction).await;
-        inserted.map_err(not_inserted)?;
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)
+        let row = &Model::from(user).into_active_model();
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            let inserted = Entity::insert(row.clone()).exec_without_returning(change).await;
+            inserted.map_err(not_inserted)?;
+            append(change, entry).await
+        })
+        .await
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -54,7 +58,8 @@ impl UserStore for Database {
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
-        let rows = page(after, limit).all(self.reader()).await.map_err(unread::<Entity>)?;
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = page(after, limit).all(&call).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(User::try_from).collect()
     }
 
@@ -65,22 +70,24 @@ impl UserStore for Database {
         keep: Option<SessionId>,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let change = Entity::update_many()
+        let replacement = &Entity::update_many()
             .col_expr(Column::PasswordHash, Expr::value(hash.as_phc()))
             .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
-        let transaction = self.begin().await?;
-        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
-            return Ok(false);
-        }
-        if let Some(kept) = keep {
-            unremember(id, kept).exec(&transaction).await.map_err(unavailable)?;
-        }
-        sessions_but(id, keep).exec(&transaction).await.map_err(unavailable)?;
-        remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            if let Some(kept) = keep {
+                unremember(id, kept).exec(change).await.map_err(unavailable)?;
+            }
+            sessions_but(id, keep).exec(change).await.map_err(unavailable)?;
+            remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+            append(change, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn upgrade_password_hash(
@@ -89,12 +96,11 @@ impl UserStore for Database {
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let change = Entity::update_many()
+        let upgrade = Entity::update_many()
             .col_expr(Column::PasswordHash, Expr::value(to.as_phc()))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::PasswordHash.eq(from.as_phc()));
-        let changed = change.exec(self.writer()).await.map_err(unavailable)?;
-        Ok(changed.rows_affected > 0)
+        Ok(self.change_rows(upgrade).await? > 0)
     }
 
     async fn set_active(
@@ -103,32 +109,36 @@ impl UserStore for Database {
         active: bool,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let change = Entity::update_many()
+        let switch = &Entity::update_many()
             .col_expr(Column::IsActive, Expr::value(active))
             .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
-        let transaction = self.begin().await?;
-        if change.exec(&transaction).await.map_err(unavailable)?.rows_affected == 0 {
-            return Ok(false);
-        }
-        if !active {
-            sessions_but(id, None).exec(&transaction).await.map_err(unavailable)?;
-            remembered_but(id, None).exec(&transaction).await.map_err(unavailable)?;
-        }
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            if switch.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            if !active {
+                sessions_but(id, None).exec(change).await.map_err(unavailable)?;
+                remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+            }
+            append(change, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Result<bool, StoreError> {
-        let transaction = self.begin().await?;
-        // The foreign keys take the user's sessions and remembered logins along.
-        let deletion = Entity::delete_by_id(id.as_uuid()).exec(&transaction).await;
-        if deletion.map_err(unavailable)?.rows_affected == 0 {
-            return Ok(false);
-        }
-        append(&transaction, entry).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(true)
+        let change = &self.write(Deadline::of_call()).await?;
+        change.whole(|| async move {
+            // The foreign keys take the user's sessions and remembered logins along.
+            let deletion = Entity::delete_by_id(id.as_uuid()).exec(change).await;
+            if deletion.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            append(change, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 }

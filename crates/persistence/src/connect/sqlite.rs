@@ -1,4 +1,4 @@
-//! From a URL to connections.
+//! SQLite: one connection that writes, and some that read.
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
@@ -12,70 +12,32 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, ConnectOptions};
 
-/// How long a call waits for a connection, and a statement for another program's writing. Together
-/// they bound every method of the store.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use super::{ACQUIRE_TIMEOUT, Connections};
+
+/// How long a statement waits for another program's writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const READERS: u32 = 8;
-
-/// Why there is no connection to a database; one line.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the database {url}: {why}")]
-pub struct ConnectError {
-    /// Without its parameters, and without a password.
-    url: String,
-    why: String,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Connections {
-    pub(crate) reader: DatabaseConnection,
-    pub(crate) writer: DatabaseConnection,
-}
 
 enum Place {
     Memory,
     File { path: PathBuf, create: bool },
 }
 
-pub(crate) async fn connect(url: &str) -> Result<Connections, ConnectError> {
-    let failed = |why: String| ConnectError { url: one_line(&shown(url)), why: one_line(&why) };
-    match place(url).map_err(failed)? {
-        Place::Memory => in_memory().await.map_err(|error| failed(explained(&error))),
+pub(super) async fn connect(url: &str) -> Result<Connections, String> {
+    match place(url)? {
+        Place::Memory => in_memory().await.map_err(|error| explained(&error)),
         Place::File { path, create } => {
-            prepare(&path, create).map_err(failed)?;
-            in_file(&path).await.map_err(failed)
+            prepare(&path, create)?;
+            in_file(&path).await
         }
     }
-}
-
-/// The URL as it may be logged: another kind of database has a password in it, which may hold any
-/// character, and so may the parameters.
-fn shown(url: &str) -> String {
-    let without_parameters = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
-    if url.starts_with("sqlite:") {
-        return without_parameters(url);
-    }
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => {
-            format!("{scheme}://***@{}", without_parameters(host))
-        }
-        (Some(_), None) => without_parameters(url),
-        (None, _) => "URL".to_owned(),
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 fn place(url: &str) -> Result<Place, String> {
     let allowed = "use sqlite://PATH, sqlite://PATH?mode=rwc to have the file made, or \
                    sqlite::memory:";
-    let Some(rest) = url.strip_prefix("sqlite:") else {
-        return Err(format!("this build serves SQLite alone; {allowed}"));
-    };
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let mut create = false;
@@ -193,12 +155,6 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// SQLite's primary result code.
-pub(crate) fn code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<u32>().ok().map(|code| code & 0xff)
-}
-
 fn explained(error: &sqlx::Error) -> String {
     let what = match code(error) {
         Some(5) => "another program keeps it locked",
@@ -211,4 +167,10 @@ fn explained(error: &sqlx::Error) -> String {
         _ => return error.to_string(),
     };
     what.to_owned()
+}
+
+/// SQLite's primary result code.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
 }

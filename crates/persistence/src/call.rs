@@ -1,0 +1,286 @@
+//! A call of the store: its statements, and how long they may take.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_domain::StoreError;
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::{self, AssertSqlSafe};
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
+    ExecResult, QueryResult, QueryTrait, RuntimeErr, Statement,
+};
+use sea_query_sqlx::SqlxValues;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::Database;
+use crate::error::{is_conflict, unavailable};
+
+/// Every call ends within this time, whatever becomes of the database. It is longer than a server
+/// takes to give up by itself, and shorter than what a visitor waits for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a change is tried that the database took back in favour of another.
+const TRIES: u32 = 5;
+
+/// When a call has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    /// That of a call that begins.
+    pub(crate) fn of_call() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+
+    async fn bound<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        tokio::time::timeout_at(self.0, work).await.unwrap_or_else(|_| {
+            let late = io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
+            Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(late)))))
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Held {
+    #[cfg(feature = "sqlite")]
+    Sqlite(PoolConnection<sqlx::Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(PoolConnection<sqlx::Postgres>),
+    #[cfg(feature = "mysql")]
+    MySql(PoolConnection<sqlx::MySql>),
+}
+
+/// Does the same with a connection of any kind.
+macro_rules! with {
+    ($held:expr, $connection:ident => $done:expr) => {
+        match $held {
+            #[cfg(feature = "sqlite")]
+            Held::Sqlite($connection) => $done,
+            #[cfg(feature = "postgres")]
+            Held::Postgres($connection) => $done,
+            #[cfg(feature = "mysql")]
+            Held::MySql($connection) => $done,
+        }
+    };
+}
+
+impl Held {
+    async fn of(pools: &DatabaseConnection) -> Result<Self, DbErr> {
+        let held = match &pools.inner {
+            #[cfg(feature = "sqlite")]
+            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                pools.get_sqlite_connection_pool().acquire().await.map(Self::Sqlite)
+            }
+            #[cfg(feature = "postgres")]
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                pools.get_postgres_connection_pool().acquire().await.map(Self::Postgres)
+            }
+            #[cfg(feature = "mysql")]
+            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+                pools.get_mysql_connection_pool().acquire().await.map(Self::MySql)
+            }
+            _ => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        };
+        held.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+            sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+            error => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))),
+        })
+    }
+}
+
+/// A connection for one call, which its statements share.
+///
+/// When the caller or the deadline gives a statement up, nobody knows what a server will answer next
+/// on its connection, or what it has begun. So that connection is closed, and serves no other.
+#[derive(Debug)]
+pub(crate) struct Call {
+    held: Mutex<Option<Held>>,
+    backend: DbBackend,
+    deadline: Deadline,
+    /// What was asked has not been answered.
+    waits: AtomicBool,
+    in_transaction: AtomicBool,
+}
+
+impl Call {
+    pub(crate) async fn on(
+        connection: &DatabaseConnection,
+        deadline: Deadline,
+    ) -> Result<Self, DbErr> {
+        let held = deadline.bound(Held::of(connection)).await?;
+        Ok(Self {
+            held: Mutex::new(Some(held)),
+            backend: connection.get_database_backend(),
+            deadline,
+            waits: AtomicBool::new(false),
+            in_transaction: AtomicBool::new(false),
+        })
+    }
+
+    /// Begins a transaction. On SQLite nobody else writes from here on: a transaction that first
+    /// reads and is then refused the lock fails at once, without waiting for its turn.
+    async fn begin(&self) -> Result<(), DbErr> {
+        let begin = if self.backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.execute_unprepared(begin).await.map(drop)
+    }
+
+    /// Makes a change in a transaction, as a whole or not at all. `work` is done anew when the
+    /// database took its changes back in favour of another transaction.
+    pub(crate) async fn whole<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 1;
+        loop {
+            self.begin().await.map_err(unavailable)?;
+            let done = match work().await {
+                Ok(done) => self.end("COMMIT").await.map_err(unavailable).map(|()| done),
+                Err(error) => Err(error),
+            };
+            let Err(error) = done else { return done };
+            // What cannot be rolled back goes with its connection.
+            let is_clean = self.end("ROLLBACK").await.is_ok();
+            if !is_clean || tries == TRIES || !is_conflict(&error) {
+                return Err(error);
+            }
+            tries += 1;
+        }
+    }
+
+    async fn end(&self, how: &str) -> Result<(), DbErr> {
+        self.execute_unprepared(how).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Asks on the connection of a call. Between the question and its answer the call waits.
+macro_rules! ask {
+    ($call:expr, $kind:path, $connection:ident => $question:expr) => {{
+        let mut held = $call.held.lock().await;
+        let Some(held) = held.as_mut() else {
+            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        };
+        let answer = async {
+            $call.waits.store(true, Ordering::Relaxed);
+            let answer = with!(held, $connection => $question);
+            $call.waits.store(false, Ordering::Relaxed);
+            answer.map_err(|error: sqlx::Error| $kind(RuntimeErr::SqlxError(Arc::new(error))))
+        };
+        $call.deadline.bound(answer).await
+    }};
+}
+
+#[async_trait]
+impl ConnectionTrait for Call {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let (sql, values) = parts(statement);
+        ask!(self, DbErr::Exec, connection => {
+            sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
+        })
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        ask!(self, DbErr::Exec, connection => {
+            sqlx::raw_sql(sql).execute(&mut **connection).await.map(ExecResult::from)
+        })
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        ask!(self, DbErr::Query, connection => {
+            let row = sqlx::query_with(sql, values).fetch_optional(&mut **connection).await;
+            row.map(|row| row.map(QueryResult::from))
+        })
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        ask!(self, DbErr::Query, connection => {
+            let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
+            rows.map(|rows| rows.into_iter().map(QueryResult::from).collect())
+        })
+    }
+}
+
+/// The texts are made by sea-query, and whatever comes from outside is among the values.
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
+    (AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let Some(held) = self.held.get_mut().take() else { return };
+        let (waits, in_transaction) = (*self.waits.get_mut(), *self.in_transaction.get_mut());
+        match held {
+            // It works off one command after the other, also those that nobody waits for; and a
+            // database in memory would go with its connection.
+            #[cfg(feature = "sqlite")]
+            Held::Sqlite(mut connection) => {
+                if in_transaction {
+                    tokio::spawn(async move {
+                        // There is none if it had not begun, or had ended already.
+                        sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.ok();
+                    });
+                }
+            }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            #[cfg_attr(
+                not(feature = "sqlite"),
+                expect(unreachable_patterns, reason = "there are servers alone")
+            )]
+            mut server if waits || in_transaction => match &mut server {
+                #[cfg(feature = "postgres")]
+                Held::Postgres(connection) => connection.close_on_drop(),
+                #[cfg(feature = "mysql")]
+                Held::MySql(connection) => connection.close_on_drop(),
+                #[cfg(feature = "sqlite")]
+                Held::Sqlite(_) => {}
+            },
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            _ => {}
+        }
+    }
+}
+
+impl Database {
+    /// A connection to read.
+    pub(crate) async fn read(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(self.reader(), until).await.map_err(unavailable)
+    }
+
+    /// A connection to write, with [`Call::whole`].
+    pub(crate) async fn write(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(self.writer(), until).await.map_err(unavailable)
+    }
+
+    /// Makes a change of one statement, and says how many rows it changed.
+    pub(crate) async fn change_rows(
+        &self,
+        change: impl QueryTrait + Send,
+    ) -> Result<u64, StoreError> {
+        let statement = change.build(self.writer().get_database_backend());
+        let call = self.write(Deadline::of_call()).await?;
+        let mut tries = 1;
+        loop {
+            match call.execute_raw(statement.clone()).await.map_err(unavailable) {
+                Err(error) if tries < TRIES && is_conflict(&error) => tries += 1,
+                done => return done.map(|done| done.rows_affected()),
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! MySQL and MariaDB.
+
+use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::{self, ConnectOptions, MySql};
+
+use super::Connections;
+use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
+
+const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
+
+pub(super) async fn connect(url: &str) -> Result<Connections, String> {
+    let parsed = parse(url, &PARAMETERS)?;
+    let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
+    let options = options
+        .charset("utf8mb4")
+        .timezone(Some("+00:00".to_owned()))
+        .disable_statement_logging();
+    greet(&options).await?;
+    let pool = pool::<MySql>(parsed.max_connections)
+        .after_connect(|connection, _| Box::pin(set_up(connection)));
+    let one: DatabaseConnection = pool.connect_lazy_with(options).into();
+    Ok(Connections { reader: one.clone(), writer: one })
+}
+
+/// What comes after a lock must see what was done before it, so that no snapshot is kept.
+async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    let version: String =
+        sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut *connection).await?;
+    // MySQL bounds nothing but what reads.
+    let statement_timeout = if version.contains("MariaDB") {
+        format!("max_statement_time = {}", STATEMENT_TIMEOUT.as_secs())
+    } else {
+        format!("max_execution_time = {}", STATEMENT_TIMEOUT.as_millis())
+    };
+    let lock_timeout = LOCK_TIMEOUT.as_secs();
+    let settings = format!(
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+         SET SESSION {statement_timeout}, innodb_lock_wait_timeout = {lock_timeout}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(settings)).execute(connection).await.map(drop)
+}

@@ -1,0 +1,96 @@
+//! What the databases share that are servers.
+
+use std::io;
+use std::time::Duration;
+
+use sea_orm::sqlx::pool::{PoolConnectionMetadata, PoolOptions};
+use sea_orm::sqlx::{self, ConnectOptions, Connection};
+
+use super::ACQUIRE_TIMEOUT;
+
+/// How long the server works on a statement. What waits for a lock is told sooner, so that the error
+/// says so; both are shorter than what a call of the store may take.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// After so long without a word a connection is asked whether it still stands.
+const TRUSTED_FOR: Duration = Duration::from_secs(30);
+
+/// Few enough that half a dozen programs fit into the 100 connections that PostgreSQL grants.
+const MAX_CONNECTIONS: u32 = 16;
+const MOST_CONNECTIONS: u32 = 1_000;
+
+/// A URL without the parameter that is ours, and what that says.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) url: String,
+    pub(super) max_connections: u32,
+}
+
+/// Takes `max_connections` out of a URL, and sees that it has none but the `known` parameters: the
+/// driver would log the others with their values, which may be secrets.
+pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
+    let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let path = base.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/'));
+    if path.is_none_or(|(_, database)| database.is_empty()) {
+        return Err("it names no database: end it with /DATABASE".to_owned());
+    }
+    let (mut kept, mut max_connections) = (Vec::new(), MAX_CONNECTIONS);
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("max_connections", count)) => {
+                let count = count.parse().ok().filter(|n| (1..=MOST_CONNECTIONS).contains(n));
+                max_connections = count.ok_or_else(|| {
+                    format!("max_connections must be a number from 1 to {MOST_CONNECTIONS}")
+                })?;
+            }
+            Some((name, _)) if known.contains(&name) => kept.push(parameter),
+            _ => {
+                let known = known.join(", ");
+                return Err(format!("of parameters there are max_connections, {known}"));
+            }
+        }
+    }
+    let url = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+    Ok(Parsed { url, max_connections })
+}
+
+/// Shows that the server is there and lets this program in.
+pub(super) async fn greet<O>(options: &O) -> Result<(), String>
+where
+    O: ConnectOptions<Connection: Sized>,
+{
+    let greeting = async { options.connect().await?.close().await };
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, greeting).await {
+        Ok(greeted) => greeted.map_err(|error| explained(&error)),
+        Err(_) => Err("the server does not answer".to_owned()),
+    }
+}
+
+fn explained(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "no server listens there".to_owned()
+        }
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Configuration(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        error => error.to_string(),
+    }
+}
+
+pub(super) fn pool<DB: sqlx::Database>(max_connections: u32) -> PoolOptions<DB> {
+    PoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut DB::Connection, idle: PoolConnectionMetadata| {
+            Box::pin(async move {
+                if idle.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
