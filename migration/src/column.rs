@@ -1,16 +1,21 @@
 //! What differs between databases.
 
-use sea_orm_migration::SchemaManager;
-use sea_orm_migration::sea_orm::DbBackend;
-use sea_orm_migration::sea_query::{Alias, ColumnDef, Table, TableCreateStatement};
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm_migration::sea_query::{
+    Alias, ColumnDef, IndexCreateStatement, Table, TableCreateStatement,
+};
+use sea_orm_migration::{DbErr, SchemaManager};
+
+/// What MySQL remembers of a table that is ours.
+const OURS: &str = "Countersign";
 
 /// A new table whose texts compare byte by byte. SQLite and PostgreSQL compare so unless told
 /// otherwise; MySQL would take `a` for `A`, and one token or password hash for another.
 pub(crate) fn table(schema: &SchemaManager<'_>, name: &'static str) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name);
-    if schema.get_database_backend() == DbBackend::MySql {
-        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
+    if commits_each_statement(schema) {
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin").comment(OURS);
     }
     table
 }
@@ -23,4 +28,58 @@ pub(crate) fn moment(schema: &SchemaManager<'_>, name: &'static str) -> ColumnDe
         _ => column.date_time(),
     };
     column.not_null().take()
+}
+
+/// MySQL commits whatever changes the schema. There a step may find that a run which was killed has
+/// done it already; elsewhere such a run left nothing behind.
+fn commits_each_statement(schema: &SchemaManager<'_>) -> bool {
+    schema.get_database_backend() == DbBackend::MySql
+}
+
+/// Creates a table. One of that name that is not ours is an error.
+pub(crate) async fn create_table(
+    schema: &SchemaManager<'_>,
+    name: &'static str,
+    table: TableCreateStatement,
+) -> Result<(), DbErr> {
+    if commits_each_statement(schema) && is_ours(schema, name).await? {
+        return Ok(());
+    }
+    schema.create_table(table).await
+}
+
+async fn is_ours(schema: &SchemaManager<'_>, name: &'static str) -> Result<bool, DbErr> {
+    let question = "SELECT 1 FROM information_schema.tables \
+                    WHERE table_schema = DATABASE() AND table_name = ? AND table_comment = ?";
+    let values = [name.into(), OURS.into()];
+    let question = Statement::from_sql_and_values(DbBackend::MySql, question, values);
+    Ok(schema.get_connection().query_one_raw(question).await?.is_some())
+}
+
+/// Creates the indexes of a table.
+pub(crate) async fn create_indexes<const N: usize>(
+    schema: &SchemaManager<'_>,
+    table: &'static str,
+    indexes: [IndexCreateStatement; N],
+) -> Result<(), DbErr> {
+    for index in indexes {
+        let name = index.get_index_spec().get_name().unwrap_or_default();
+        if !commits_each_statement(schema) || !schema.has_index(table, name).await? {
+            schema.create_index(index).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a table with its indexes and triggers.
+pub(crate) async fn drop_table(
+    schema: &SchemaManager<'_>,
+    name: &'static str,
+) -> Result<(), DbErr> {
+    let mut removal = Table::drop();
+    removal.table(name);
+    if commits_each_statement(schema) {
+        removal.if_exists();
+    }
+    schema.drop_table(removal).await
 }

@@ -2,14 +2,17 @@
 //!
 //! [`up`] brings a database to the schema that this version of Countersign uses, [`down`] takes
 //! steps back, [`status`] says where it stands. Any number of programs may do so at once: each
-//! waits for the one before it. A run takes effect as a whole or not at all.
+//! waits for the one before it. On SQLite and PostgreSQL a run takes effect as a whole or not at all.
+//! MySQL and MariaDB commit each statement that changes the schema: there each migration is noted when
+//! it is done, and the next run completes one that was cut off.
 //!
 //! # Adding a migration
 //!
 //! One file `m<date>_<number>_<subject>.rs`, named in [`Migrator`] after all others; the name of
 //! the file is what the database remembers, so neither it nor what a released migration does ever
 //! changes. It names tables and columns in plain text, since an entity says what the schema is
-//! today and a migration what it was then.
+//! today and a migration what it was then. What differs between databases is in `column`, with
+//! functions that find what a run on MySQL has done already.
 
 mod column;
 mod m20260301_000001_users;
@@ -17,13 +20,17 @@ mod m20260301_000002_remembered_logins;
 mod m20260301_000003_sessions;
 mod m20261124_000004_throttle;
 mod m20261124_000005_audit;
+mod run;
 
-use sea_orm_migration::sea_orm::{
-    DatabaseConnection, DatabaseTransaction, EntityTrait, QueryOrder, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
-use sea_orm_migration::{IntoSchemaManagerConnection, seaql_migrations};
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+
+use sea_orm_migration::sea_orm::{ActiveValue, DatabaseConnection, EntityTrait, QueryOrder};
+use sea_orm_migration::seaql_migrations;
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
+
+use run::Run;
 
 /// What a database driver reports.
 pub use sea_orm_migration::DbErr;
@@ -44,19 +51,53 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// That a migration takes long.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Which one it is of those that are to be applied or reverted, from 1.
+    pub number: usize,
+    /// How many these are.
+    pub of: usize,
+    /// How long it has taken so far.
+    pub taken: Duration,
+}
+
+/// How often somebody who waits is told that it goes on.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
 /// Applies all migrations that are pending, and returns their names.
 ///
 /// # Errors
 ///
-/// When nothing was changed: the database cannot be written, or holds a migration of a newer
-/// version.
+/// When the database cannot be written, or holds a migration of a newer version. What was done then is
+/// said in the [crate](crate).
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let transaction = lock(db).await?;
-    let pending = status_of(&transaction).await?.into_iter().filter(|(_, applied)| !applied);
-    let pending = pending.map(|(name, _)| name).collect();
-    Migrator::up(&transaction, None).await?;
-    transaction.commit().await?;
-    Ok(pending)
+    up_telling(db, |_| {}).await
+}
+
+/// As [`up`]; `tell` is called every five seconds while one of them goes on.
+///
+/// # Errors
+///
+/// As those of [`up`].
+pub async fn up_telling(
+    db: &DatabaseConnection,
+    tell: impl Fn(Progress<'_>) + Send,
+) -> Result<Vec<String>, DbErr> {
+    let run = Run::begin(db).await?;
+    let schema = run.schema();
+    let pending: Vec<_> = of_state(&schema, false).await?;
+    Migrator::install(schema.get_connection()).await?;
+    for (done, migration) in pending.iter().enumerate() {
+        let name = migration.name();
+        let (number, of) = (done + 1, pending.len());
+        told(migration.up(&schema), |taken| tell(Progress { name, number, of, taken })).await?;
+        note(&schema, name).await?;
+    }
+    run.end().await?;
+    Ok(names(&pending))
 }
 
 /// Reverts the last `steps` migrations that were applied, and returns their names, the newest
@@ -64,15 +105,59 @@ pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 ///
 /// # Errors
 ///
-/// When nothing was changed: the database cannot be written, or holds a migration of a newer
-/// version.
+/// When the database cannot be written, or holds a migration of a newer version.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, DbErr> {
-    let transaction = lock(db).await?;
-    let applied = status_of(&transaction).await?.into_iter().filter(|(_, applied)| *applied);
-    let last = applied.map(|(name, _)| name).rev().take(steps as usize).collect();
-    Migrator::down(&transaction, Some(steps)).await?;
-    transaction.commit().await?;
-    Ok(last)
+    let run = Run::begin(db).await?;
+    let schema = run.schema();
+    let applied = of_state(&schema, true).await?;
+    let last: Vec<_> = applied.into_iter().rev().take(steps as usize).collect();
+    for migration in &last {
+        // Noted first: should this be cut off on MySQL, the next run makes what is missing.
+        let noted = seaql_migrations::Entity::delete_by_id(migration.name());
+        noted.exec(schema.get_connection()).await?;
+        migration.down(&schema).await?;
+    }
+    run.end().await?;
+    Ok(names(&last))
+}
+
+fn names(migrations: &[Box<dyn MigrationTrait>]) -> Vec<String> {
+    migrations.iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+/// The migrations that are applied, or those that are not, the oldest first.
+async fn of_state(
+    schema: &SchemaManager<'_>,
+    applied: bool,
+) -> Result<Vec<Box<dyn MigrationTrait>>, DbErr> {
+    let status = status_of(schema).await?;
+    let all = Migrator::migrations().into_iter().zip(status);
+    Ok(all.filter(|(_, (_, is))| *is == applied).map(|(migration, _)| migration).collect())
+}
+
+async fn note(schema: &SchemaManager<'_>, name: &str) -> Result<(), DbErr> {
+    #[expect(clippy::disallowed_methods, reason = "it is for the eyes of people alone")]
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let row = seaql_migrations::ActiveModel {
+        version: ActiveValue::Set(name.to_owned()),
+        applied_at: ActiveValue::Set(since.map_or(0, |since| since.as_secs().cast_signed())),
+    };
+    let noting = seaql_migrations::Entity::insert(row);
+    noting.exec_without_returning(schema.get_connection()).await.map(drop)
+}
+
+/// Does some work, and says from time to time how long it has taken.
+async fn told<T>(work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
+    let (mut work, mut taken) = (pin!(work), Duration::ZERO);
+    loop {
+        match tokio::time::timeout(TELL_EVERY, work.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) => {
+                taken += TELL_EVERY;
+                tell(taken);
+            }
+        }
+    }
 }
 
 /// Each migration, the oldest first, and whether it is applied. Writes nothing.
@@ -81,14 +166,10 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, Db
 ///
 /// When the database cannot be read, or holds a migration of a newer version.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
-    status_of(db).await
+    status_of(&SchemaManager::new(db)).await
 }
 
-async fn status_of<'c, C>(db: C) -> Result<Vec<(String, bool)>, DbErr>
-where
-    C: IntoSchemaManagerConnection<'c>,
-{
-    let schema = SchemaManager::new(db);
+async fn status_of(schema: &SchemaManager<'_>) -> Result<Vec<(String, bool)>, DbErr> {
     let mut applied = Vec::new();
     if schema.has_table("seaql_migrations").await? {
         let all = seaql_migrations::Entity::find();
@@ -104,13 +185,4 @@ where
         )));
     }
     Ok(known.into_iter().map(|name| (name.clone(), applied.contains(&name))).collect())
-}
-
-/// Keeps every other writer out until the transaction ends. SQLite changes its schema within a
-/// transaction, and the immediate kind waits for the writer before it, where the ordinary kind
-/// fails as soon as it turns from reading to writing.
-async fn lock(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() })
-        .await
 }

@@ -1,6 +1,6 @@
 use sea_orm_migration::prelude::*;
 
-use crate::column::{moment, table};
+use crate::column::{create_indexes, create_table, drop_table, moment, table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
             .col(moment(schema, "created_at"))
             .col(moment(schema, "updated_at"))
             .take();
-        schema.create_table(users).await?;
+        create_table(schema, "users", users).await?;
         // Decides that an email address belongs to one user, and finds the user who logs in.
         let email = Index::create()
             .name("users_email_canonical_key")
@@ -26,10 +26,10 @@ impl MigrationTrait for Migration {
             .col("email_canonical")
             .unique()
             .take();
-        schema.create_index(email).await
+        create_indexes(schema, "users", [email]).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        schema.drop_table(Table::drop().table("users").take()).await
+        drop_table(schema, "users").await
     }
 }

@@ -1,6 +1,6 @@
 use sea_orm_migration::prelude::*;
 
-use crate::column::{moment, table};
+use crate::column::{create_indexes, create_table, drop_table, moment, table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -27,10 +27,10 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .take();
-        schema.create_table(logins).await?;
+        create_table(schema, "remembered_logins", logins).await?;
 
         let index = |name| Index::create().name(name).table("remembered_logins").take();
-        for index in [
+        let indexes = [
             // Every use: the series is presented, the secret only compared.
             index("remembered_logins_series_digest_key").col("series_digest").unique().take(),
             // A user's logins in order: listed and ended; the foreign key.
@@ -40,13 +40,11 @@ impl MigrationTrait for Migration {
                 .take(),
             // Purged.
             index("remembered_logins_expires_at_idx").col("expires_at").take(),
-        ] {
-            schema.create_index(index).await?;
-        }
-        Ok(())
+        ];
+        create_indexes(schema, "remembered_logins", indexes).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        schema.drop_table(Table::drop().table("remembered_logins").take()).await
+        drop_table(schema, "remembered_logins").await
     }
 }

@@ -1,6 +1,6 @@
 use sea_orm_migration::prelude::*;
 
-use crate::column::{moment, table};
+use crate::column::{create_indexes, create_table, drop_table, moment, table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -34,10 +34,10 @@ impl MigrationTrait for Migration {
                     .on_delete(ForeignKeyAction::Cascade),
             )
             .take();
-        schema.create_table(sessions).await?;
+        create_table(schema, "sessions", sessions).await?;
 
         let index = |name| Index::create().name(name).table("sessions").take();
-        for index in [
+        let indexes = [
             // Every request that carries a token.
             index("sessions_token_digest_key").col("token_digest").unique().take(),
             // A user's sessions in order: listed, limited and ended; the foreign key.
@@ -47,13 +47,11 @@ impl MigrationTrait for Migration {
             // The two ways in which a session dies: purged.
             index("sessions_expires_at_idx").col("expires_at").take(),
             index("sessions_last_seen_at_idx").col("last_seen_at").take(),
-        ] {
-            schema.create_index(index).await?;
-        }
-        Ok(())
+        ];
+        create_indexes(schema, "sessions", indexes).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        schema.drop_table(Table::drop().table("sessions").take()).await
+        drop_table(schema, "sessions").await
     }
 }

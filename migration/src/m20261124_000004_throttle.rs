@@ -1,6 +1,6 @@
 use sea_orm_migration::prelude::*;
 
-use crate::column::{moment, table};
+use crate::column::{create_indexes, create_table, drop_table, moment, table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -14,7 +14,7 @@ impl MigrationTrait for Migration {
             .col(moment(schema, "since"))
             .col(moment(schema, "forgotten_at"))
             .take();
-        schema.create_table(counters).await?;
+        create_table(schema, "throttle_counters", counters).await?;
         // No key to `users`: who is throttled is no fact about an account, and an application may
         // keep its users elsewhere.
         let browsers = table(schema, "known_browsers")
@@ -23,28 +23,29 @@ impl MigrationTrait for Migration {
             .col(moment(schema, "created_at"))
             .col(moment(schema, "expires_at"))
             .take();
-        schema.create_table(browsers).await?;
+        create_table(schema, "known_browsers", browsers).await?;
 
         let index = |table, name| Index::create().name(name).table(table).take();
-        for index in [
+        // Purged.
+        let forgotten = index("throttle_counters", "throttle_counters_forgotten_at_idx")
+            .col("forgotten_at")
+            .take();
+        create_indexes(schema, "throttle_counters", [forgotten]).await?;
+        let browsers = |name| index("known_browsers", name);
+        let indexes = [
             // Purged.
-            index("throttle_counters", "throttle_counters_forgotten_at_idx")
-                .col("forgotten_at")
-                .take(),
-            index("known_browsers", "known_browsers_expires_at_idx").col("expires_at").take(),
+            browsers("known_browsers_expires_at_idx").col("expires_at").take(),
             // A user's browsers in order: limited and forgotten.
-            index("known_browsers", "known_browsers_user_id_created_at_idx")
+            browsers("known_browsers_user_id_created_at_idx")
                 .col("user_id")
                 .col("created_at")
                 .take(),
-        ] {
-            schema.create_index(index).await?;
-        }
-        Ok(())
+        ];
+        create_indexes(schema, "known_browsers", indexes).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        schema.drop_table(Table::drop().table("known_browsers").take()).await?;
-        schema.drop_table(Table::drop().table("throttle_counters").take()).await
+        drop_table(schema, "known_browsers").await?;
+        drop_table(schema, "throttle_counters").await
     }
 }

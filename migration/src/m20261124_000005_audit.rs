@@ -1,32 +1,12 @@
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+mod guards;
 
-use crate::column::{moment, table};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::ConnectionTrait;
+
+use crate::column::{create_indexes, create_table, drop_table, moment, table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
-
-/// SQLite and whoever reads the file with its tools refuse what the trail is never asked for: a
-/// change of anything but an address that has grown old, and the removal of what has not. Both can
-/// be undone by whoever owns the file; what shows that is the chain.
-const GUARDS: [&str; 4] = [
-    "CREATE TRIGGER audit_events_keep_what_was_written
-     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
-        client_digest, hash ON audit_events
-     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
-    "CREATE TRIGGER audit_events_keep_what_is_young
-     BEFORE DELETE ON audit_events
-     WHEN OLD.number > (SELECT removed_number FROM audit_ends)
-     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
-    // `INSERT OR REPLACE` deletes without a trigger.
-    "CREATE TRIGGER audit_events_are_not_replaced
-     BEFORE INSERT ON audit_events
-     WHEN NEW.number <= (SELECT last_number FROM audit_ends)
-     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
-    "CREATE TRIGGER audit_ends_keep_their_row
-     BEFORE DELETE ON audit_ends
-     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
-];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -47,7 +27,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("client_digest").binary_len(32).not_null())
             .col(ColumnDef::new("hash").binary_len(32).not_null())
             .take();
-        schema.create_table(events).await?;
+        create_table(schema, "audit_events", events).await?;
         let ends = table(schema, "audit_ends")
             .col(ColumnDef::new("id").integer().not_null().primary_key())
             .col(ColumnDef::new("removed_number").big_integer().not_null())
@@ -56,36 +36,35 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("last_number").big_integer().not_null())
             .col(ColumnDef::new("last_hash").binary_len(32).not_null())
             .take();
-        schema.create_table(ends).await?;
+        create_table(schema, "audit_ends", ends).await?;
         let columns =
             ["id", "removed_number", "removed_hash", "cut_number", "last_number", "last_hash"];
         let (zero, none) = (Expr::from(0_i64), Expr::from(vec![0_u8; 32]));
         let empty = [1.into(), zero.clone(), none.clone(), zero.clone(), zero, none];
-        let row =
-            Query::insert().into_table("audit_ends").columns(columns).values_panic(empty).take();
+        let row = Query::insert()
+            .into_table("audit_ends")
+            .columns(columns)
+            .values_panic(empty)
+            .on_conflict(OnConflict::column("id").do_nothing_on(["id"]).to_owned())
+            .take();
         schema.get_connection().execute(&row).await?;
 
         let index = |name| Index::create().name(name).table("audit_events").take();
-        for index in [
+        let indexes = [
             // What happened to a user, and what of a kind happened, the newest first.
             index("audit_events_user_id_number_idx").col("user_id").col("number").take(),
             index("audit_events_kind_number_idx").col("kind").col("number").take(),
             // Since a moment; what has grown old.
             index("audit_events_at_idx").col("at").take(),
-        ] {
-            schema.create_index(index).await?;
-        }
-        if schema.get_database_backend() == DbBackend::Sqlite {
-            for guard in GUARDS {
-                schema.get_connection().execute_unprepared(guard).await?;
-            }
-        }
-        Ok(())
+        ];
+        create_indexes(schema, "audit_events", indexes).await?;
+        guards::create(schema).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         // The triggers go with their tables.
-        schema.drop_table(Table::drop().table("audit_events").take()).await?;
-        schema.drop_table(Table::drop().table("audit_ends").take()).await
+        drop_table(schema, "audit_events").await?;
+        drop_table(schema, "audit_ends").await?;
+        guards::drop_functions(schema).await
     }
 }

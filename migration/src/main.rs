@@ -1,13 +1,25 @@
 //! Moves the schema of a Countersign database: `up`, `down [N]` or `status`.
 
 use std::error::Error;
+#[cfg(feature = "sqlite")]
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
+#[cfg(feature = "sqlite")]
+use std::io::ErrorKind;
+use std::io::{self, Write};
+#[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use countersign_migration::Progress;
 use sea_orm_migration::sea_orm::DatabaseConnection;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sea_orm_migration::sea_orm::sqlx::ConnectOptions;
+#[cfg(feature = "mysql")]
+use sea_orm_migration::sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+#[cfg(feature = "postgres")]
+use sea_orm_migration::sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+#[cfg(feature = "sqlite")]
 use sea_orm_migration::sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 const DEFAULT_URL: &str = "sqlite://countersign.db?mode=rwc";
@@ -65,7 +77,7 @@ fn url_from_environment() -> String {
 async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
     let db = open(url, matches!(command, Command::Up)).await?;
     let lines: Vec<(&str, String)> = match command {
-        Command::Up => told("applied", countersign_migration::up(&db).await?),
+        Command::Up => told("applied", countersign_migration::up_telling(&db, say).await?),
         Command::Down { steps } => told("reverted", countersign_migration::down(&db, steps).await?),
         Command::Status => {
             let all = countersign_migration::status(&db).await?.into_iter();
@@ -80,13 +92,41 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Says that it goes on, on standard error.
+fn say(progress: Progress<'_>) {
+    let Progress { name, number, of, taken } = progress;
+    let line = format!("applying {name} ({number} of {of}), {} s", taken.as_secs());
+    writeln!(io::stderr(), "{line}").ok();
+}
+
 fn told(state: &str, names: Vec<String>) -> Vec<(&str, String)> {
     names.into_iter().map(|name| (state, name)).collect()
 }
 
-/// Opens the database; makes it only if it `may_create` and the URL says `mode=rwc`.
 async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
-    let rest = url.strip_prefix("sqlite:").ok_or("it must begin with sqlite:")?;
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => open_file(url, may_create).await,
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
+            Ok(PgPoolOptions::new().max_connections(1).connect_with(options).await?.into())
+        }
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => {
+            let options = url.parse::<MySqlConnectOptions>()?.disable_statement_logging();
+            Ok(MySqlPoolOptions::new().max_connections(1).connect_with(options).await?.into())
+        }
+        _ => Err("it must begin with sqlite:, postgres: or mysql:, and the program must have been \
+                  built with the feature of that name"
+            .into()),
+    }
+}
+
+/// Opens the database; makes it only if it `may_create` and the URL says `mode=rwc`.
+#[cfg(feature = "sqlite")]
+async fn open_file(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let options: SqliteConnectOptions = url.parse()?;
     let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
     if may_create && parameters.split('&').any(|parameter| parameter == "mode=rwc") {
@@ -97,6 +137,7 @@ async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn
 }
 
 /// Makes an empty database file, for the eyes of its owner alone: it will hold password hashes.
+#[cfg(feature = "sqlite")]
 fn create(file: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

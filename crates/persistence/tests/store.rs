@@ -1,5 +1,8 @@
-//! The contract of stores, kept by a database in a file and by one in memory.
+//! The contract of stores, kept by a database in a file, by one in memory, and by those of servers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/server.rs"]
+mod server;
 
 use countersign_persistence::Database;
 use tempfile::TempDir;
@@ -32,4 +35,35 @@ mod in_memory {
     use super::*;
 
     countersign_domain::store_contract!(async || migrated("sqlite::memory:").await);
+}
+
+mod on_a_server {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::server::{Engine, TestDatabase};
+
+    thread_local! {
+        /// Each test has a thread, and its database goes with it.
+        static DATABASE: RefCell<Option<TestDatabase>> = const { RefCell::new(None) };
+    }
+
+    async fn on(engine: Engine) -> Option<Database> {
+        let database = TestDatabase::new(engine).await?;
+        let store = migrated(&database.url).await;
+        DATABASE.set(Some(database));
+        Some(store)
+    }
+
+    mod of_postgresql {
+        use super::*;
+
+        countersign_domain::store_contract!(optional: async || on(Engine::Postgres).await);
+    }
+
+    mod of_mariadb {
+        use super::*;
+
+        countersign_domain::store_contract!(optional: async || on(Engine::MariaDb).await);
+    }
 }

@@ -20,7 +20,7 @@ pub(super) async fn connect(url: &str) -> Result<Connections, String> {
     let options = options
         .application_name("countersign")
         .options([
-            ("default_transaction_isolation", "read\\ committed".to_owned()),
+            ("default_transaction_isolation", "read committed".to_owned()),
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
             ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),

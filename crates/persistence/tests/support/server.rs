@@ -1,0 +1,95 @@
+//! Databases of their own for tests, on servers that are there already: those that
+//! `COUNTERSIGN_TEST_POSTGRES` and `COUNTERSIGN_TEST_MYSQL` name, or else the usual ones of this
+//! machine. `scripts/test` starts some where there are none.
+#![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::allow_attributes, reason = "which part that is differs")]
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Postgres,
+    MariaDb,
+}
+
+impl Engine {
+    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::MariaDb];
+
+    /// The URL of the server, without a database.
+    #[expect(clippy::disallowed_methods, reason = "a test's configuration begins here")]
+    fn server(self) -> String {
+        let (name, usual) = match self {
+            Self::Postgres => ("COUNTERSIGN_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432"),
+            Self::MariaDb => ("COUNTERSIGN_TEST_MYSQL", "mysql://root@127.0.0.1:3306"),
+        };
+        std::env::var(name).unwrap_or_else(|_| usual.to_owned())
+    }
+
+    async fn connect(self) -> Result<DatabaseConnection, sea_orm::DbErr> {
+        let database = if self == Self::Postgres { "/postgres" } else { "/mysql" };
+        let mut options = ConnectOptions::new(self.server() + database);
+        options.max_connections(1).sqlx_logging(false);
+        options.acquire_timeout(std::time::Duration::from_secs(30));
+        Database::connect(options).await
+    }
+}
+
+/// An empty database, which is gone when this is, also when its test fails.
+pub(crate) struct TestDatabase {
+    pub(crate) engine: Engine,
+    name: String,
+    pub(crate) url: String,
+}
+
+impl TestDatabase {
+    /// `None`, and a line that says so, where there is no server.
+    pub(crate) async fn new(engine: Engine) -> Option<Self> {
+        let server = match engine.connect().await {
+            Ok(server) => server,
+            Err(error) => {
+                eprintln!("skipped: {engine:?}: no server at {}: {error}", engine.server());
+                return None;
+            }
+        };
+        let name = format!("countersign_test_{:016x}", RandomState::new().build_hasher().finish());
+        server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        server.close().await.unwrap();
+        let url = format!("{}/{name}", engine.server());
+        Some(Self { engine, name, url })
+    }
+
+    /// A database on each server that is there.
+    pub(crate) async fn of_each() -> Vec<Self> {
+        let mut all = Vec::new();
+        for engine in Engine::ALL {
+            all.extend(Self::new(engine).await);
+        }
+        all
+    }
+
+    /// A connection without any setting of the store's.
+    pub(crate) async fn connection(&self) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.url);
+        options.max_connections(1).sqlx_logging(false);
+        Database::connect(options).await.unwrap()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let (engine, name) = (self.engine, std::mem::take(&mut self.name));
+        let force = if engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let server = engine.connect().await.unwrap();
+                server.execute_unprepared(&format!("DROP DATABASE {name}{force}")).await.unwrap();
+            });
+        });
+        if dropping.join().is_err() {
+            eprintln!("a database of a test is left behind");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The database, and whoever reaches it with its tools, refuses what the trail is never asked for: a
+//! change of anything but an address that has grown old, and the removal of what has not. All of it
+//! can be undone by whoever owns the database; what shows that is the chain.
+
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm_migration::{DbErr, SchemaManager};
+
+const SQLITE: &[&str] = &[
+    "CREATE TRIGGER audit_events_keep_what_was_written
+     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
+        client_digest, hash ON audit_events
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    "CREATE TRIGGER audit_events_keep_what_is_young
+     BEFORE DELETE ON audit_events
+     WHEN OLD.number > (SELECT removed_number FROM audit_ends)
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    // `INSERT OR REPLACE` deletes without a trigger.
+    "CREATE TRIGGER audit_events_are_not_replaced
+     BEFORE INSERT ON audit_events
+     WHEN NEW.number <= (SELECT last_number FROM audit_ends)
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    "CREATE TRIGGER audit_ends_keep_their_row
+     BEFORE DELETE ON audit_ends
+     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+];
+
+const POSTGRES: &[&str] = &[
+    "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$",
+    "CREATE FUNCTION audit_refuse_what_is_young() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+        IF OLD.number > (SELECT removed_number FROM audit_ends) THEN
+            RAISE EXCEPTION 'the audit trail is append-only';
+        END IF;
+        RETURN OLD;
+     END $$",
+    "CREATE FUNCTION audit_refuse_what_is_past() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+        IF NEW.number <= (SELECT last_number FROM audit_ends) THEN
+            RAISE EXCEPTION 'the audit trail is append-only';
+        END IF;
+        RETURN NEW;
+     END $$",
+    "CREATE TRIGGER audit_events_keep_what_was_written
+     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
+        client_digest, hash ON audit_events
+     FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+    "CREATE TRIGGER audit_events_keep_what_is_young
+     BEFORE DELETE ON audit_events
+     FOR EACH ROW EXECUTE FUNCTION audit_refuse_what_is_young()",
+    "CREATE TRIGGER audit_events_are_not_replaced
+     BEFORE INSERT ON audit_events
+     FOR EACH ROW EXECUTE FUNCTION audit_refuse_what_is_past()",
+    "CREATE TRIGGER audit_ends_keep_their_row
+     BEFORE DELETE ON audit_ends
+     FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+    // This removes rows without asking for each of them.
+    "CREATE TRIGGER audit_events_are_not_truncated
+     BEFORE TRUNCATE ON audit_events EXECUTE FUNCTION audit_refuse()",
+    "CREATE TRIGGER audit_ends_are_not_truncated
+     BEFORE TRUNCATE ON audit_ends EXECUTE FUNCTION audit_refuse()",
+];
+
+const POSTGRES_FUNCTIONS: &str = "DROP FUNCTION IF EXISTS \
+     audit_refuse(), audit_refuse_what_is_young(), audit_refuse_what_is_past()";
+
+// A run that was killed may have made some of them. MariaDB, and MySQL from 8.0.29 on, could be told
+// to make only what is missing; all of them know this. `TRUNCATE` asks no trigger here: it needs the
+// right to drop the table.
+const MYSQL: &[&str] = &[
+    "DROP TRIGGER IF EXISTS audit_events_keep_what_was_written",
+    "CREATE TRIGGER audit_events_keep_what_was_written
+     BEFORE UPDATE ON audit_events FOR EACH ROW
+     IF NOT (NEW.number <=> OLD.number AND NEW.at <=> OLD.at AND NEW.kind <=> OLD.kind
+        AND NEW.reason <=> OLD.reason AND NEW.actor <=> OLD.actor AND NEW.user_id <=> OLD.user_id
+        AND NEW.session_id <=> OLD.session_id AND NEW.user_agent <=> OLD.user_agent
+        AND NEW.request_id <=> OLD.request_id AND NEW.client_digest <=> OLD.client_digest
+        AND NEW.hash <=> OLD.hash) THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit trail is append-only';
+     END IF",
+    "DROP TRIGGER IF EXISTS audit_events_keep_what_is_young",
+    "CREATE TRIGGER audit_events_keep_what_is_young
+     BEFORE DELETE ON audit_events FOR EACH ROW
+     IF OLD.number > (SELECT removed_number FROM audit_ends) THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit trail is append-only';
+     END IF",
+    "DROP TRIGGER IF EXISTS audit_events_are_not_replaced",
+    "CREATE TRIGGER audit_events_are_not_replaced
+     BEFORE INSERT ON audit_events FOR EACH ROW
+     IF NEW.number <= (SELECT last_number FROM audit_ends) THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit trail is append-only';
+     END IF",
+    "DROP TRIGGER IF EXISTS audit_ends_keep_their_row",
+    "CREATE TRIGGER audit_ends_keep_their_row
+     BEFORE DELETE ON audit_ends FOR EACH ROW
+     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit trail is append-only'",
+];
+
+pub(super) async fn create(schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let guards = match schema.get_database_backend() {
+        DbBackend::Sqlite => SQLITE,
+        DbBackend::Postgres => POSTGRES,
+        DbBackend::MySql => MYSQL,
+        other => return Err(DbErr::BackendNotSupported { db: other.as_str(), ctx: "audit trail" }),
+    };
+    for guard in guards {
+        schema.get_connection().execute_unprepared(guard).await?;
+    }
+    Ok(())
+}
+
+/// What does not go with its table.
+pub(super) async fn drop_functions(schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if schema.get_database_backend() == DbBackend::Postgres {
+        schema.get_connection().execute_unprepared(POSTGRES_FUNCTIONS).await?;
+    }
+    Ok(())
+}
