@@ -9,6 +9,8 @@ use std::io::{self, Write};
 #[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::process::ExitCode;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use countersign_migration::Progress;
@@ -21,6 +23,10 @@ use sea_orm_migration::sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOpti
 use sea_orm_migration::sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 #[cfg(feature = "sqlite")]
 use sea_orm_migration::sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+/// How long a server may take to let this program in.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const DEFAULT_URL: &str = "sqlite://countersign.db?mode=rwc";
 
@@ -110,16 +116,28 @@ async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
             let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
-            Ok(PgPoolOptions::new().max_connections(1).connect_with(options).await?.into())
+            Ok(PgPoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options)
+                .await?
+                .into())
         }
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => {
             let options = url.parse::<MySqlConnectOptions>()?.disable_statement_logging();
-            Ok(MySqlPoolOptions::new().max_connections(1).connect_with(options).await?.into())
+            Ok(MySqlPoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options)
+                .await?
+                .into())
         }
-        _ => Err("it must begin with sqlite:, postgres: or mysql:, and the program must have been \
+        _ => {
+            Err("it must begin with sqlite:, postgres: or mysql:, and the program must have been \
                   built with the feature of that name"
-            .into()),
+                .into())
+        }
     }
 }
 

@@ -50,8 +50,7 @@ impl Run {
                 // The immediate kind waits for the writer before it, where the ordinary kind fails
                 // as soon as it turns from reading to writing.
                 let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-                let options =
-                    TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+                let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
                 Ok(Self::Transaction(db.begin_with_options(options).await?))
             }
         }

@@ -96,7 +96,9 @@ fn a_failure_is_one_line_without_the_url_and_exits_with_1() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("text.db"), "no database ".repeat(100)).unwrap();
     for (url, says) in [
-        ("postgres://ada:secret@localhost/x", "the database URL: it must begin with sqlite:"),
+        ("oracle://ada:secret@localhost/x", "the database URL: it must begin with sqlite:"),
+        ("postgres://ada:secret@127.0.0.1:1/x", "the database URL: "),
+        ("mysql://ada:secret@127.0.0.1:1/x", "the database URL: "),
         ("sqlite:nowhere/x.db?mode=rwc", "sqlite:nowhere/x.db: No such file"),
         ("sqlite:text.db", "sqlite:text.db: "),
         ("sqlite:x.db?mode=secret", "unknown value"),

@@ -187,11 +187,12 @@ impl AuditStore for Database {
             return Ok((0, 0));
         }
         let change = &self.write(until).await?;
-        change.whole(|| async move {
-            let cut = cut(change, to_cut.clone()).await?;
-            let removed = remove(change, to_remove).await?;
-            Ok((cut, removed))
-        })
-        .await
+        change
+            .whole(|| async move {
+                let cut = cut(change, to_cut.clone()).await?;
+                let removed = remove(change, to_remove).await?;
+                Ok((cut, removed))
+            })
+            .await
     }
 }

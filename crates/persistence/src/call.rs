@@ -25,8 +25,10 @@ use crate::error::{is_conflict, unavailable};
 /// takes to give up by itself, and shorter than what a visitor waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a change is tried that the database took back in favour of another.
-const TRIES: u32 = 5;
+/// How often a change is tried that the database took back in favour of another, and how much longer
+/// it waits each time: a second in all.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// When a call has ended.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,8 @@ impl Deadline {
 
     async fn bound<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         tokio::time::timeout_at(self.0, work).await.unwrap_or_else(|_| {
-            let late = io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
+            let late =
+                io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
             Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(late)))))
         })
     }
@@ -151,6 +154,7 @@ impl Call {
             if !is_clean || tries == TRIES || !is_conflict(&error) {
                 return Err(error);
             }
+            tokio::time::sleep(PAUSE * tries).await;
             tries += 1;
         }
     }
@@ -278,7 +282,10 @@ impl Database {
         let mut tries = 1;
         loop {
             match call.execute_raw(statement.clone()).await.map_err(unavailable) {
-                Err(error) if tries < TRIES && is_conflict(&error) => tries += 1,
+                Err(error) if tries < TRIES && is_conflict(&error) => {
+                    tokio::time::sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
                 done => return done.map(|done| done.rows_affected()),
             }
         }

@@ -1,7 +1,7 @@
 //! What is counted of databases, for Prometheus. `docs/metrics.md` lists it.
 
-use std::{fmt, io};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fmt, io};
 
 use countersign_domain::{OffsetDateTime, StoreError};
 use prometheus_client::collector::Collector;
@@ -190,12 +190,14 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::Store;
+    use countersign_domain::contract::any_entry;
+    use countersign_domain::{AuditStore, Store};
     use prometheus_client::encoding::text::encode;
     use sea_orm::{ConnectionTrait, TransactionTrait};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::plan::begin;
 
     async fn database() -> (Database, TempDir) {
         let dir = TempDir::new().unwrap();
@@ -257,13 +259,13 @@ mod tests {
         let url = format!("sqlite://{}", dir.path().join("test.db").display());
         let other = Database::connect(&url).await.unwrap();
         let before = errors(&database, "locked");
-        let held = other.begin().await.unwrap();
+        let held = begin(&other).await.unwrap();
         // Not to wait for the usual five seconds.
         database.writer().execute_unprepared("PRAGMA busy_timeout = 0").await.unwrap();
-        assert!(database.begin().await.is_err());
+        database.record(&[any_entry()]).await.unwrap_err();
         assert!(errors(&database, "locked") > before);
         held.rollback().await.unwrap();
-        database.begin().await.unwrap().rollback().await.unwrap();
+        database.record(&[any_entry()]).await.unwrap();
     }
 
     #[tokio::test]

@@ -9,7 +9,8 @@ use countersign_domain::{
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tempfile::TempDir;
 
@@ -23,6 +24,13 @@ async fn database() -> (Database, TempDir) {
     let database = Database::connect(&url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     (database, dir)
+}
+
+/// Keeps every other writer out.
+pub(crate) async fn begin(database: &Database) -> Result<DatabaseTransaction, DbErr> {
+    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+    database.writer().begin_with_options(options).await
 }
 
 async fn plan(db: &DatabaseConnection, query: &impl QueryTrait) -> String {
@@ -155,7 +163,7 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
 async fn a_series_that_was_made_up_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let token = &TokenDigest::from_bytes(&[0; 32]).unwrap();
-    let change = database.begin().await.unwrap();
+    let change = begin(&database).await.unwrap();
     let used = RememberUse {
         series: token,
         secret: token,
@@ -177,7 +185,7 @@ async fn every_connection_is_set_up_as_promised() {
             ("journal_mode", "journal_mode", "wal"),
             ("synchronous", "synchronous", "2"),
             ("foreign_keys", "foreign_keys", "1"),
-            ("busy_timeout", "timeout", "5000"),
+            ("busy_timeout", "timeout", "4000"),
         ] {
             let sql = format!("SELECT CAST({column} AS TEXT) FROM pragma_{pragma}");
             let sql = Statement::from_string(DbBackend::Sqlite, sql);
@@ -201,7 +209,7 @@ async fn readers_cannot_write_and_there_are_eight() {
 #[tokio::test]
 async fn a_reader_waits_for_no_writer() {
     let (database, _dir) = database().await;
-    let change = database.begin().await.unwrap();
+    let change = begin(&database).await.unwrap();
     change.execute_unprepared("DELETE FROM users").await.unwrap();
     countersign_domain::Store::ready(&database).await.unwrap();
     change.rollback().await.unwrap();

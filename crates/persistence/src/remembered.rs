@@ -95,30 +95,31 @@ impl RememberStore for Database {
         }
         // Another may have come first, so what counts is what is found now.
         let change = &self.write(until).await?;
-        change.whole(|| async move {
-            let found = by_series(used.series).lock_exclusive();
-            let outcome = outcome(change, found, used).await?;
-            match &outcome {
-                RememberOutcome::Rotated(remembered, _) => {
-                    let rotation = Entity::update_many()
-                        .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
-                        .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
-                        .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
-                        .filter(Column::Id.eq(remembered.id.as_uuid()));
-                    rotation.exec(change).await.map_err(unavailable)?;
+        change
+            .whole(|| async move {
+                let found = by_series(used.series).lock_exclusive();
+                let outcome = outcome(change, found, used).await?;
+                match &outcome {
+                    RememberOutcome::Rotated(remembered, _) => {
+                        let rotation = Entity::update_many()
+                            .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
+                            .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
+                            .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
+                            .filter(Column::Id.eq(remembered.id.as_uuid()));
+                        rotation.exec(change).await.map_err(unavailable)?;
+                    }
+                    RememberOutcome::Stolen(remembered) => {
+                        let deletion = Entity::delete_by_id(remembered.id.as_uuid());
+                        deletion.exec(change).await.map_err(unavailable)?;
+                        let mut entry = used.stolen.clone();
+                        entry.event.user = Some(remembered.user_id);
+                        append(change, &entry).await?;
+                    }
+                    RememberOutcome::Parallel(..) | RememberOutcome::Unknown => {}
                 }
-                RememberOutcome::Stolen(remembered) => {
-                    let deletion = Entity::delete_by_id(remembered.id.as_uuid());
-                    deletion.exec(change).await.map_err(unavailable)?;
-                    let mut entry = used.stolen.clone();
-                    entry.event.user = Some(remembered.user_id);
-                    append(change, &entry).await?;
-                }
-                RememberOutcome::Parallel(..) | RememberOutcome::Unknown => {}
-            }
-            Ok(outcome)
-        })
-        .await
+                Ok(outcome)
+            })
+            .await
     }
 
     async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {
@@ -136,14 +137,15 @@ impl RememberStore for Database {
     ) -> Result<bool, StoreError> {
         let ending = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            if ending.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
-                return Ok(false);
-            }
-            append(change, entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                if ending.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                append(change, entry).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {

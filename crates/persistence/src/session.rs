@@ -133,19 +133,20 @@ impl SessionStore for Database {
         }
         let rests_on = &rests_on;
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            let holds = rests_on.clone().into_tuple::<Uuid>().one(change).await;
-            if holds.map_err(unavailable)?.is_none() || !belongs(change, &grant).await? {
-                return Ok(false);
-            }
-            let row = session_row(grant.session, grant.token).into_active_model();
-            let insertion = Entity::insert(row).exec_without_returning(change);
-            insertion.await.map_err(unavailable)?;
-            beyond(user, grant.max_per_user).exec(change).await.map_err(unavailable)?;
-            append(change, grant.entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                let holds = rests_on.clone().into_tuple::<Uuid>().one(change).await;
+                if holds.map_err(unavailable)?.is_none() || !belongs(change, &grant).await? {
+                    return Ok(false);
+                }
+                let row = session_row(grant.session, grant.token).into_active_model();
+                let insertion = Entity::insert(row).exec_without_returning(change);
+                insertion.await.map_err(unavailable)?;
+                beyond(user, grant.max_per_user).exec(change).await.map_err(unavailable)?;
+                append(change, grant.entry).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn session_by_token(
@@ -176,13 +177,14 @@ impl SessionStore for Database {
         seen.sort_unstable();
         let seen = &seen;
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            for (id, at) in seen {
-                touch(*id, *at).exec(change).await.map_err(unavailable)?;
-            }
-            Ok(())
-        })
-        .await
+        change
+            .whole(|| async move {
+                for (id, at) in seen {
+                    touch(*id, *at).exec(change).await.map_err(unavailable)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Result<bool, StoreError> {
@@ -196,16 +198,17 @@ impl SessionStore for Database {
             .col_expr(Column::LastSeenAt, seen.into())
             .filter(Column::Id.eq(renewal.id.as_uuid()));
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
-                return Ok(false);
-            }
-            if let Some(entry) = renewal.entry {
-                append(change, entry).await?;
-            }
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                if let Some(entry) = renewal.entry {
+                    append(change, entry).await?;
+                }
+                Ok(true)
+            })
+            .await
     }
 
     async fn end_session(
@@ -216,17 +219,18 @@ impl SessionStore for Database {
     ) -> Result<bool, StoreError> {
         let alone = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            // Takes the session along, if there is one.
-            let with_login = that_of(user, id).exec(change).await.map_err(unavailable)?;
-            let alone = alone.clone().exec(change).await.map_err(unavailable)?;
-            if with_login.rows_affected + alone.rows_affected == 0 {
-                return Ok(false);
-            }
-            append(change, entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                // Takes the session along, if there is one.
+                let with_login = that_of(user, id).exec(change).await.map_err(unavailable)?;
+                let alone = alone.clone().exec(change).await.map_err(unavailable)?;
+                if with_login.rows_affected + alone.rows_affected == 0 {
+                    return Ok(false);
+                }
+                append(change, entry).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn end_sessions_of(
@@ -236,17 +240,19 @@ impl SessionStore for Database {
         entry: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            // First, so that all of them are counted.
-            let ended = sessions_but(user, keep).exec(change).await.map_err(unavailable)?;
-            let forgotten = remembered_but(user, keep).exec(change).await.map_err(unavailable)?;
-            if ended.rows_affected + forgotten.rows_affected == 0 {
-                return Ok(0);
-            }
-            append(change, entry).await?;
-            Ok(ended.rows_affected)
-        })
-        .await
+        change
+            .whole(|| async move {
+                // First, so that all of them are counted.
+                let ended = sessions_but(user, keep).exec(change).await.map_err(unavailable)?;
+                let forgotten =
+                    remembered_but(user, keep).exec(change).await.map_err(unavailable)?;
+                if ended.rows_affected + forgotten.rows_affected == 0 {
+                    return Ok(0);
+                }
+                append(change, entry).await?;
+                Ok(ended.rows_affected)
+            })
+            .await
     }
 
     async fn purge_sessions(

@@ -136,21 +136,25 @@ impl ThrottleStore for Database {
         // Others may have come first, so what counts is what is found now.
         let keys = &counters.iter().map(|counter| counter.key).collect::<Vec<_>>();
         let change = &self.write(until).await?;
-        change.whole(|| async move {
-            lock(change, keys).await?;
-            let found = tallies(change, counters).await?;
-            if let Some((counter, until)) = closed(counters, &found, now) {
-                return Ok(Counted::Out { counter, until });
-            }
-            let counted = counters.iter().zip(found);
-            let counted: Vec<_> = counted
-                .map(|(counter, before)| Count { before, after: counter.rule.count(before, now) })
-                .collect();
-            let rows = counters.iter().zip(&counted);
-            save(change, rows.map(|(counter, count)| row(counter, count.after))).await?;
-            Ok(Counted::In(counted))
-        })
-        .await
+        change
+            .whole(|| async move {
+                lock(change, keys).await?;
+                let found = tallies(change, counters).await?;
+                if let Some((counter, until)) = closed(counters, &found, now) {
+                    return Ok(Counted::Out { counter, until });
+                }
+                let counted = counters.iter().zip(found);
+                let counted: Vec<_> = counted
+                    .map(|(counter, before)| Count {
+                        before,
+                        after: counter.rule.count(before, now),
+                    })
+                    .collect();
+                let rows = counters.iter().zip(&counted);
+                save(change, rows.map(|(counter, count)| row(counter, count.after))).await?;
+                Ok(Counted::In(counted))
+            })
+            .await
     }
 
     async fn settle_try(
@@ -162,22 +166,23 @@ impl ThrottleStore for Database {
         let undone = counters.iter().map(|counter| counter.key);
         let keys = &undone.chain(clear.iter().copied()).collect::<Vec<_>>();
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            lock(change, keys).await?;
-            let found = tallies(change, counters).await?;
-            let (mut rows, mut gone) = (Vec::new(), clear.to_vec());
-            for ((counter, count), current) in undo.iter().zip(found) {
-                match counter.rule.undo(current, *count) {
-                    Some(tally) => rows.push(row(counter, tally)),
-                    None => gone.push(counter.key),
+        change
+            .whole(|| async move {
+                lock(change, keys).await?;
+                let found = tallies(change, counters).await?;
+                let (mut rows, mut gone) = (Vec::new(), clear.to_vec());
+                for ((counter, count), current) in undo.iter().zip(found) {
+                    match counter.rule.undo(current, *count) {
+                        Some(tally) => rows.push(row(counter, tally)),
+                        None => gone.push(counter.key),
+                    }
                 }
-            }
-            save(change, rows).await?;
-            let gone = gone.iter().map(|key| key.as_bytes().to_vec());
-            let removal = Entity::delete_many().filter(Column::Key.is_in(gone));
-            removal.exec(change).await.map_err(unavailable).map(drop)
-        })
-        .await
+                save(change, rows).await?;
+                let gone = gone.iter().map(|key| key.as_bytes().to_vec());
+                let removal = Entity::delete_many().filter(Column::Key.is_in(gone));
+                removal.exec(change).await.map_err(unavailable).map(drop)
+            })
+            .await
     }
 
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
@@ -197,13 +202,14 @@ impl ThrottleStore for Database {
         };
         let row = &row.into_active_model();
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            let insertion = known_browser::Entity::insert(row.clone());
-            insertion.exec_without_returning(change).await.map_err(unavailable)?;
-            let too_many = browsers_beyond(browser.user_id, max_per_user);
-            too_many.exec(change).await.map_err(unavailable).map(drop)
-        })
-        .await
+        change
+            .whole(|| async move {
+                let insertion = known_browser::Entity::insert(row.clone());
+                insertion.exec_without_returning(change).await.map_err(unavailable)?;
+                let too_many = browsers_beyond(browser.user_id, max_per_user);
+                too_many.exec(change).await.map_err(unavailable).map(drop)
+            })
+            .await
     }
 
     async fn known_browser(&self, token: &TokenDigest) -> Result<Option<KnownBrowser>, StoreError> {

@@ -41,12 +41,13 @@ impl UserStore for Database {
     async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), StoreError> {
         let row = &Model::from(user).into_active_model();
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            let inserted = Entity::insert(row.clone()).exec_without_returning(change).await;
-            inserted.map_err(not_inserted)?;
-            append(change, entry).await
-        })
-        .await
+        change
+            .whole(|| async move {
+                let inserted = Entity::insert(row.clone()).exec_without_returning(change).await;
+                inserted.map_err(not_inserted)?;
+                append(change, entry).await
+            })
+            .await
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -75,19 +76,20 @@ impl UserStore for Database {
             .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
-                return Ok(false);
-            }
-            if let Some(kept) = keep {
-                unremember(id, kept).exec(change).await.map_err(unavailable)?;
-            }
-            sessions_but(id, keep).exec(change).await.map_err(unavailable)?;
-            remembered_but(id, None).exec(change).await.map_err(unavailable)?;
-            append(change, entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                if let Some(kept) = keep {
+                    unremember(id, kept).exec(change).await.map_err(unavailable)?;
+                }
+                sessions_but(id, keep).exec(change).await.map_err(unavailable)?;
+                remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+                append(change, entry).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn upgrade_password_hash(
@@ -114,31 +116,33 @@ impl UserStore for Database {
             .col_expr(Column::UpdatedAt, Expr::value(moment(entry.event.at)))
             .filter(Column::Id.eq(id.as_uuid()));
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            if switch.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
-                return Ok(false);
-            }
-            if !active {
-                sessions_but(id, None).exec(change).await.map_err(unavailable)?;
-                remembered_but(id, None).exec(change).await.map_err(unavailable)?;
-            }
-            append(change, entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                if switch.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                if !active {
+                    sessions_but(id, None).exec(change).await.map_err(unavailable)?;
+                    remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+                }
+                append(change, entry).await?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| async move {
-            // The foreign keys take the user's sessions and remembered logins along.
-            let deletion = Entity::delete_by_id(id.as_uuid()).exec(change).await;
-            if deletion.map_err(unavailable)?.rows_affected == 0 {
-                return Ok(false);
-            }
-            append(change, entry).await?;
-            Ok(true)
-        })
-        .await
+        change
+            .whole(|| async move {
+                // The foreign keys take the user's sessions and remembered logins along.
+                let deletion = Entity::delete_by_id(id.as_uuid()).exec(change).await;
+                if deletion.map_err(unavailable)?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                append(change, entry).await?;
+                Ok(true)
+            })
+            .await
     }
 }

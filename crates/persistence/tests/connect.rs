@@ -15,12 +15,7 @@ async fn refusal(url: &str) -> String {
 #[tokio::test]
 async fn another_kind_of_database_is_refused_with_what_is_allowed_and_without_its_password() {
     for (url, shown) in [
-        ("postgres://ada:s3cret@db.example/site", "postgres://***@db.example/site:"),
-        (
-            "postgres://ada:s3c@r/e?t@db.example/site?password=s3cret",
-            "postgres://***@db.example/site:",
-        ),
-        ("mysql://db.example/site?password=s3cret", "mysql://db.example/site:"),
+        ("oracle://ada:s3cret@db.example/site", "oracle://***@db.example/site:"),
         ("ada:s3cret@db.example", "URL:"),
         ("host=db.example password=s3cret", "URL:"),
         ("", "URL:"),
@@ -28,6 +23,32 @@ async fn another_kind_of_database_is_refused_with_what_is_allowed_and_without_it
         let error = refusal(url).await;
         assert!(error.starts_with(&format!("cannot use the database {shown}")), "{error}");
         assert!(error.contains("sqlite://PATH?mode=rwc") && !error.contains("s3c"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_without_its_password() {
+    for (url, shown, why) in [
+        (
+            "postgres://ada:s3cret@127.0.0.1:1/site",
+            "postgres://***@127.0.0.1:1/site: ",
+            "no server",
+        ),
+        ("mariadb://ada:s3cret@127.0.0.1:1/site", "mariadb://***@127.0.0.1:1/site: ", "no server"),
+        ("postgres://ada:s3cret@127.0.0.1:1", "postgres://***@127.0.0.1:1: ", "no database"),
+        ("mysql://127.0.0.1:1/?ssl-mode=s3c", "mysql://127.0.0.1:1/: ", "no database"),
+        (
+            "postgres://ada:s3c@r/e?t@127.0.0.1:1/site?password=s3cret",
+            "postgres://***@127.0.0.1:1/site: ",
+            "of parameters there are max_connections, sslmode",
+        ),
+        ("mysql://127.0.0.1:1/x?password=s3cret", "mysql://127.0.0.1:1/x: ", "ssl-mode, ssl-ca"),
+        ("mysql://127.0.0.1:1/x?max_connections=s3c", "mysql://127.0.0.1:1/x: ", "from 1 to 1000"),
+        ("postgres://h/x?max_connections=0", "postgres://h/x: ", "from 1 to 1000"),
+    ] {
+        let error = refusal(url).await;
+        assert!(error.starts_with(&format!("cannot use the database {shown}")), "{error}");
+        assert!(error.contains(why) && !error.contains("s3c"), "{error}");
     }
 }
 

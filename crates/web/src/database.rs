@@ -1,3 +1,4 @@
+use countersign_migration::Progress;
 use countersign_persistence::{ConnectError, Database as Store};
 
 /// Countersign's tables in a database of an application's, for a store that keeps some of what it
@@ -36,7 +37,10 @@ impl Database {
     ///
     /// When it cannot be migrated.
     pub async fn migrated(store: Store) -> Result<Store, DatabaseError> {
-        let applied = countersign_migration::up(store.connection()).await;
+        let tell = |Progress { name, number, of, taken }: Progress<'_>| {
+            tracing::info!(name, number, of, seconds = taken.as_secs(), "migration goes on");
+        };
+        let applied = countersign_migration::up_telling(store.connection(), tell).await;
         let applied = applied.map_err(|error| DatabaseError::Migrate(Box::new(error)))?;
         for name in applied {
             tracing::info!(name, "migration applied");

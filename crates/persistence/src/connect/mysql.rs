@@ -12,10 +12,8 @@ const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "soc
 pub(super) async fn connect(url: &str) -> Result<Connections, String> {
     let parsed = parse(url, &PARAMETERS)?;
     let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
-    let options = options
-        .charset("utf8mb4")
-        .timezone(Some("+00:00".to_owned()))
-        .disable_statement_logging();
+    let options =
+        options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
     greet(&options).await?;
     let pool = pool::<MySql>(parsed.max_connections)
         .after_connect(|connection, _| Box::pin(set_up(connection)));

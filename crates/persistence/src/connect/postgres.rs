@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use sea_orm::sqlx::{ConnectOptions, Postgres};
 use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::{ConnectOptions, Postgres};
 
 use super::Connections;
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
 
-const PARAMETERS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host"];
+const PARAMETERS: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options"];
 
 /// A client that is gone without a word keeps its locks for no longer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
@@ -24,10 +24,7 @@ pub(super) async fn connect(url: &str) -> Result<Connections, String> {
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
             ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-            (
-                "idle_in_transaction_session_timeout",
-                IDLE_IN_TRANSACTION.as_millis().to_string(),
-            ),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
         ])
         .disable_statement_logging();
     greet(&options).await?;

@@ -1,6 +1,9 @@
 //! Databases of their own for tests, on servers that are there already: those that
 //! `COUNTERSIGN_TEST_POSTGRES` and `COUNTERSIGN_TEST_MYSQL` name, or else the usual ones of this
 //! machine. `scripts/test` starts some where there are none.
+//!
+//! On PostgreSQL it takes a second to drop a database, so that each test has a schema of its own in one
+//! database, `countersign_test`, which is left there empty.
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::allow_attributes, reason = "which part that is differs")]
 
@@ -19,7 +22,7 @@ impl Engine {
 
     /// The URL of the server, without a database.
     #[expect(clippy::disallowed_methods, reason = "a test's configuration begins here")]
-    fn server(self) -> String {
+    pub(crate) fn server(self) -> String {
         let (name, usual) = match self {
             Self::Postgres => ("COUNTERSIGN_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432"),
             Self::MariaDb => ("COUNTERSIGN_TEST_MYSQL", "mysql://root@127.0.0.1:3306"),
@@ -27,8 +30,23 @@ impl Engine {
         std::env::var(name).unwrap_or_else(|_| usual.to_owned())
     }
 
+    /// Connects to where databases of tests are made.
     async fn connect(self) -> Result<DatabaseConnection, sea_orm::DbErr> {
-        let database = if self == Self::Postgres { "/postgres" } else { "/mysql" };
+        if self == Self::MariaDb {
+            return self.connect_to("/mysql").await;
+        }
+        match self.connect_to("/countersign_test").await {
+            Err(_) => {
+                let server = self.connect_to("/postgres").await?;
+                // Another test may have come first.
+                server.execute_unprepared("CREATE DATABASE countersign_test").await.ok();
+                self.connect_to("/countersign_test").await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_to(self, database: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
         let mut options = ConnectOptions::new(self.server() + database);
         options.max_connections(1).sqlx_logging(false);
         options.acquire_timeout(std::time::Duration::from_secs(30));
@@ -54,9 +72,15 @@ impl TestDatabase {
             }
         };
         let name = format!("countersign_test_{:016x}", RandomState::new().build_hasher().finish());
-        server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let (what, path) = match engine {
+            Engine::Postgres => {
+                ("SCHEMA", format!("countersign_test?options=-csearch_path%3D{name}"))
+            }
+            Engine::MariaDb => ("DATABASE", name.clone()),
+        };
+        server.execute_unprepared(&format!("CREATE {what} {name}")).await.unwrap();
         server.close().await.unwrap();
-        let url = format!("{}/{name}", engine.server());
+        let url = format!("{}/{path}", engine.server());
         Some(Self { engine, name, url })
     }
 
@@ -80,12 +104,15 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (engine, name) = (self.engine, std::mem::take(&mut self.name));
-        let force = if engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
+        let removal = match engine {
+            Engine::Postgres => format!("DROP SCHEMA {name} CASCADE"),
+            Engine::MariaDb => format!("DROP DATABASE {name}"),
+        };
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let server = engine.connect().await.unwrap();
-                server.execute_unprepared(&format!("DROP DATABASE {name}{force}")).await.unwrap();
+                server.execute_unprepared(&removal).await.unwrap();
             });
         });
         if dropping.join().is_err() {

@@ -1,3 +1,6 @@
+use std::io::Write;
+
+use countersign_migration::Progress;
 use countersign_persistence::Database;
 
 use super::cli::MigrateVerb;
@@ -12,7 +15,8 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
         let db = database.connection();
         let done = match verb {
             MigrateVerb::Up => {
-                let applied = countersign_migration::up(db).await.map_err(Failure::new)?;
+                let applied =
+                    countersign_migration::up_telling(db, tell).await.map_err(Failure::new)?;
                 report("applied", &applied, "The schema is up to date.")
             }
             MigrateVerb::Down { steps } => {
@@ -28,6 +32,14 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
         database.close().await;
         done
     })
+}
+
+/// Says on standard error that it goes on.
+fn tell(progress: Progress<'_>) {
+    let Progress { name, number, of, taken } = progress;
+    let line = format!("applying {name} ({number} of {of}), {} s", taken.as_secs());
+    // Whoever closed it does not want to know.
+    writeln!(std::io::stderr(), "{line}").ok();
 }
 
 fn report(done: &str, names: &[String], nothing: &str) -> Result<(), Failure> {

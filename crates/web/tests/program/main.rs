@@ -14,11 +14,14 @@ mod canary;
 mod commands;
 mod configuration;
 mod crash;
+mod databases;
 mod fail2ban;
 mod http;
 mod logs;
 mod metrics;
 mod serve;
+#[path = "../../../persistence/tests/support/server.rs"]
+mod server;
 mod support;
 mod tampering;
 mod wire;

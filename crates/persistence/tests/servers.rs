@@ -1,0 +1,273 @@
+//! What a store on a server promises besides the contract: it answers in time whatever becomes of the
+//! server, and what was given up leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use countersign_domain::contract::any_entry;
+use countersign_domain::store::SessionGrant;
+use countersign_domain::{AuditStore, SessionStore, Store, StoreError, User, UserStore};
+use countersign_persistence::Database;
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use server::{Engine, TestDatabase};
+use support::{START, hash, session, user};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A call ends within five seconds; the rest is for a busy machine.
+const IN_TIME: Duration = Duration::from_secs(9);
+
+async fn migrated(url: &str) -> Database {
+    let database = Database::connect(url).await.unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
+    database
+}
+
+/// Between a store and its server, and can keep silent as a server does that hangs or has lost its
+/// network.
+struct Between {
+    url: String,
+    silent: Arc<AtomicBool>,
+}
+
+impl Between {
+    async fn new(database: &TestDatabase) -> Self {
+        let server = database.engine.server();
+        let address = server.rsplit_once('@').unwrap().1.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().to_string();
+        let silent = Arc::new(AtomicBool::new(false));
+        let url = database.url.replace(&address, &here);
+        let state = Arc::clone(&silent);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&address).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                tokio::spawn(pass(from_client, to_server, Arc::clone(&state)));
+                tokio::spawn(pass(from_server, to_client, Arc::clone(&state)));
+            }
+        });
+        Self { url, silent }
+    }
+}
+
+async fn pass(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    silent: Arc<AtomicBool>,
+) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        while silent.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn in_time<T: std::fmt::Debug>(call: impl Future<Output = Result<T, StoreError>>) {
+    let start = Instant::now();
+    let error = call.await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(start.elapsed() < IN_TIME, "it took {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn every_call_ends_in_time_when_the_server_keeps_silent_and_works_when_it_speaks_again() {
+    for on in TestDatabase::of_each().await {
+        let between = Between::new(&on).await;
+        let database =
+            migrated(&format!("{}{}max_connections=2", between.url, joint(&between.url))).await;
+        let ada = user("ada");
+        database.insert_user(&ada, &any_entry()).await.unwrap();
+        between.silent.store(true, Ordering::Relaxed);
+        // More than there are connections.
+        let (new, entry) = (hash("new"), any_entry());
+        let (session, token) = session(&ada, START);
+        let grant = SessionGrant {
+            session: &session,
+            token: &token,
+            proof: None,
+            remember: None,
+            max_per_user: 3,
+            entry: &entry,
+        };
+        tokio::join!(
+            in_time(database.ready()),
+            in_time(database.user_by_id(ada.id)),
+            in_time(database.session_by_token(&token)),
+            in_time(database.insert_session(grant)),
+            in_time(database.replace_password(ada.id, &new, None, &entry)),
+            in_time(database.record(std::slice::from_ref(&entry))),
+            in_time(database.purge_sessions(START, START, 9)),
+        );
+        between.silent.store(false, Ordering::Relaxed);
+        // What the server was asked before may yet be done, so that the locks are waited for.
+        let start = Instant::now();
+        while database.ready().await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not recover");
+        }
+        while database.set_active(ada.id, false, &entry).await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not recover");
+        }
+        assert!(!database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
+    }
+}
+
+fn joint(url: &str) -> char {
+    if url.contains('?') { '&' } else { '?' }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_is_replaced() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&format!("{}{}max_connections=1", on.url, joint(&on.url))).await;
+        let cut = match on.engine {
+            Engine::Postgres => "SELECT pg_terminate_backend(pg_backend_pid())",
+            Engine::MariaDb => "KILL CONNECTION_ID()",
+        };
+        database.connection().execute_unprepared(cut).await.unwrap_err();
+        let start = Instant::now();
+        while database.ready().await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?} is gone", on.engine);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_holds_a_lock_for_long_makes_others_unavailable_in_time() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&on.url).await;
+        let ada = user("ada");
+        database.insert_user(&ada, &any_entry()).await.unwrap();
+        let other = on.connection().await;
+        let held = other.begin().await.unwrap();
+        held.execute_unprepared("UPDATE users SET username = 'x'").await.unwrap();
+        in_time(database.set_active(ada.id, false, &any_entry())).await;
+        assert!(database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
+        held.rollback().await.unwrap();
+        assert!(database.set_active(ada.id, false, &any_entry()).await.unwrap());
+    }
+}
+
+/// Whoever gives up, wherever that is, leaves no lock and no half of a change, and what is asked next
+/// is answered with its own answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_given_up_half_way_leaves_nothing_behind() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&on.url).await;
+        let ada = user("ada");
+        database.insert_user(&ada, &any_entry()).await.unwrap();
+        for step in 0..60 {
+            let (new, entry) = (hash("new"), any_entry());
+            let change = database.replace_password(ada.id, &new, None, &entry);
+            tokio::time::timeout(Duration::from_micros(step * 100), change).await.ok();
+            let found: User = database.user_by_id(ada.id).await.unwrap().unwrap();
+            assert_eq!(found.email, ada.email, "{:?}", on.engine);
+        }
+        assert!(database.set_active(ada.id, false, &any_entry()).await.unwrap());
+        let records = database.audit_trail(0, 1_000).await.unwrap();
+        let ends = database.audit_ends().await.unwrap();
+        assert_eq!(records.last().unwrap().link, ends.last, "the chain is whole");
+        assert_eq!(records.len() as u64, ends.last.number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_change_in_different_orders_is_tried_again() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&on.url).await;
+        let mut people = Vec::new();
+        for n in 0..4 {
+            let somebody = user(&format!("user-{n}"));
+            database.insert_user(&somebody, &any_entry()).await.unwrap();
+            people.push(somebody);
+        }
+        let mut all = Vec::new();
+        for n in 0..40 {
+            let (database, ada) = (database.clone(), people[n % 4].clone());
+            all.push(tokio::spawn(async move {
+                let entry = any_entry();
+                let (session, token) = session(&ada, START);
+                let grant = SessionGrant {
+                    session: &session,
+                    token: &token,
+                    proof: None,
+                    remember: None,
+                    max_per_user: 3,
+                    entry: &entry,
+                };
+                assert!(database.insert_session(grant).await.unwrap());
+                if n % 3 == 0 {
+                    database.replace_password(ada.id, &hash("new"), None, &entry).await.unwrap();
+                } else if n % 3 == 1 {
+                    database.end_sessions_of(ada.id, None, &entry).await.unwrap();
+                } else {
+                    database.end_session(ada.id, session.id, &entry).await.unwrap();
+                }
+                database.purge_sessions(START, START, 9).await.unwrap();
+            }));
+        }
+        for one in all {
+            one.await.unwrap();
+        }
+        for ada in people {
+            assert!(database.sessions_of(ada.id).await.unwrap().len() <= 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn statements_are_prepared_once_and_bounded_on_the_server() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&format!("{}{}max_connections=1", on.url, joint(&on.url))).await;
+        let ada = user("ada");
+        database.insert_user(&ada, &any_entry()).await.unwrap();
+        let backend = database.connection().get_database_backend();
+        let ask = async |sql: &str| {
+            let row = database.connection().query_one_raw(Statement::from_string(backend, sql));
+            row.await.unwrap().unwrap().try_get_by_index::<String>(0).unwrap()
+        };
+        let prepared = match backend {
+            DbBackend::Postgres => "SELECT count(*)::text FROM pg_prepared_statements",
+            _ => {
+                "SELECT variable_value FROM information_schema.session_status \
+                 WHERE variable_name = 'COM_STMT_PREPARE'"
+            }
+        };
+        database.user_by_id(ada.id).await.unwrap();
+        ask(prepared).await;
+        let before = ask(prepared).await;
+        for _ in 0..5 {
+            database.user_by_id(ada.id).await.unwrap();
+        }
+        assert_eq!(ask(prepared).await, before);
+        let settings: &[(&str, &str)] = match backend {
+            DbBackend::Postgres => &[
+                ("SELECT current_setting('statement_timeout')", "4s"),
+                ("SELECT current_setting('lock_timeout')", "3s"),
+                ("SELECT current_setting('idle_in_transaction_session_timeout')", "10s"),
+                ("SELECT current_setting('transaction_isolation')", "read committed"),
+                ("SELECT current_setting('TimeZone')", "UTC"),
+            ],
+            _ => &[
+                ("SELECT CAST(@@max_statement_time AS CHAR)", "4.000000"),
+                ("SELECT CAST(@@innodb_lock_wait_timeout AS CHAR)", "3"),
+                ("SELECT @@tx_isolation", "READ-COMMITTED"),
+                ("SELECT @@time_zone", "+00:00"),
+            ],
+        };
+        for (question, answer) in settings {
+            assert_eq!(ask(question).await, *answer, "{question}");
+        }
+    }
+}
