@@ -21,12 +21,12 @@ use crate::views::SiteView;
 use crate::{cross_site, mounts, pages, request_id, template, templates};
 
 impl AuthPages {
-    fn shared(&self, public_url: &Url) -> Shared {
+    fn shared(&self, public_url: &Url) -> std::io::Result<Shared> {
         let is_secure = Shared::is_secure(public_url);
-        let assets = Assets::load();
+        let assets = Assets::load()?;
         let paths = self.paths();
         let words = &mut *self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        Shared {
+        Ok(Shared {
             auth: self.auth.clone(),
             registration: self.registration,
             trusted_proxies: self.trusted_proxies.clone(),
@@ -42,7 +42,7 @@ impl AuthPages {
             paths,
             assets,
             stopping: Arc::clone(&self.stopping),
-        }
+        })
     }
 
     fn paths(&self) -> Paths {
@@ -154,9 +154,16 @@ impl Fairing for AuthPages {
         if self.declared_mounts && !all_are_declared(&rocket) {
             return Err(rocket);
         }
+        let shared = match self.shared(&public_url) {
+            Ok(shared) => shared,
+            Err(error) => {
+                tracing::error!(%error, "the files that pages load cannot be compressed");
+                return Err(rocket);
+            }
+        };
         let base = if self.base.is_empty() { "/" } else { &self.base };
         let mut rocket = rocket
-            .manage(self.shared(&public_url))
+            .manage(shared)
             .mount(base, pages::auth_routes())
             .mount("/", cross_site::sentry_routes());
         if self.catchers {
