@@ -17,8 +17,9 @@ use crate::cookies::{self, CookieNames};
 use crate::error::Catch;
 use crate::headers::SecurityHeaders;
 use crate::state::{Paths, Registration, Shared};
+use crate::templates::Templates;
 use crate::views::SiteView;
-use crate::{cross_site, mounts, pages, request_id, template, templates};
+use crate::{cross_site, mounts, pages, request_id, template};
 
 impl AuthPages {
     fn shared(&self, public_url: &Url) -> std::io::Result<Shared> {
@@ -41,6 +42,7 @@ impl AuthPages {
             words: std::mem::take(words),
             paths,
             assets,
+            templates: Templates::default(),
             stopping: Arc::clone(&self.stopping),
         })
     }
@@ -161,6 +163,7 @@ impl Fairing for AuthPages {
                 return Err(rocket);
             }
         };
+        let templates = shared.templates.clone();
         let base = if self.base.is_empty() { "/" } else { &self.base };
         let mut rocket = rocket
             .manage(shared)
@@ -172,7 +175,7 @@ impl Fairing for AuthPages {
         }
         let figment = rocket.figment().clone();
         match self.with_template_dir(rocket) {
-            Ok(rocket) => Ok(rocket.attach(templates::fairing(self.overrides.clone()))),
+            Ok(rocket) => Ok(rocket.attach(templates.fairing(self.overrides.clone()))),
             Err(error) => {
                 tracing::error!(%error, "no folder for templates could be made");
                 Err(rocket::custom(figment))

@@ -4,6 +4,7 @@ use countersign_auth::Auth;
 use countersign_domain::SystemClock;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
+use rocket::shield::Shield;
 use rocket::{Build, Ignite, Rocket};
 
 use super::failure::Failure;
@@ -78,7 +79,8 @@ fn site(
     }
     // That folder holds templates that stand for ours; Rocket is to load none by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    let rocket = rocket::custom(figment);
+    // Every answer says what Rocket's shield would say, and more, by ours.
+    let rocket = rocket::custom(figment).attach(Shield::new());
     let rocket = match requests {
         Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),
         None => rocket.attach(pages),
