@@ -88,7 +88,7 @@ pub(crate) fn check(overrides: &Path) -> Result<(), String> {
     })
 }
 
-fn add_to(tera: &mut Tera, overrides: Option<&Path>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn add_to(tera: &mut Tera, overrides: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let mut templates = Vec::new();
     for (name, embedded) in EMBEDDED {
         let own = overrides.map(|folder| folder.join(format!("{name}.tera")));
