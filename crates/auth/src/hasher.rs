@@ -10,9 +10,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
-use crate::Auth;
 use crate::config::{AuthConfig, HashingConfig};
 use crate::workers::{Overloaded, Workers};
+use crate::{Auth, Caller};
 
 /// Hashes passwords with Argon2id and checks them against hashes.
 pub(crate) struct Hasher {
@@ -83,16 +83,17 @@ impl Hasher {
         self.workers.metrics().register(registry);
     }
 
-    /// Hashes a password that is to be set.
+    /// Hashes a password that `caller` wants to be set.
     pub(crate) async fn hash(
         &self,
         password: Password,
+        caller: &Caller,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<PasswordHash, Overloaded> {
         let mut recipe = Recipe::new(self.params.clone(), rng);
         let computed = self.computed.clone();
         self.workers
-            .run(move |memory| {
+            .run(caller.client.address, move |memory| {
                 computed.inc();
                 recipe.expected = recipe.compute(password.expose(), memory)?;
                 recipe.to_phc()
@@ -102,12 +103,19 @@ impl Hasher {
             .ok_or(Overloaded { retry_after: Duration::from_secs(60) })
     }
 
+    /// Keeps all `workers` busy until what is returned is dropped.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn occupy(&self, workers: usize) -> crate::BusyWorkers {
+        self.workers.occupy(workers).await
+    }
+
     /// Has other work done by the hashing workers, with their bounds: it is long, and not a hash.
     pub(crate) async fn run_beside<T: Send + 'static>(
         &self,
+        caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        self.workers.run(|_| work()).await
+        self.workers.run(caller.client.address, |_| work()).await
     }
 
     /// Checks a password. Exactly one hash is computed, whatever there is to check against, so that
@@ -116,6 +124,7 @@ impl Hasher {
         &self,
         password: Password,
         hash: Option<&PasswordHash>,
+        caller: &Caller,
     ) -> Result<Verdict, Overloaded> {
         let recipe = hash.and_then(|hash| match Recipe::parse(hash) {
             Ok(recipe) => Some(recipe),
@@ -130,7 +139,7 @@ impl Hasher {
         let computed = self.computed.clone();
         let matches = self
             .workers
-            .run(move |memory| {
+            .run(caller.client.address, move |memory| {
                 computed.inc();
                 let output = recipe.compute(password.expose(), memory);
                 output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
@@ -242,15 +251,20 @@ mod tests {
         Password::parse(typed).unwrap()
     }
 
+    fn caller() -> Caller {
+        Caller::administrator()
+    }
+
     async fn hash(hasher: &Hasher, typed: &str) -> PasswordHash {
-        hasher.hash(password(typed), &mut UnwrapErr(SysRng)).await.unwrap()
+        hasher.hash(password(typed), &caller(), &mut UnwrapErr(SysRng)).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_password_matches_its_own_hash_and_no_other_does() {
         let hasher = hasher();
         let saved = hash(&hasher, "tidal lantern orbit").await;
-        let verify = async |typed| hasher.verify(password(typed), Some(&saved)).await.unwrap();
+        let verify =
+            async |typed| hasher.verify(password(typed), Some(&saved), &caller()).await.unwrap();
         assert_eq!(verify("tidal lantern orbit").await, Verdict::Correct { outdated: false });
         assert_eq!(verify("tidal lantern orbiT").await, Verdict::Wrong);
     }
@@ -271,7 +285,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
              $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         );
-        let verdict = hasher().verify(password("password"), Some(&saved)).await;
+        let verdict = hasher().verify(password("password"), Some(&saved), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 
@@ -286,7 +300,7 @@ mod tests {
         let all = [None, Some(&good)].into_iter().chain(saved.iter().map(Some));
         for hash in all {
             let before = hasher.computed();
-            let verdict = hasher.verify(password("wrong"), hash).await;
+            let verdict = hasher.verify(password("wrong"), hash, &caller()).await;
             assert_eq!(verdict, Ok(Verdict::Wrong), "{hash:?}");
             assert_eq!(hasher.computed() - before, 1, "{hash:?}");
         }
@@ -297,7 +311,7 @@ mod tests {
         let weak = hash(&hasher(), "right").await;
         let config = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
         let hasher = Hasher::start(&config, &mut UnwrapErr(SysRng));
-        let verdict = hasher.verify(password("right"), Some(&weak)).await;
+        let verdict = hasher.verify(password("right"), Some(&weak), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 }
