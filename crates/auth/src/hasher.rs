@@ -1,10 +1,11 @@
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod kernel;
 
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use countersign_domain::{CryptoRng, Password, PasswordHash};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -13,10 +14,11 @@ use subtle::ConstantTimeEq;
 use crate::config::{AuthConfig, HashingConfig};
 use crate::workers::{Overloaded, Workers};
 use crate::{Auth, Caller};
+use kernel::{Chosen, Kernel};
 
 /// Hashes passwords with Argon2id and checks them against hashes.
 pub(crate) struct Hasher {
-    workers: Workers<Memory>,
+    workers: Workers<Chosen>,
     params: Params,
     /// Checked against when there is nothing to check against. No password matches it.
     dummy: Recipe,
@@ -33,13 +35,8 @@ pub(crate) enum Verdict {
     },
 }
 
-/// The memory that a worker fills for each hash. It is kept, because memory of this size that is
-/// given back and asked for again costs as much as the hash, and glibc never gives it back.
-#[derive(Default)]
-struct Memory(Vec<Block>);
-
 /// How to compute a hash, and what must come out.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Recipe {
     algorithm: Algorithm,
     version: Version,
@@ -93,9 +90,9 @@ impl Hasher {
         let mut recipe = Recipe::new(self.params.clone(), rng);
         let computed = self.computed.clone();
         self.workers
-            .run(caller.client.address, move |memory| {
+            .run(caller.client.address, move |kernel| {
                 computed.inc();
-                recipe.expected = recipe.compute(password.expose(), memory)?;
+                recipe.expected = kernel.compute(&recipe, password.expose())?;
                 recipe.to_phc()
             })
             .await?
@@ -139,9 +136,9 @@ impl Hasher {
         let computed = self.computed.clone();
         let matches = self
             .workers
-            .run(caller.client.address, move |memory| {
+            .run(caller.client.address, move |kernel| {
                 computed.inc();
-                let output = recipe.compute(password.expose(), memory);
+                let output = kernel.compute(&recipe, password.expose());
                 output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
             })
             .await?;
@@ -152,10 +149,10 @@ impl Hasher {
 /// How long one hash takes on this thread: the shortest of three, after one that warms up.
 pub(crate) fn measure(config: &HashingConfig) -> Duration {
     let recipe = Recipe::new(config.params(), &mut Auth::rng());
-    let mut memory = Memory::default();
+    let mut kernel = Chosen::default();
     let mut once = || {
         let start = Instant::now();
-        recipe.compute(b"a password that is measured", &mut memory);
+        kernel.compute(&recipe, b"a password that is measured");
         start.elapsed()
     };
     once();
@@ -214,25 +211,6 @@ impl Recipe {
             && self.expected.len() == OUTPUT_LEN
             && (self.params.m_cost(), self.params.t_cost(), self.params.p_cost())
                 == (params.m_cost(), params.t_cost(), params.p_cost())
-    }
-
-    fn compute(&self, password: &[u8], memory: &mut Memory) -> Option<Vec<u8>> {
-        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
-        let blocks = memory.blocks(self.params.block_count());
-        let mut output = vec![0; self.expected.len()];
-        argon2.hash_password_into_with_memory(password, &self.salt, &mut output, blocks).ok()?;
-        Some(output)
-    }
-}
-
-impl Memory {
-    /// Exactly `count` blocks; an odd hash that wants more does not keep it.
-    fn blocks(&mut self, count: usize) -> &mut [Block] {
-        if self.0.len() != count {
-            self.0 = Vec::new();
-            self.0.resize(count, Block::default());
-        }
-        &mut self.0
     }
 }
 
