@@ -88,12 +88,16 @@ fn site(
     Ok(rocket.mount("/", site_routes()).attach(announce()))
 }
 
-/// The one line that says where to point a browser.
+/// The one line that says where to point a browser, and before it what to know of this build.
 fn announce() -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             #[cfg(unix)]
             stop_when_told(rocket.shutdown());
+            // Not before: a start that fails says why, and nothing else.
+            if cfg!(feature = "argon2-simd") {
+                tracing::warn!("argon2-simd: what hashes passwords here is not audited yet");
+            }
             let config = rocket.config();
             let address = std::net::SocketAddr::new(config.address, config.port);
             // Whoever started the program and closed its output knows already.
