@@ -13,6 +13,11 @@ use super::settings::Settings;
 use super::{log, output};
 use crate::{AuthPages, Database, Tables, site_routes, templates};
 
+/// What a site on the internet lacks that no proxy stands before.
+const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \
+     its own, no timeout for headers or bodies, and no limit on connections. Put a proxy in front \
+     that has them, and its address into trusted_proxies: docs/behind-a-proxy.md";
+
 /// Brings the database up to date, then serves until told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
     log::start(settings.rocket.log_level);
@@ -28,6 +33,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         let config = settings.auth();
         if config.throttle.is_none() {
             tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
+        }
+        if settings.is_bare() {
+            tracing::warn!("{BARE}");
         }
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
         let launched = launch(settings, auth, &database).await;
