@@ -57,7 +57,7 @@ impl Auth {
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let password = self.new_password(password, context).await?;
         let password = password.map_err(SetPasswordError::Invalid)?;
-        let hash = self.hasher.hash(password, &mut Self::rng()).await?;
+        let hash = self.hasher.hash(password, caller, &mut Self::rng()).await?;
         let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), None, caller);
         let replace = self.store.replace_password(user.id, &hash, None, &entry);
         if !self.cache.changing(user.id, replace).await? {

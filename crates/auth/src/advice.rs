@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use zxcvbn::feedback::{Feedback, Warning};
 use zxcvbn::zxcvbn;
 
-use crate::Auth;
+use crate::{Auth, Caller};
 
 /// That a password may be set, and would not resist for long whoever has stolen its hash.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +51,7 @@ const MAX_CHARS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Auth {
-    /// What to tell somebody about a password that may be set: nothing when it is strong, and
+    /// What to tell `caller` about a password that may be set: nothing when it is strong, and
     /// nothing when it may not be set, since that has been told. It is advice: while the hashing
     /// workers, which compute it, are too busy for it there is none.
     pub async fn password_advice(
@@ -59,6 +59,7 @@ impl Auth {
         password: &str,
         email: &str,
         username: &str,
+        caller: &Caller,
     ) -> Option<PasswordAdvice> {
         let context = PasswordContext { email, username };
         let policy = self.password_policy();
@@ -73,7 +74,7 @@ impl Auth {
             .take(32)
             .collect();
         let work = move || estimate(str::from_utf8(password.expose()).unwrap_or_default(), &known);
-        timeout(PATIENCE, self.hasher.run_beside(work)).await.ok()?.ok()?
+        timeout(PATIENCE, self.hasher.run_beside(caller, work)).await.ok()?.ok()?
     }
 }
 

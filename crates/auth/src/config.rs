@@ -212,12 +212,16 @@ impl HashingConfig {
         Self { memory_kib: 8, iterations: 1, ..Self::default() }
     }
 
-    /// How long one hash takes on this thread, with memory that has been used before: the shortest
-    /// of three.
+    /// How long a hash takes while all [`workers`](Self::workers) compute one, in memory that they
+    /// have used before: the shortest of three times. It starts as many threads.
     ///
     /// # Errors
     ///
     /// When the service would not run with these parameters.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no thread left.
     pub fn measure(&self) -> Result<Duration, ConfigError> {
         AuthConfig { hashing: *self, ..AuthConfig::default() }.check()?;
         Ok(crate::hasher::measure(self))

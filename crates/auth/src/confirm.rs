@@ -94,7 +94,8 @@ impl Auth {
         let new = self.new_password(new, context).await.map_err(ConfirmError::from)?;
         let new = new.map_err(ChangePasswordError::New)?;
         self.confirm(who, current, caller).await?;
-        let hash = self.hasher.hash(new, &mut Self::rng()).await.map_err(ConfirmError::from)?;
+        let hash = self.hasher.hash(new, caller, &mut Self::rng()).await;
+        let hash = hash.map_err(ConfirmError::from)?;
         let keep = Some(session.id);
         let entry = self.entry(AuthEventKind::PasswordChanged, Some(user.id), keep, caller);
         let replace = self.store.replace_password(user.id, &hash, keep, &entry);
@@ -137,7 +138,7 @@ impl Auth {
         let standing = self.standing(who).await?;
         let tried = self.try_login(Some(user), &user.email, caller).await?;
         let hash = standing.as_ref().and_then(|user| user.password_hash.as_ref());
-        let verdict = match self.hasher.verify(password, hash).await {
+        let verdict = match self.hasher.verify(password, hash, caller).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
                 self.called_off(tried).await;

@@ -1,22 +1,24 @@
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod kernel;
 
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use countersign_domain::{CryptoRng, Password, PasswordHash};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
-use crate::Auth;
 use crate::config::{AuthConfig, HashingConfig};
 use crate::workers::{Overloaded, Workers};
+use crate::{Auth, Caller};
+use kernel::{Chosen, Kernel};
 
 /// Hashes passwords with Argon2id and checks them against hashes.
 pub(crate) struct Hasher {
-    workers: Workers<Memory>,
+    workers: Workers<Chosen>,
     params: Params,
     /// Checked against when there is nothing to check against. No password matches it.
     dummy: Recipe,
@@ -33,13 +35,8 @@ pub(crate) enum Verdict {
     },
 }
 
-/// The memory that a worker fills for each hash. It is kept, because memory of this size that is
-/// given back and asked for again costs as much as the hash, and glibc never gives it back.
-#[derive(Default)]
-struct Memory(Vec<Block>);
-
 /// How to compute a hash, and what must come out.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Recipe {
     algorithm: Algorithm,
     version: Version,
@@ -83,18 +80,19 @@ impl Hasher {
         self.workers.metrics().register(registry);
     }
 
-    /// Hashes a password that is to be set.
+    /// Hashes a password that `caller` wants to be set.
     pub(crate) async fn hash(
         &self,
         password: Password,
+        caller: &Caller,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<PasswordHash, Overloaded> {
         let mut recipe = Recipe::new(self.params.clone(), rng);
         let computed = self.computed.clone();
         self.workers
-            .run(move |memory| {
+            .run(caller.client.address, move |kernel| {
                 computed.inc();
-                recipe.expected = recipe.compute(password.expose(), memory)?;
+                recipe.expected = kernel.compute(&recipe, password.expose())?;
                 recipe.to_phc()
             })
             .await?
@@ -102,12 +100,19 @@ impl Hasher {
             .ok_or(Overloaded { retry_after: Duration::from_secs(60) })
     }
 
+    /// Keeps all `workers` busy until what is returned is dropped.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn occupy(&self, workers: usize) -> crate::BusyWorkers {
+        self.workers.occupy(workers).await
+    }
+
     /// Has other work done by the hashing workers, with their bounds: it is long, and not a hash.
     pub(crate) async fn run_beside<T: Send + 'static>(
         &self,
+        caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        self.workers.run(|_| work()).await
+        self.workers.run(caller.client.address, |_| work()).await
     }
 
     /// Checks a password. Exactly one hash is computed, whatever there is to check against, so that
@@ -116,6 +121,7 @@ impl Hasher {
         &self,
         password: Password,
         hash: Option<&PasswordHash>,
+        caller: &Caller,
     ) -> Result<Verdict, Overloaded> {
         let recipe = hash.and_then(|hash| match Recipe::parse(hash) {
             Ok(recipe) => Some(recipe),
@@ -130,9 +136,9 @@ impl Hasher {
         let computed = self.computed.clone();
         let matches = self
             .workers
-            .run(move |memory| {
+            .run(caller.client.address, move |kernel| {
                 computed.inc();
-                let output = recipe.compute(password.expose(), memory);
+                let output = kernel.compute(&recipe, password.expose());
                 output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
             })
             .await?;
@@ -140,13 +146,18 @@ impl Hasher {
     }
 }
 
-/// How long one hash takes on this thread: the shortest of three, after one that warms up.
+/// How long a hash takes while all workers compute one, each on a thread of its own: the shortest of
+/// three times, after one that warms up their memory.
 pub(crate) fn measure(config: &HashingConfig) -> Duration {
     let recipe = Recipe::new(config.params(), &mut Auth::rng());
-    let mut memory = Memory::default();
+    let mut kernels: Vec<_> = (0..config.workers).map(|_| Chosen::default()).collect();
     let mut once = || {
         let start = Instant::now();
-        recipe.compute(b"a password that is measured", &mut memory);
+        std::thread::scope(|scope| {
+            for kernel in &mut kernels {
+                scope.spawn(|| kernel.compute(&recipe, b"a password that is measured"));
+            }
+        });
         start.elapsed()
     };
     once();
@@ -206,25 +217,6 @@ impl Recipe {
             && (self.params.m_cost(), self.params.t_cost(), self.params.p_cost())
                 == (params.m_cost(), params.t_cost(), params.p_cost())
     }
-
-    fn compute(&self, password: &[u8], memory: &mut Memory) -> Option<Vec<u8>> {
-        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
-        let blocks = memory.blocks(self.params.block_count());
-        let mut output = vec![0; self.expected.len()];
-        argon2.hash_password_into_with_memory(password, &self.salt, &mut output, blocks).ok()?;
-        Some(output)
-    }
-}
-
-impl Memory {
-    /// Exactly `count` blocks; an odd hash that wants more does not keep it.
-    fn blocks(&mut self, count: usize) -> &mut [Block] {
-        if self.0.len() != count {
-            self.0 = Vec::new();
-            self.0.resize(count, Block::default());
-        }
-        &mut self.0
-    }
 }
 
 #[cfg(test)]
@@ -242,15 +234,20 @@ mod tests {
         Password::parse(typed).unwrap()
     }
 
+    fn caller() -> Caller {
+        Caller::administrator()
+    }
+
     async fn hash(hasher: &Hasher, typed: &str) -> PasswordHash {
-        hasher.hash(password(typed), &mut UnwrapErr(SysRng)).await.unwrap()
+        hasher.hash(password(typed), &caller(), &mut UnwrapErr(SysRng)).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_password_matches_its_own_hash_and_no_other_does() {
         let hasher = hasher();
         let saved = hash(&hasher, "tidal lantern orbit").await;
-        let verify = async |typed| hasher.verify(password(typed), Some(&saved)).await.unwrap();
+        let verify =
+            async |typed| hasher.verify(password(typed), Some(&saved), &caller()).await.unwrap();
         assert_eq!(verify("tidal lantern orbit").await, Verdict::Correct { outdated: false });
         assert_eq!(verify("tidal lantern orbiT").await, Verdict::Wrong);
     }
@@ -271,7 +268,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
              $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         );
-        let verdict = hasher().verify(password("password"), Some(&saved)).await;
+        let verdict = hasher().verify(password("password"), Some(&saved), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 
@@ -286,7 +283,7 @@ mod tests {
         let all = [None, Some(&good)].into_iter().chain(saved.iter().map(Some));
         for hash in all {
             let before = hasher.computed();
-            let verdict = hasher.verify(password("wrong"), hash).await;
+            let verdict = hasher.verify(password("wrong"), hash, &caller()).await;
             assert_eq!(verdict, Ok(Verdict::Wrong), "{hash:?}");
             assert_eq!(hasher.computed() - before, 1, "{hash:?}");
         }
@@ -297,7 +294,7 @@ mod tests {
         let weak = hash(&hasher(), "right").await;
         let config = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
         let hasher = Hasher::start(&config, &mut UnwrapErr(SysRng));
-        let verdict = hasher.verify(password("right"), Some(&weak)).await;
+        let verdict = hasher.verify(password("right"), Some(&weak), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 }

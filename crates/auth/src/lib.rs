@@ -59,6 +59,8 @@ pub use register::{InvalidRegistration, RegisterError, Registration};
 pub use remember::Resumed;
 pub use sessions::Authenticated;
 pub use throttle::Throttled;
+#[cfg(feature = "testing")]
+pub use workers::BusyWorkers;
 pub use workers::Overloaded;
 
 use cache::SessionCache;
@@ -153,6 +155,13 @@ impl Auth {
     /// How many password hashes have been computed since the start.
     pub fn hashes_computed(&self) -> u64 {
         self.hasher.computed()
+    }
+
+    /// Keeps all hashing workers busy until what is returned is dropped, for tests: what is to be
+    /// hashed meanwhile waits in the queue.
+    #[cfg(feature = "testing")]
+    pub async fn busy_workers(&self) -> BusyWorkers {
+        self.hasher.occupy(self.config.hashing.workers).await
     }
 
     /// What time it is to this service.

@@ -104,7 +104,7 @@ impl Auth {
         let tried = self.try_login(found.as_ref(), &email, attempt.caller).await?;
         let user = found.as_ref().filter(|user| user.is_active);
         let hash = user.and_then(|user| user.password_hash.as_ref());
-        let verdict = match self.hasher.verify(password.clone(), hash).await {
+        let verdict = match self.hasher.verify(password.clone(), hash, attempt.caller).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
                 self.called_off(tried).await;
@@ -117,7 +117,10 @@ impl Auth {
             self.failed(tried, why_refused(found.as_ref()), who).await?;
             return Err(LogInError::WrongCredentials);
         };
-        let upgraded = if outdated { self.upgrade_hash(user, hash, password).await } else { None };
+        let upgraded = match outdated {
+            true => self.upgrade_hash(user, hash, password, attempt.caller).await,
+            false => None,
+        };
         let begin = Begin {
             is_fresh: true,
             proof: Some(upgraded.as_ref().unwrap_or(hash)),
@@ -172,8 +175,9 @@ impl Auth {
         user: &User,
         old: &PasswordHash,
         password: Password,
+        caller: &Caller,
     ) -> Option<PasswordHash> {
-        let new = self.hasher.hash(password, &mut Self::rng()).await.ok()?;
+        let new = self.hasher.hash(password, caller, &mut Self::rng()).await.ok()?;
         let upgrade = self.store.upgrade_password_hash(user.id, old, &new);
         match self.cache.changing(user.id, upgrade).await {
             Ok(true) => Some(new),

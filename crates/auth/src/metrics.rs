@@ -122,7 +122,7 @@ impl Metrics {
 /// What is counted of workers and the queue before them.
 #[derive(Clone)]
 pub(crate) struct QueueMetrics {
-    /// Jobs in the queue, with those that were given up and are still in it.
+    /// Jobs in the queue.
     pub(crate) depth: Gauge,
     limit: Gauge,
     /// How long a job waited that was begun.

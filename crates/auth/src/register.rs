@@ -77,7 +77,7 @@ impl Auth {
         self.try_registration(caller).await?;
         // Hashed before the store is asked whether the address is free: a taken one is answered no
         // faster, and no connection is held meanwhile.
-        let hash = self.hasher.hash(password, &mut Self::rng()).await?;
+        let hash = self.hasher.hash(password, caller, &mut Self::rng()).await?;
         let now = self.clock.now();
         let user = User {
             id: UserId::generate(now, &mut Self::rng()),

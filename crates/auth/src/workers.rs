@@ -1,12 +1,14 @@
+mod queue;
+
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::metrics::{QueueMetrics, Refusal};
+use queue::{Full, Place, Queue};
 
 /// More was asked for than the hashing workers do in time. It may work a little later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,83 +21,97 @@ pub struct Overloaded {
 /// Threads that do long work, each with a scratch space `S` of its own that it keeps.
 ///
 /// Async threads only wait for them. They run at a lower priority than those, so that pages stay
-/// fast while passwords are hashed; the queue is bounded, and whoever has waited for too long or
-/// has gone away is not worked for.
+/// fast while passwords are hashed. The queue before them is bounded and serves addresses in turn;
+/// whoever has waited for too long or has gone away leaves it at once, and is not worked for.
 pub(crate) struct Workers<S> {
-    jobs: SyncSender<Job<S>>,
+    shared: Arc<Shared<S>>,
     max_wait: Duration,
+}
+
+/// What callers and workers share.
+struct Shared<S> {
+    /// Held for moments, and never while anybody waits.
+    waiting: Mutex<Waiting<S>>,
+    changed: Condvar,
     metrics: QueueMetrics,
 }
 
+struct Waiting<S> {
+    queue: Queue<Job<S>>,
+    /// Nobody will come any more.
+    is_over: bool,
+}
+
 struct Job<S> {
-    ticket: Arc<Ticket>,
     queued: Instant,
+    /// Dropped without being called, it tells its caller that nothing comes.
     work: Box<dyn FnOnce(&mut S) + Send>,
 }
 
-/// Is claimed once: by the worker who begins the job, or by the caller who gives it up.
-#[derive(Default)]
-struct Ticket(AtomicBool);
+/// Somebody who waits for a job. Whoever is dropped meanwhile leaves the queue.
+struct Claimant<'w, S> {
+    shared: &'w Shared<S>,
+    place: Place,
+}
 
-impl Ticket {
-    fn claim(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
+impl<S> Claimant<'_, S> {
+    /// Whether the job was still in the queue. It no longer is.
+    fn give_up(&self) -> bool {
+        self.shared.change(|queue| queue.remove(self.place)).is_some()
     }
 }
 
-/// Gives the job up when its caller is dropped.
-struct Claimant(Arc<Ticket>);
-
-impl Drop for Claimant {
+impl<S> Drop for Claimant<'_, S> {
     fn drop(&mut self) {
-        self.0.claim();
+        self.give_up();
     }
 }
 
 impl<S: Default + 'static> Workers<S> {
     /// Starts `count` threads, before which at most `queue` jobs wait, each for at most `max_wait`.
     pub(crate) fn start(count: usize, queue: usize, max_wait: Duration) -> Self {
-        let (jobs, waiting) = sync_channel(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        let metrics = QueueMetrics::new(queue);
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(Waiting { queue: Queue::new(queue), is_over: false }),
+            changed: Condvar::new(),
+            metrics: QueueMetrics::new(queue),
+        });
         for _ in 0..count {
-            let (waiting, metrics) = (Arc::clone(&waiting), metrics.clone());
+            let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name("countersign-hash".to_owned());
             // With fewer threads work takes longer; with none, everybody hears `Overloaded`.
-            if let Err(error) = thread.spawn(move || work_off(&waiting, &metrics)) {
+            if let Err(error) = thread.spawn(move || shared.work_off()) {
                 tracing::error!(%error, "a hashing worker could not be started");
             }
         }
-        Self { jobs, max_wait, metrics }
+        Self { shared, max_wait }
     }
 
     pub(crate) fn metrics(&self) -> &QueueMetrics {
-        &self.metrics
+        &self.shared.metrics
     }
 
-    /// Has `work` done by the next free worker.
+    /// Has `work` done by the next free worker for somebody at `address`, when it is their turn.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        address: Option<IpAddr>,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let overloaded = Overloaded { retry_after: self.max_wait.max(Duration::from_secs(1)) };
         let (reply, mut answer) = oneshot::channel();
-        let ticket = Arc::new(Ticket::default());
-        let duration = self.metrics.duration.clone();
-        let work = Box::new(move |scratch: &mut S| {
+        let duration = self.metrics().duration.clone();
+        let work = move |scratch: &mut S| {
             let begun = Instant::now();
             let done = work(scratch);
             // Before the answer: whoever has that finds the work counted.
             duration.observe(begun.elapsed().as_secs_f64());
             let _caller_has_gone = reply.send(done);
-        });
-        let job = Job { ticket: Arc::clone(&ticket), queued: Instant::now(), work };
-        let claimant = Claimant(ticket);
-        self.queue(job).map_err(|_| overloaded)?;
+        };
+        let place = self.shared.queue(address, work).map_err(|Full| overloaded)?;
+        let claimant = Claimant { shared: &self.shared, place };
         let done = match tokio::time::timeout(self.max_wait, &mut answer).await {
             Ok(done) => done,
-            Err(_) if claimant.0.claim() => {
-                self.metrics.refused(Refusal::WaitedTooLong);
+            Err(_) if claimant.give_up() => {
+                self.metrics().refused(Refusal::WaitedTooLong);
                 return Err(overloaded);
             }
             Err(_) => answer.await, // it is being worked on
@@ -103,31 +119,99 @@ impl<S: Default + 'static> Workers<S> {
         done.map_err(|_| overloaded)
     }
 
-    fn queue(&self, job: Job<S>) -> Result<(), TrySendError<Job<S>>> {
-        // Counted first: a worker may take it at once.
-        self.metrics.depth.inc();
-        self.jobs.try_send(job).inspect_err(|_| {
-            self.metrics.depth.dec();
-            self.metrics.refused(Refusal::QueueFull);
-        })
+    /// Keeps `count` workers busy, and returns when they are.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn occupy(&self, count: usize) -> BusyWorkers {
+        let mut busy = BusyWorkers(Vec::new());
+        for _ in 0..count {
+            let (release, until) = std::sync::mpsc::channel();
+            let (started, is_started) = oneshot::channel();
+            let work = move |_: &mut S| {
+                let _ = started.send(());
+                let _ = until.recv();
+            };
+            if self.shared.queue(None, work).is_ok() && is_started.await.is_ok() {
+                busy.0.push(release);
+            }
+        }
+        busy
     }
 }
 
-fn work_off<S: Default>(waiting: &Mutex<Receiver<Job<S>>>, metrics: &QueueMetrics) {
-    lower_priority();
-    let mut scratch = S::default();
-    loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        metrics.depth.dec();
-        if !job.ticket.claim() {
-            continue;
+/// Hashing workers that are kept busy until this is dropped, for tests.
+#[cfg(feature = "testing")]
+#[derive(Debug)]
+pub struct BusyWorkers(Vec<std::sync::mpsc::Sender<()>>);
+
+impl<S> Drop for Workers<S> {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl<S> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<S>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the queue, and has the metrics say how long it is then.
+    fn change<T>(&self, change: impl FnOnce(&mut Queue<Job<S>>) -> T) -> T {
+        self.change_in(&mut self.lock(), change)
+    }
+
+    fn change_in<T>(
+        &self,
+        waiting: &mut Waiting<S>,
+        change: impl FnOnce(&mut Queue<Job<S>>) -> T,
+    ) -> T {
+        let done = change(&mut waiting.queue);
+        self.metrics.depth.set(i64::try_from(waiting.queue.len()).unwrap_or(i64::MAX));
+        done
+    }
+
+    fn queue(
+        &self,
+        address: Option<IpAddr>,
+        work: impl FnOnce(&mut S) + Send + 'static,
+    ) -> Result<Place, Full> {
+        let job = Job { queued: Instant::now(), work: Box::new(work) };
+        let queued = self.change(|queue| queue.push(address.into(), job));
+        // Either this one or, dropped here, the one that has made room for it.
+        if !matches!(queued, Ok((_, None))) {
+            self.metrics.refused(Refusal::QueueFull);
         }
-        metrics.wait.observe(job.queued.elapsed().as_secs_f64());
-        // A job that panics costs its caller the answer, not everybody a worker.
-        if catch_unwind(AssertUnwindSafe(|| (job.work)(&mut scratch))).is_err() {
-            tracing::error!("a hashing job panicked");
-            scratch = S::default();
+        let (place, _turned_away) = queued?;
+        self.changed.notify_one();
+        Ok(place)
+    }
+
+    /// The job whose turn it is, as soon as there is one; `None` when there will be none.
+    fn next(&self) -> Option<Job<S>> {
+        let mut waiting = self.lock();
+        loop {
+            if waiting.is_over {
+                return None;
+            }
+            if let Some(job) = self.change_in(&mut waiting, Queue::pop) {
+                return Some(job);
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<S: Default> Shared<S> {
+    fn work_off(&self) {
+        lower_priority();
+        let mut scratch = S::default();
+        while let Some(job) = self.next() {
+            self.metrics.wait.observe(job.queued.elapsed().as_secs_f64());
+            // A job that panics costs its caller the answer, not everybody a worker.
+            if catch_unwind(AssertUnwindSafe(|| (job.work)(&mut scratch))).is_err() {
+                tracing::error!("a hashing job panicked");
+                scratch = S::default();
+            }
         }
     }
 }
@@ -144,29 +228,36 @@ fn lower_priority() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
-
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
+    use tokio::task::JoinHandle;
 
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);
 
-    /// Keeps the only worker busy until the sender is dropped.
-    async fn occupy(workers: &Arc<Workers<u32>>) -> Sender<()> {
-        let (release, until) = channel::<()>();
-        let (started, is_started) = oneshot::channel();
-        let busy = Arc::clone(workers);
-        tokio::spawn(async move {
-            busy.run(move |_| {
-                let _ = started.send(());
-                let _ = until.recv();
-            })
-            .await
-        });
-        is_started.await.unwrap();
-        release
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)));
+    const THERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9)));
+
+    /// Somebody who waits for `work`, once they do.
+    async fn waiting<T: Send + 'static>(
+        workers: &Arc<Workers<u32>>,
+        address: Option<IpAddr>,
+        work: impl FnOnce(&mut u32) -> T + Send + 'static,
+    ) -> JoinHandle<Result<T, Overloaded>> {
+        let (before, own) = (workers.shared.lock().queue.len(), Arc::clone(workers));
+        let waits = tokio::spawn(async move { own.run(address, work).await });
+        while workers.shared.lock().queue.len() == before {
+            tokio::task::yield_now().await;
+        }
+        waits
+    }
+
+    fn counted(workers: &Workers<u32>) -> String {
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        workers.metrics().register(&mut registry);
+        encode(&mut text, &registry).unwrap();
+        text
     }
 
     #[tokio::test]
@@ -176,8 +267,8 @@ mod tests {
             *scratch += 1;
             (*scratch, std::thread::current().id())
         };
-        let (first, thread) = workers.run(count).await.unwrap();
-        let (second, same_thread) = workers.run(count).await.unwrap();
+        let (first, thread) = workers.run(HERE, count).await.unwrap();
+        let (second, same_thread) = workers.run(THERE, count).await.unwrap();
         assert_eq!((first, second), (1, 2));
         assert_eq!(thread, same_thread);
         assert_ne!(thread, std::thread::current().id());
@@ -186,72 +277,98 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_turns_the_next_away_at_once() {
         let workers = Arc::new(Workers::<u32>::start(1, 1, LONG));
-        let release = occupy(&workers).await;
-        let waiting = tokio::spawn({
-            let workers = Arc::clone(&workers);
-            async move { workers.run(|_| 7).await }
-        });
-        let job = || Job {
-            ticket: Arc::default(),
-            queued: Instant::now(),
-            work: Box::new(|_: &mut u32| ()),
-        };
-        while workers.jobs.try_send(job()).is_ok() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(workers.run(|_| 8).await, Err(Overloaded { retry_after: LONG }));
-        drop(release);
-        drop(waiting);
+        let busy = workers.occupy(1).await;
+        let first = waiting(&workers, HERE, |_| 7).await;
+        assert_eq!(workers.run(HERE, |_| 8).await, Err(Overloaded { retry_after: LONG }));
+        assert_eq!(workers.run(THERE, |_| 9).await, Err(Overloaded { retry_after: LONG }));
+        drop(busy);
+        assert_eq!(first.await.unwrap(), Ok(7));
+        assert!(counted(&workers).contains("reason=\"queue_full\"} 2"));
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_too_long_is_turned_away_and_not_worked_for() {
-        let workers = Arc::new(Workers::<u32>::start(1, 8, Duration::from_millis(20)));
-        let release = occupy(&workers).await;
-        assert!(workers.run(|scratch| *scratch = 99).await.is_err());
-        drop(release);
+    async fn in_a_full_queue_the_newest_of_whoever_has_most_makes_room_for_another() {
+        let workers = Arc::new(Workers::<u32>::start(1, 2, LONG));
+        let busy = workers.occupy(1).await;
+        let (first, second) =
+            (waiting(&workers, HERE, |_| 1).await, waiting(&workers, HERE, |_| 2).await);
+        let own = Arc::clone(&workers);
+        let other = tokio::spawn(async move { own.run(THERE, |_| 3).await });
+        assert_eq!(second.await.unwrap(), Err(Overloaded { retry_after: LONG }));
+        assert_eq!(workers.metrics().depth.get(), 2);
+        assert!(counted(&workers).contains("reason=\"queue_full\"} 1"));
+        drop(busy);
+        assert_eq!((first.await.unwrap(), other.await.unwrap()), (Ok(1), Ok(3)));
+    }
+
+    #[tokio::test]
+    async fn addresses_are_served_in_turn() {
+        let workers = Arc::new(Workers::<u32>::start(1, 8, LONG));
+        let busy = workers.occupy(1).await;
+        let mut waits = Vec::new();
+        for (address, letter) in [(HERE, 'a'), (HERE, 'b'), (HERE, 'c'), (THERE, 'd')] {
+            let work = move |served: &mut u32| {
+                *served += 1;
+                (*served, letter)
+            };
+            waits.push(waiting(&workers, address, work).await);
+        }
+        drop(busy);
+        let mut served = Vec::new();
+        for wait in waits {
+            served.push(wait.await.unwrap().unwrap());
+        }
+        served.sort_unstable();
+        assert_eq!(served, [(1, 'a'), (2, 'd'), (3, 'b'), (4, 'c')]);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_too_long_is_turned_away_and_leaves_the_queue_at_once() {
+        let workers = Workers::<u32>::start(1, 8, Duration::from_millis(20));
+        let busy = workers.occupy(1).await;
+        assert_eq!(workers.metrics().depth.get(), 0, "what is worked on does not wait");
+        assert!(workers.run(HERE, |scratch| *scratch = 99).await.is_err());
+        assert_eq!(workers.metrics().depth.get(), 0);
+        let text = counted(&workers);
+        assert!(text.contains("refusals_total{reason=\"waited_too_long\"} 1"), "{text}");
+        assert!(text.contains("reason=\"queue_full\"} 0"), "{text}");
+        drop(busy);
         let scratch = loop {
-            if let Ok(scratch) = workers.run(|scratch| *scratch).await {
+            if let Ok(scratch) = workers.run(HERE, |scratch| *scratch).await {
                 break scratch;
             }
         };
-        assert_eq!(scratch, 0);
+        assert_eq!(scratch, 0, "nobody has worked for whoever had gone");
     }
 
     #[tokio::test]
-    async fn what_waits_is_counted_and_so_is_whoever_waited_for_too_long() {
-        let workers = Arc::new(Workers::<u32>::start(1, 8, Duration::from_millis(20)));
-        let release = occupy(&workers).await;
-        assert_eq!(workers.metrics.depth.get(), 0, "what is worked on does not wait");
-        assert!(workers.run(|_| ()).await.is_err());
-        assert_eq!(workers.metrics.depth.get(), 1, "it is given up and still in the queue");
-        drop(release);
-        while workers.run(|_| ()).await.is_err() {}
-        assert_eq!(workers.metrics.depth.get(), 0);
-        let mut registry = Registry::default();
-        workers.metrics.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        assert!(text.contains("refusals_total{reason=\"waited_too_long\"}"), "{text}");
-        assert!(!text.contains("reason=\"waited_too_long\"} 0"), "{text}");
-        assert!(text.contains("reason=\"queue_full\"} 0"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn whoever_goes_away_is_not_worked_for() {
-        let workers = Arc::new(Workers::<u32>::start(1, 8, LONG));
-        let release = occupy(&workers).await;
-        let gone = workers.run(|scratch| *scratch = 99);
+    async fn whoever_goes_away_leaves_the_queue_at_once_and_is_not_worked_for() {
+        let workers = Arc::new(Workers::<u32>::start(1, 1, LONG));
+        let busy = workers.occupy(1).await;
+        let gone = workers.run(HERE, |scratch| *scratch = 99);
         assert!(tokio::time::timeout(Duration::from_millis(5), gone).await.is_err());
-        drop(release);
-        assert_eq!(workers.run(|scratch| *scratch).await, Ok(0));
+        assert_eq!(workers.metrics().depth.get(), 0);
+        let next = waiting(&workers, HERE, |_| 7).await;
+        assert_eq!(workers.metrics().depth.get(), 1);
+        drop(busy);
+        assert_eq!(next.await.unwrap(), Ok(7));
+        assert_eq!(workers.run(HERE, |scratch| *scratch).await, Ok(0));
     }
 
     #[tokio::test]
     async fn a_job_that_panics_costs_nobody_else_the_worker() {
         let workers = Workers::<u32>::start(1, 8, LONG);
-        assert!(workers.run(|_| panic!("on purpose")).await.is_err());
-        assert_eq!(workers.run(|_| 7).await, Ok(7));
+        assert!(workers.run(HERE, |_| panic!("on purpose")).await.is_err());
+        assert_eq!(workers.run(HERE, |_| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn workers_end_with_their_service() {
+        let workers = Workers::<Option<oneshot::Sender<()>>>::start(1, 8, LONG);
+        let (ended, has_ended) = oneshot::channel();
+        workers.run(HERE, move |scratch| *scratch = Some(ended)).await.unwrap();
+        drop(workers);
+        assert!(has_ended.await.is_err(), "the worker has dropped what it kept");
     }
 
     #[cfg(target_os = "linux")]
@@ -260,7 +377,7 @@ mod tests {
         let niceness = || rustix::process::getpriority_process(None).unwrap();
         let workers = Workers::<u32>::start(1, 8, LONG);
         let own = niceness();
-        assert_eq!(workers.run(move |_| niceness()).await, Ok(own.max(10)));
+        assert_eq!(workers.run(HERE, move |_| niceness()).await, Ok(own.max(10)));
         assert_eq!(niceness(), own);
     }
 }

@@ -6,10 +6,15 @@
 //! # Adding a measurement
 //!
 //! A command in `Command`, and a file that has its options and its `run`. It starts the program
-//! with `site`, speaks to it with `client`, and sums up with `stats`.
+//! with `site`, speaks to it with `client`, many times at once with `load`, and sums up with `stats`.
 
+mod all;
 mod client;
 mod enumerate;
+mod floor;
+mod load;
+mod population;
+mod process;
 mod site;
 mod stats;
 
@@ -32,13 +37,24 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What pages, logins and floods cost, next to Rocket and Argon2 alone.
+    All(all::Options),
     /// Whether the login tells anybody that an account exists: by its answers, or by time.
     Enumerate(enumerate::Options),
+    /// What the others are compared with; they start it.
+    #[command(subcommand, hide = true)]
+    Floor(floor::Floor),
 }
+
+/// What the program allocates with, so that the floors do too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let measured = match Options::parse().command {
+        Command::All(options) => all::run(&options),
         Command::Enumerate(options) => enumerate::run(&options),
+        Command::Floor(floor) => floor::run(floor),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,15 +1,19 @@
-//! The program `countersign` as a site of its own: a free port, an empty database, and no
-//! configuration but what is said.
+//! The program `countersign` as a site of its own: a free port, a database of its own, and no
+//! configuration but what is said. A floor is started in its place in the same way.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::floor::Hashes;
+use crate::population::Population;
+use crate::process::Process;
 use crate::{Outcome, note};
 
 /// The built program.
@@ -51,6 +55,13 @@ impl Program {
         }
         Ok(Self { path, profile, configuration })
     }
+
+    /// How many threads hash passwords.
+    pub(crate) fn workers(&self) -> Outcome<usize> {
+        let workers = self.configuration.pointer("/countersign/argon2/workers");
+        let workers = workers.and_then(Value::as_u64).ok_or("argon2.workers is not known")?;
+        Ok(usize::try_from(workers)?)
+    }
 }
 
 /// Builds the program with the cargo that runs this one, and returns where cargo put it.
@@ -91,7 +102,7 @@ fn command(path: &Path) -> Command {
 /// A site that runs until this is dropped.
 pub(crate) struct Site {
     child: Child,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     pub(crate) address: SocketAddr,
 }
 
@@ -102,14 +113,68 @@ impl Site {
     ///
     /// When it does not get ready.
     pub(crate) fn start(program: &Program, settings: &[(&str, &str)]) -> Outcome<Self> {
-        let folder = TempDir::new()?;
-        let log = folder.path().join("log");
-        let mut child = command(&program.path)
-            .arg("serve")
+        Self::start_in(Arc::new(TempDir::new()?), program, settings)
+    }
+
+    /// Starts a site with `size` members, each of them logged in.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready.
+    pub(crate) fn populated(
+        program: &Program,
+        size: u64,
+        settings: &[(&str, &str)],
+    ) -> Outcome<(Self, Population)> {
+        let folder = Arc::new(TempDir::new()?);
+        let url = database_url(&folder);
+        let migrated = command(&program.path)
+            .args(["migrate", "up", "--database-url", &url])
             .current_dir(folder.path())
+            .output()?;
+        if !migrated.status.success() {
+            let why = String::from_utf8_lossy(&migrated.stderr);
+            return Err(format!("the database cannot be made: {}", why.trim()).into());
+        }
+        let population = Population::make(&url, size)?;
+        Ok((Self::start_in(folder, program, settings)?, population))
+    }
+
+    /// Starts a site on a database that an earlier one has left in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready.
+    pub(crate) fn start_in(
+        folder: Arc<TempDir>,
+        program: &Program,
+        settings: &[(&str, &str)],
+    ) -> Outcome<Self> {
+        let mut serve = command(&program.path);
+        serve
+            .arg("serve")
             .env("ROCKET_PORT", "0")
+            .env("ROCKET_LOG_LEVEL", "critical")
             .env("COUNTERSIGN_DATABASE_URL", database_url(&folder))
-            .envs(settings.iter().copied())
+            .envs(settings.iter().copied());
+        Self::spawn(serve, folder)
+    }
+
+    /// Starts a floor that answers requests.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready.
+    pub(crate) fn floor(name: &str) -> Outcome<Self> {
+        let mut floor = command(&std::env::current_exe()?);
+        floor.args(["floor", name]);
+        Self::spawn(floor, Arc::new(TempDir::new()?))
+    }
+
+    fn spawn(mut command: Command, folder: Arc<TempDir>) -> Outcome<Self> {
+        let log = folder.path().join("log");
+        let mut child = command
+            .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
@@ -129,10 +194,43 @@ impl Site {
     pub(crate) fn database_url(&self) -> String {
         database_url(&self.folder)
     }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::of(self.child.id())
+    }
+
+    /// How long the file of its database is, without what is still in the log beside it.
+    pub(crate) fn bytes(&self) -> Outcome<u64> {
+        Ok(std::fs::metadata(file(&self.folder))?.len())
+    }
+
+    /// Stops it, and returns the folder that its database is in.
+    pub(crate) fn stop(self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+}
+
+impl Hashes {
+    /// Hashes passwords on so many threads of a process of their own.
+    pub(crate) fn measure(threads: usize, duration: std::time::Duration) -> Outcome<Self> {
+        let (threads, millis) = (threads.to_string(), duration.as_millis().to_string());
+        let mut floor = command(&std::env::current_exe()?);
+        floor.args(["floor", "hash", "--threads", &threads, "--millis", &millis]);
+        let output = floor.output()?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("Argon2 alone does not run: {}", why.trim()).into());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("site.db")
 }
 
 fn database_url(folder: &TempDir) -> String {
-    format!("sqlite://{}?mode=rwc", folder.path().join("site.db").display())
+    format!("sqlite://{}?mode=rwc", file(folder).display())
 }
 
 impl Drop for Site {

@@ -12,6 +12,8 @@
 //! their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
 
 mod audit;
+#[cfg(feature = "bulk")]
+mod bulk;
 mod call;
 mod connect;
 mod database;

@@ -1,8 +1,17 @@
 //! The files that pages load, compiled in. Their names carry their fingerprint, so that a browser
 //! may keep them for good.
+//!
+//! They alone are compressed. A page is not: it shows what a request asks for beside what only its
+//! user may see, and the length of the two pressed together would tell one from the other (BREACH,
+//! <https://breachattack.com>).
+
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rocket::Request;
 use rocket::http::{ContentType, Status};
 use rocket::response::{self, Responder, Response};
@@ -17,6 +26,7 @@ pub(crate) struct Asset {
     pub(crate) integrity: String,
     content_type: ContentType,
     body: &'static str,
+    compressed: Arc<[u8]>,
 }
 
 /// All of them.
@@ -28,28 +38,36 @@ pub(crate) struct Assets {
 }
 
 impl Asset {
-    fn new(stem: &str, extension: &str, content_type: ContentType, body: &'static str) -> Self {
+    fn new(
+        stem: &str,
+        extension: &str,
+        content_type: ContentType,
+        body: &'static str,
+    ) -> io::Result<Self> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(body.as_bytes())?;
         let digest = Sha256::digest(body);
         let fingerprint: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self {
+        Ok(Self {
             name: format!("{stem}.{fingerprint}.{extension}"),
             integrity: format!("sha256-{}", STANDARD.encode(digest)),
             content_type,
             body,
-        }
+            compressed: encoder.finish()?.into(),
+        })
     }
 }
 
 impl Assets {
-    pub(crate) fn load() -> Self {
+    pub(crate) fn load() -> io::Result<Self> {
         let css = include_str!("../static/countersign.css");
         let js = include_str!("../static/countersign.js");
         let icon = include_str!("../static/favicon.svg");
-        Self {
-            css: Asset::new("countersign", "css", ContentType::CSS, css),
-            js: Asset::new("countersign", "js", ContentType::JavaScript, js),
-            icon: Asset::new("favicon", "svg", ContentType::SVG, icon),
-        }
+        Ok(Self {
+            css: Asset::new("countersign", "css", ContentType::CSS, css)?,
+            js: Asset::new("countersign", "js", ContentType::JavaScript, js)?,
+            icon: Asset::new("favicon", "svg", ContentType::SVG, icon)?,
+        })
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Asset> {
@@ -59,10 +77,48 @@ impl Assets {
 
 impl<'r> Responder<'r, 'static> for Asset {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        Response::build_from(self.body.respond_to(request)?)
+        let mut response = Response::build();
+        response
             .status(Status::Ok)
             .header(self.content_type)
             .raw_header("Cache-Control", "public, max-age=31536000, immutable")
-            .ok()
+            .raw_header("Vary", "Accept-Encoding");
+        if takes_gzip(request.headers().get("Accept-Encoding")) {
+            response.raw_header("Content-Encoding", "gzip");
+            response.sized_body(self.compressed.len(), io::Cursor::new(self.compressed));
+        } else {
+            response.sized_body(self.body.len(), io::Cursor::new(self.body));
+        }
+        response.ok()
+    }
+}
+
+/// Whether a client that sends these `Accept-Encoding` takes gzip (RFC 9110, section 12.5.3). Who
+/// takes anything (`*`) names gzip too, if it is a browser.
+fn takes_gzip<'h>(mut headers: impl Iterator<Item = &'h str>) -> bool {
+    headers.any(|header| {
+        header.split(',').any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let weight = weight.trim().strip_prefix("q=").map(str::parse::<f32>);
+            let is_refused = weight.is_some_and(|q| !q.is_ok_and(|q| q > 0.0));
+            name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_who_takes_it() {
+        for header in ["gzip", "br, gzip", "GZIP;q=0.5, identity", "deflate,gzip ; q=1"] {
+            assert!(takes_gzip([header].into_iter()), "{header}");
+        }
+        for header in ["", "br", "gzip;q=0", "gzip; q=0.000", "gzip;q=x", "xgzip", "identity"] {
+            assert!(!takes_gzip([header].into_iter()), "{header}");
+        }
+        assert!(takes_gzip(["br", "gzip"].into_iter()));
+        assert!(!takes_gzip([].into_iter()));
     }
 }

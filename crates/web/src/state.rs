@@ -15,6 +15,7 @@ use crate::flash::Flash;
 use crate::headers::SecurityHeaders;
 use crate::next::Next;
 use crate::pages::SeeOther;
+use crate::templates::Templates;
 use crate::views::SiteView;
 
 /// What all requests share: the service, and how its pages are laid out.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) cookies: CookieNames,
     pub(crate) headers: SecurityHeaders,
     pub(crate) assets: Assets,
+    pub(crate) templates: Templates,
     /// As templates see it.
     pub(crate) site: SiteView,
     /// As browsers write it. With a port that the system chooses it is known once that is.

@@ -5,8 +5,9 @@ use rocket::http::Status;
 use rocket::response::{self, Responder, Response};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use rocket_dyn_templates::Template as Engine;
+use rocket_dyn_templates::tera::Context;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::flash::Flash;
 use crate::guards::Visitor;
@@ -68,32 +69,35 @@ impl Sentinel for Template {
 pub(crate) async fn complete(request: &Request<'_>, shared: &Shared, response: &mut Response<'_>) {
     let pending = request.local_cache(Pending::default);
     let taken = pending.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(template) = taken else { return };
+    let Some(Template { name, context }) = taken else { return };
     let visitor = Visitor::of(request, shared).await;
-    let flash = Flash::take(request, shared);
-    let name = template.name;
-    let own = template.context.and_then(|own| match own {
-        Value::Object(own) => Some(own),
-        Value::Null => Some(Map::new()),
-        _ => None,
+    let frame = Frame {
+        current_user: match &visitor {
+            Visitor::User(user) => Some(UserFrame {
+                id: user.id.to_string(),
+                email: user.email.as_str(),
+                username: user.username.as_str(),
+            }),
+            Visitor::Anonymous | Visitor::Unavailable => None,
+        },
+        visitor_known: visitor.is_authenticated().is_ok(),
+        flash: Flash::take(request, shared),
+        site: &shared.site,
+        request_id: request_id::of(request),
+    };
+    let context = context.and_then(|own| {
+        let mut context = Context::from_serialize(frame).ok()?;
+        if !own.is_null() {
+            context.extend(Context::from_value(own).ok()?);
+        }
+        Some(context)
     });
-    let rendered = own.ok_or(Status::InternalServerError).and_then(|own| {
-        let frame = Frame {
-            current_user: match &visitor {
-                Visitor::User(user) => Some(UserFrame {
-                    id: user.id.to_string(),
-                    email: user.email.as_str(),
-                    username: user.username.as_str(),
-                }),
-                Visitor::Anonymous | Visitor::Unavailable => None,
-            },
-            visitor_known: visitor.is_authenticated().is_ok(),
-            flash,
-            site: &shared.site,
-            request_id: request_id::of(request),
-            own,
-        };
-        Engine::render(name.clone(), frame).respond_to(request)
+    let rendered = context.ok_or(Status::InternalServerError).and_then(|context| {
+        match shared.templates.render(&name, &context) {
+            Some(rendered) => rendered.respond_to(request),
+            // Another engine's, or nobody's.
+            None => Engine::render(name.clone(), context.into_json()).respond_to(request),
+        }
     });
     match rendered {
         Ok(rendered) => response.join(rendered),
@@ -115,9 +119,6 @@ struct Frame<'a, F> {
     flash: Option<F>,
     site: &'a SiteView,
     request_id: &'a str,
-    /// The handler's own. It comes last, so it stands before any of these.
-    #[serde(flatten)]
-    own: Map<String, Value>,
 }
 
 #[derive(Serialize)]

@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rocket::fairing::Fairing;
+use rocket::http::{ContentType, Status};
 use rocket_dyn_templates::Template;
-use rocket_dyn_templates::tera::Tera;
+use rocket_dyn_templates::tera::{Context, Tera};
 
 macro_rules! embedded {
     ($($name:literal),* $(,)?) => {
@@ -31,27 +33,62 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "macros/forms.html",
 ];
 
-/// The template engine with our templates in it. A file `<name>.tera` below `overrides` stands for
-/// the one of that name.
-pub(crate) fn fairing(overrides: Option<PathBuf>) -> impl Fairing {
-    Template::try_custom(move |engines| add_to(&mut engines.tera, overrides.as_deref()))
+/// The templates as Rocket's template engine has loaded them: the application's and ours.
+///
+/// That engine turns whatever a template is to show into values of the configuration first, and
+/// then into its own. That costs as much as a third of the rendering; this leaves it out.
+#[derive(Clone, Default)]
+pub(crate) struct Templates(Arc<RwLock<Arc<Tera>>>);
+
+impl Templates {
+    /// The template engine with our templates in it. A file `<name>.tera` below `overrides` stands
+    /// for the one of that name.
+    pub(crate) fn fairing(&self, overrides: Option<PathBuf>) -> impl Fairing + use<> {
+        let Self(loaded) = self.clone();
+        Template::try_custom(move |engines| {
+            add_to(&mut engines.tera, overrides.as_deref())?;
+            // In a debug build it comes here again when a file has changed.
+            let tera = Arc::new(engines.tera.clone());
+            *loaded.write().unwrap_or_else(PoisonError::into_inner) = tera;
+            Ok(())
+        })
+    }
+
+    /// The template called `name` with what it is to show; `None` when there is none of that name.
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        context: &Context,
+    ) -> Option<Result<(ContentType, String), Status>> {
+        let tera = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let template = tera.get_template(name).ok()?;
+        // `notes.html.tera` is a file, `blogs.html` one of ours.
+        let path = template.path.as_deref().unwrap_or(name);
+        let kind = Path::new(path.strip_suffix(".tera").unwrap_or(path)).extension();
+        let kind = kind.and_then(|kind| ContentType::from_extension(kind.to_str()?));
+        let rendered = tera.render(name, context).map_err(|error| {
+            tracing::error!(causes = causes(&error), "a template cannot be rendered");
+            Status::InternalServerError
+        });
+        Some(rendered.map(|text| (kind.unwrap_or(ContentType::Text), text)))
+    }
+}
+
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let all = std::iter::successors(Some(error), |&error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether the templates in `overrides` can take the place of ours.
 #[cfg(feature = "cli")]
 pub(crate) fn check(overrides: &Path) -> Result<(), String> {
     add_to(&mut Tera::default(), Some(overrides)).map_err(|error| {
-        let mut causes = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(deeper) = cause {
-            causes.push(deeper.to_string());
-            cause = deeper.source();
-        }
-        format!("template_dir = {:?}: {}", overrides.display().to_string(), causes.join(": "))
+        let folder = overrides.display().to_string();
+        format!("template_dir = {folder:?}: {}", causes(error.as_ref()))
     })
 }
 
-fn add_to(tera: &mut Tera, overrides: Option<&Path>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn add_to(tera: &mut Tera, overrides: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let mut templates = Vec::new();
     for (name, embedded) in EMBEDDED {
         let own = overrides.map(|folder| folder.join(format!("{name}.tera")));

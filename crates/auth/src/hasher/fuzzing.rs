@@ -1,6 +1,7 @@
 //! What the parser of saved hashes promises.
 
-use super::{Memory, Recipe};
+use super::Recipe;
+use super::kernel::{Chosen, Kernel};
 use crate::config::AuthConfig;
 
 /// A saved hash in PHC format: what is accepted is bearable, can be computed, and is written as it
@@ -26,7 +27,7 @@ pub fn phc(input: &[u8]) {
     assert!(is_same, "{written:?}");
     // The others differ in nothing but the time they take.
     if params.m_cost() <= 64 && params.t_cost() <= 2 {
-        let output = recipe.compute(b"a password", &mut Memory::default());
+        let output = Chosen::default().compute(&recipe, b"a password");
         assert_eq!(output.map(|output| output.len()), Some(recipe.expected.len()), "{written:?}");
     }
 }

@@ -17,16 +17,17 @@ use crate::cookies::{self, CookieNames};
 use crate::error::Catch;
 use crate::headers::SecurityHeaders;
 use crate::state::{Paths, Registration, Shared};
+use crate::templates::Templates;
 use crate::views::SiteView;
-use crate::{cross_site, mounts, pages, request_id, template, templates};
+use crate::{cross_site, mounts, pages, request_id, template};
 
 impl AuthPages {
-    fn shared(&self, public_url: &Url) -> Shared {
+    fn shared(&self, public_url: &Url) -> std::io::Result<Shared> {
         let is_secure = Shared::is_secure(public_url);
-        let assets = Assets::load();
+        let assets = Assets::load()?;
         let paths = self.paths();
         let words = &mut *self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        Shared {
+        Ok(Shared {
             auth: self.auth.clone(),
             registration: self.registration,
             trusted_proxies: self.trusted_proxies.clone(),
@@ -41,8 +42,9 @@ impl AuthPages {
             words: std::mem::take(words),
             paths,
             assets,
+            templates: Templates::default(),
             stopping: Arc::clone(&self.stopping),
-        }
+        })
     }
 
     fn paths(&self) -> Paths {
@@ -154,9 +156,17 @@ impl Fairing for AuthPages {
         if self.declared_mounts && !all_are_declared(&rocket) {
             return Err(rocket);
         }
+        let shared = match self.shared(&public_url) {
+            Ok(shared) => shared,
+            Err(error) => {
+                tracing::error!(%error, "the files that pages load cannot be compressed");
+                return Err(rocket);
+            }
+        };
+        let templates = shared.templates.clone();
         let base = if self.base.is_empty() { "/" } else { &self.base };
         let mut rocket = rocket
-            .manage(self.shared(&public_url))
+            .manage(shared)
             .mount(base, pages::auth_routes())
             .mount("/", cross_site::sentry_routes());
         if self.catchers {
@@ -165,7 +175,7 @@ impl Fairing for AuthPages {
         }
         let figment = rocket.figment().clone();
         match self.with_template_dir(rocket) {
-            Ok(rocket) => Ok(rocket.attach(templates::fairing(self.overrides.clone()))),
+            Ok(rocket) => Ok(rocket.attach(templates.fairing(self.overrides.clone()))),
             Err(error) => {
                 tracing::error!(%error, "no folder for templates could be made");
                 Err(rocket::custom(figment))

@@ -2,6 +2,7 @@ use countersign_auth::{ChangePasswordError, ConfirmError};
 use rocket::{get, post};
 use serde::Deserialize;
 
+use crate::caller::caller;
 use crate::error::{Refusal, Rejection};
 use crate::flash::Flash;
 use crate::form::Submitted;
@@ -62,7 +63,8 @@ pub(crate) async fn change_password(
     let advice = match changed {
         Ok(()) | Err(ChangePasswordError::Current(ConfirmError::WrongPassword)) => {
             let (email, username) = (me.email.as_str(), me.username.as_str());
-            site.auth.password_advice(&form.password, email, username).await
+            let caller = &caller(site.request, site.shared);
+            site.auth.password_advice(&form.password, email, username, caller).await
         }
         Err(_) => None,
     };

@@ -51,7 +51,7 @@ pub(crate) async fn submit(
     // Advice costs more than a hash, so it is for those whose try was counted.
     let advice = match registered {
         Ok(_) | Err(RegisterError::EmailTaken) => {
-            site.auth.password_advice(password, email, username).await
+            site.auth.password_advice(password, email, username, caller).await
         }
         Err(_) => None,
     };

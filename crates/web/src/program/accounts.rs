@@ -253,7 +253,9 @@ fn done(user: &User, what: &str) -> Result<(), Failure> {
 /// Says when a password that was set is easy to guess.
 async fn advise(auth: &Auth, password: &str, user: &User) {
     let (email, username) = (user.email.as_str(), user.username.as_str());
-    if let Some(advice) = auth.password_advice(password, email, username).await {
+    if let Some(advice) =
+        auth.password_advice(password, email, username, &Caller::administrator()).await
+    {
         output::note(&wording::password_advice(advice));
     }
 }

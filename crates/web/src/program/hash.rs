@@ -6,9 +6,36 @@ use super::failure::Failure;
 use super::output;
 use super::span::Span;
 
-/// Measures what password hashes cost on this machine, and proposes the costliest parameters that
-/// stay within `target`.
+/// Fewer workers are proposed, with less memory, if they do this part of what the best do.
+const NEARLY_AS_MANY: f64 = 0.95;
+
+/// Measures what password hashes cost on this machine while all of its cores hash, and proposes the
+/// costliest parameters that stay within `target`.
 pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
+    let Some(costliest) = choose_cost(target)? else {
+        return output::say(&format!(
+            "\nNothing that is strong enough fits into {}: keep the defaults.",
+            Span(target)
+        ));
+    };
+    output::say("")?;
+    let (config, took) = choose_workers(costliest)?;
+    let HashingConfig { memory_kib, iterations, parallelism, workers, .. } = config;
+    let per_second = per_second(workers, took);
+    let each = memory_kib / 1024;
+    let all = u64::from(memory_kib) * workers as u64 / 1024;
+    output::say(&format!(
+        "\nProposed for {} a hash: about {per_second:.0} logins a second. Each worker keeps {each} MiB \
+         of memory, all of them {all} MiB.\n\n[default.countersign.argon2]\n\
+         memory_kib = {memory_kib}\niterations = {iterations}\nparallelism = {parallelism}\n\
+         workers = {workers}",
+        Span(target),
+    ))
+}
+
+/// The costliest parameters of which a hash stays within `target` on each core at once. All that are
+/// looked at are above OWASP's floor.
+fn choose_cost(target: Duration) -> Result<Option<HashingConfig>, Failure> {
     let mut rows = Vec::new();
     let mut best = None;
     let memories = [19_456, 32_768, 47_104, 65_536, 98_304, 131_072, 196_608, 262_144];
@@ -18,8 +45,7 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
             let config = HashingConfig { memory_kib, iterations, ..HashingConfig::default() };
             let took = config.measure().map_err(Failure::new)?;
             shortest = shortest.min(took);
-            let millis = format!("{:.1}", took.as_secs_f64() * 1_000.0);
-            rows.push([memory_kib.to_string(), iterations.to_string(), millis]);
+            rows.push([memory_kib.to_string(), iterations.to_string(), millis(took)]);
             if took <= target && best.is_none_or(|(_, longest)| took > longest) {
                 best = Some((config, took));
             }
@@ -30,22 +56,34 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
         }
     }
     output::table(["memory_kib", "iterations", "milliseconds"], &rows)?;
-    let workers = HashingConfig::default().workers;
-    let Some((config, took)) = best else {
-        return output::say(&format!(
-            "\nNothing that is strong enough fits into {}: keep the defaults.",
-            Span(target)
-        ));
-    };
-    let per_second = workers as f64 / took.as_secs_f64();
-    let memory = u64::from(config.memory_kib) * workers as u64 / 1024;
-    output::say(&format!(
-        "\nProposed for {} a hash: about {per_second:.0} logins a second on {workers} workers, \
-         {memory} MiB in all.\n\n[default.countersign.argon2]\nmemory_kib = {}\niterations = {}\n\
-         parallelism = {}\nworkers = {workers}",
-        Span(target),
-        config.memory_kib,
-        config.iterations,
-        config.parallelism,
-    ))
+    Ok(best.map(|(config, _)| config))
+}
+
+/// The fewest workers that hash nearly as much as the best number of them does: where the memory's
+/// pace is the limit, more of them only take more memory. With how long each takes for a hash.
+fn choose_workers(config: HashingConfig) -> Result<(HashingConfig, Duration), Failure> {
+    let doubled = std::iter::successors(Some(1_usize), |workers| workers.checked_mul(2));
+    let fewer = doubled.take_while(|workers| *workers < config.workers);
+    let mut measured = Vec::new();
+    for workers in fewer.chain([config.workers]) {
+        let config = HashingConfig { workers, ..config };
+        measured.push((config, config.measure().map_err(Failure::new)?));
+    }
+    let rate = |(config, took): &(HashingConfig, Duration)| per_second(config.workers, *took);
+    let rows: Vec<_> = measured
+        .iter()
+        .map(|one| [one.0.workers.to_string(), millis(one.1), format!("{:.0}", rate(one))])
+        .collect();
+    output::table(["workers", "milliseconds", "logins a second"], &rows)?;
+    let best = measured.iter().map(rate).fold(0.0, f64::max);
+    let enough = measured.iter().copied().find(|one| rate(one) >= NEARLY_AS_MANY * best);
+    enough.ok_or_else(|| Failure::new("nothing was measured"))
+}
+
+fn per_second(workers: usize, took: Duration) -> f64 {
+    workers as f64 / took.as_secs_f64()
+}
+
+fn millis(took: Duration) -> String {
+    format!("{:.1}", took.as_secs_f64() * 1_000.0)
 }

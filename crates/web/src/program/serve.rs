@@ -4,6 +4,7 @@ use countersign_auth::Auth;
 use countersign_domain::SystemClock;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
+use rocket::shield::Shield;
 use rocket::{Build, Ignite, Rocket};
 
 use super::failure::Failure;
@@ -11,6 +12,11 @@ use super::metrics::{Metrics, Requests};
 use super::settings::Settings;
 use super::{log, output};
 use crate::{AuthPages, Database, Tables, site_routes, templates};
+
+/// What a site on the internet lacks that no proxy stands before.
+const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \
+     its own, no timeout for headers or bodies, and no limit on connections. Put a proxy in front \
+     that has them, and its address into trusted_proxies: docs/behind-a-proxy.md";
 
 /// Brings the database up to date, then serves until told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
@@ -27,6 +33,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         let config = settings.auth();
         if config.throttle.is_none() {
             tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
+        }
+        if settings.is_bare() {
+            tracing::warn!("{BARE}");
         }
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
         let launched = launch(settings, auth, &database).await;
@@ -78,7 +87,8 @@ fn site(
     }
     // That folder holds templates that stand for ours; Rocket is to load none by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    let rocket = rocket::custom(figment);
+    // Every answer says what Rocket's shield would say, and more, by ours.
+    let rocket = rocket::custom(figment).attach(Shield::new());
     let rocket = match requests {
         Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),
         None => rocket.attach(pages),
@@ -86,12 +96,16 @@ fn site(
     Ok(rocket.mount("/", site_routes()).attach(announce()))
 }
 
-/// The one line that says where to point a browser.
+/// The one line that says where to point a browser, and before it what to know of this build.
 fn announce() -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             #[cfg(unix)]
             stop_when_told(rocket.shutdown());
+            // Not before: a start that fails says why, and nothing else.
+            if cfg!(feature = "argon2-simd") {
+                tracing::warn!("argon2-simd: what hashes passwords here is not audited yet");
+            }
             let config = rocket.config();
             let address = std::net::SocketAddr::new(config.address, config.port);
             // Whoever started the program and closed its output knows already.

@@ -151,6 +151,12 @@ impl Settings {
         }
     }
 
+    /// Whether the site is meant for https, and no proxy is known that could speak it.
+    pub(crate) fn is_bare(&self) -> bool {
+        let is_https = self.configured_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        is_https && self.own.trusted_proxies.is_empty()
+    }
+
     /// What the service is configured with.
     pub(crate) fn auth(&self) -> AuthConfig {
         let Own { session, remember, password, argon2, audit, .. } = &self.own;

@@ -150,8 +150,15 @@ fn hashing_is_measured() {
     assert!(!place.path("countersign.db").exists());
     // What is proposed is a configuration that is accepted.
     let done = place.run(&["hash", "calibrate", "--target", "150ms"]);
-    if let Some((_, proposed)) = done.works().split_once("[default.countersign.argon2]") {
+    if let Some((said, proposed)) = done.works().split_once("[default.countersign.argon2]") {
+        for promised in ["logins a second", "MiB of memory", "workers"] {
+            assert!(said.contains(promised), "{done:?}");
+        }
         place.write("proposed.toml", format!("[default.countersign.argon2]{proposed}"));
         place.run(&["--config", "proposed.toml", "config", "check"]).works();
+        let shown = place.run(&["--config", "proposed.toml", "config", "show", "--json"]).json();
+        let workers = shown.pointer("/countersign/argon2/workers").unwrap().as_u64().unwrap();
+        let cores = std::thread::available_parallelism().unwrap().get() as u64;
+        assert!((1..=cores).contains(&workers), "{done:?}");
     }
 }

@@ -13,6 +13,21 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Reads what came over the wire.
+    pub(crate) fn read(answer: &[u8]) -> io::Result<Self> {
+        let answer = String::from_utf8_lossy(answer);
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        Ok(Self {
+            status: status.ok_or(io::ErrorKind::InvalidData)?,
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            // The templates write every slash as a reference.
+            body: body.replace("&#x2F;", "/"),
+        })
+    }
+
     pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let named = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str())
@@ -48,17 +63,7 @@ pub(crate) fn exchange(port: u16, request: &[u8]) -> io::Result<Reply> {
     stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    Ok(Reply {
-        status: status.ok_or(io::ErrorKind::InvalidData)?,
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        // The templates write every slash as a reference.
-        body: body.replace("&#x2F;", "/"),
-    })
+    Reply::read(&answer)
 }
 
 /// Keeps cookies, and knows one site.

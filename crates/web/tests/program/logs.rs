@@ -49,6 +49,18 @@ fn a_log_that_no_person_reads_is_json_and_holds_no_secret() {
     }
 }
 
+#[cfg(feature = "argon2-simd")]
+#[test]
+fn a_build_with_hashing_that_is_not_audited_says_so_once_at_the_start() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    work(&server);
+    let log = server.log();
+    let warnings = log.lines().filter(|line| line.contains("argon2-simd")).collect::<Vec<_>>();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("WARN") && warnings[0].contains("not audited"), "{log}");
+}
+
 #[test]
 fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     let place = Place::new();

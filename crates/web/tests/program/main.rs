@@ -9,12 +9,18 @@
 mod accounts;
 mod asvs;
 mod audit;
+#[cfg(target_os = "linux")]
+mod bare;
 mod broken_configuration;
 mod canary;
 mod commands;
 mod configuration;
 mod crash;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod databases;
+#[cfg(target_os = "linux")]
+mod edge;
 mod fail2ban;
 mod http;
 mod logs;

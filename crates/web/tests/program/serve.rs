@@ -166,3 +166,22 @@ fn nothing_but_the_program_is_needed() {
     }
     assert!(!place.path("templates").exists());
 }
+
+#[test]
+fn a_site_on_https_that_no_proxy_stands_before_is_warned_of_once() {
+    let place = Place::new();
+    let warned = |url: Option<&str>, proxies: &str| {
+        let mut env = vec![("COUNTERSIGN_TRUSTED_PROXIES", proxies)];
+        env.extend(url.map(|url| ("COUNTERSIGN_PUBLIC_URL", url)));
+        let log = place.serve(&env).log();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("trusted_proxies")).collect();
+        for line in &lines {
+            assert!(line.contains("\"WARN\"") && line.contains("docs/behind-a-proxy.md"), "{line}");
+        }
+        lines.len()
+    };
+    assert_eq!(warned(Some("https://site.example"), ""), 1);
+    assert_eq!(warned(Some("https://site.example"), "127.0.0.1/32"), 0);
+    assert_eq!(warned(Some("http://site.example"), ""), 0);
+    assert_eq!(warned(None, ""), 0);
+}

@@ -1,5 +1,9 @@
 //! What only a socket shows.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use crate::http::exchange;
 use crate::support::{EMAIL, PASSWORD, Place};
 
@@ -127,4 +131,26 @@ fn behind_a_trusted_proxy_the_session_is_of_the_client_that_it_names() {
     assert_eq!(seen("127.0.0.1", vanishes), "127.0.0.1");
     let standard = b"Forwarded: for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https\r\n";
     assert_eq!(seen("127.0.0.1", standard), "2001:db8::7");
+}
+
+#[test]
+fn nobody_is_answered_in_http_2() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    // The preface and an empty SETTINGS frame (RFC 9113, section 3.4), and the way of HTTP/1.1 to
+    // ask for the same (RFC 7540, section 3.2).
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let upgrade =
+        b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
+                    Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    for (request, is_page) in [(&preface[..], false), (upgrade, true)] {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        // It may be cut off instead of ended.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200 "), is_page, "{answer:?}");
+    }
 }

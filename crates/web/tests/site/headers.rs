@@ -133,6 +133,23 @@ async fn a_page_loads_only_what_its_policy_allows_and_what_is_there() {
 }
 
 #[rocket::async_test]
+async fn a_static_file_travels_compressed_to_who_takes_that_and_a_page_never_does() {
+    let site = Site::new().await;
+    let mut ada = site.ada().await;
+    let css = asset(&ada.get("/").await, ".css\"");
+    let plain = ada.get(&css).await;
+    plain.has("Vary", "Accept-Encoding");
+    assert_eq!(plain.header("Content-Encoding"), None);
+    let takes_gzip = [("Accept-Encoding", "gzip, deflate, br, zstd")];
+    let pressed = ada.ask(Method::Get, &css).headers(&takes_gzip).send().await;
+    pressed.is(200).has("Vary", "Accept-Encoding").has("Content-Encoding", "gzip");
+    assert_eq!(pressed.text, plain.text);
+    assert!(pressed.length * 2 < plain.length, "{} bytes", pressed.length);
+    let page = ada.ask(Method::Get, "/blogs").headers(&takes_gzip).send().await;
+    assert_eq!(page.is(200).header("Content-Encoding"), None);
+}
+
+#[rocket::async_test]
 async fn a_static_file_is_found_by_its_fingerprint_alone() {
     let site = Site::new().await;
     let mut anon = site.anon();

@@ -1,11 +1,13 @@
 //! A site, the people who visit it, and what they are answered.
 
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use countersign_web::auth::{AuthConfig, BreachFile, HashingConfig, SessionConfig};
 use countersign_web::domain::{Clock, Duration, EmailAddress, OffsetDateTime, Session, User};
 use countersign_web::{Auth, AuthPages, Database, Registration, site_routes};
+use flate2::read::GzDecoder;
 use rocket::config::{Config, Ident, LogLevel};
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::Client;
@@ -309,10 +311,16 @@ impl Ask<'_, '_> {
         let headers = response.headers().iter();
         let headers = headers.map(|h| (h.name().to_string(), h.value().to_owned())).collect();
         let status = response.status().code;
-        let body = response.into_bytes().await.unwrap_or_default();
+        let is_pressed = response.headers().get_one("Content-Encoding") == Some("gzip");
+        let mut body = response.into_bytes().await.unwrap_or_default();
+        let length = body.len();
+        if is_pressed {
+            let pressed = std::mem::take(&mut body);
+            GzDecoder::new(&pressed[..]).read_to_end(&mut body).unwrap();
+        }
         // As a browser reads it: the templates write every slash as a reference.
         let text = String::from_utf8(body).unwrap().replace("&#x2F;", "/");
-        let answer = Answer { what: format!("{method} {path}"), status, headers, text };
+        let answer = Answer { what: format!("{method} {path}"), status, headers, length, text };
         actor.keep(&answer);
         answer
     }
@@ -324,6 +332,8 @@ pub(crate) struct Answer {
     pub(crate) what: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// Of the body as it travels, in bytes.
+    pub(crate) length: usize,
     pub(crate) text: String,
 }
 

@@ -1,0 +1,227 @@
+//! Password hashing under load: who is let into the queue, who leaves it, and what stays usable
+//! meanwhile.
+
+use std::net::IpAddr;
+use std::time::Duration as Wait;
+
+use countersign_auth::domain::throttle::Rate;
+use countersign_auth::domain::{Client, Duration, ThrottlePolicy};
+use countersign_auth::{
+    Auth, AuthConfig, Caller, ConfirmError, HashingConfig, LogIn, LogInError, Login, Overloaded,
+    RegisterError, Registration,
+};
+use countersign_persistence::Database;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::support::{PASSWORD, Service, admin, browser};
+
+const ADA: &str = "ada@example.org";
+const LONG: Wait = Wait::from_secs(60);
+
+/// One worker, and room for `queue`.
+fn narrow(queue: usize) -> AuthConfig {
+    let hashing = HashingConfig { workers: 1, queue, max_wait: LONG, ..HashingConfig::cheap() };
+    AuthConfig { hashing, ..AuthConfig::default() }
+}
+
+async fn service(config: AuthConfig) -> Service {
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    service
+}
+
+fn from(address: impl Into<IpAddr>) -> Caller {
+    Caller::visitor(Client::new(Some(address.into()), Some("Test/1.0")))
+}
+
+fn here() -> Caller {
+    from([203, 0, 113, 7])
+}
+
+fn there() -> Caller {
+    from([198, 51, 100, 9])
+}
+
+async fn try_as(auth: &Auth, caller: &Caller, password: &str) -> Result<Login, LogInError> {
+    auth.log_in(LogIn { email: ADA, password, caller, remember: false }).await
+}
+
+/// How many wait for a worker.
+fn depth(auth: &Auth) -> usize {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    auth.register_metrics(&mut registry);
+    encode(&mut text, &registry).unwrap();
+    let depth = text.lines().find_map(|line| line.strip_prefix("countersign_hash_queue_depth "));
+    depth.unwrap().parse().unwrap()
+}
+
+async fn until_depth_is(auth: &Auth, expected: usize) {
+    let reached = async {
+        while depth(auth) != expected {
+            tokio::time::sleep(Wait::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, reached).await.unwrap();
+}
+
+/// A login that waits in the queue.
+async fn waiting(auth: &Auth, caller: Caller) -> JoinHandle<Result<Login, LogInError>> {
+    let (before, own) = (depth(auth), auth.clone());
+    let waits = tokio::spawn(async move { try_as(&own, &caller, PASSWORD).await });
+    until_depth_is(auth, before + 1).await;
+    waits
+}
+
+fn assert_overloaded(done: &Result<Login, LogInError>) {
+    let expected = Overloaded { retry_after: LONG };
+    assert!(matches!(done, Err(LogInError::Overloaded(said)) if *said == expected), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_full_queue_is_answered_with_when_to_come_back() {
+    let Service { auth, .. } = service(narrow(1)).await;
+    let busy = auth.busy_workers().await;
+    let first = waiting(&auth, here()).await;
+    assert_overloaded(&try_as(&auth, &here(), PASSWORD).await);
+    assert_overloaded(&try_as(&auth, &there(), PASSWORD).await);
+    let email = "bob@example.org";
+    let new = Registration { email, username: "Bob", password: PASSWORD, caller: &there() };
+    let registered = auth.register(new).await;
+    assert!(matches!(registered, Err(RegisterError::Overloaded(_))), "{registered:?}");
+    assert_eq!(depth(&auth), 1);
+    drop(busy);
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(auth.users(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_flood_from_one_address_keeps_nobody_else_out() {
+    let Service { auth, .. } = service(narrow(4)).await;
+    let busy = auth.busy_workers().await;
+    let mut flood = Vec::new();
+    for _ in 0..4 {
+        flood.push(waiting(&auth, here()).await);
+    }
+    assert_overloaded(&try_as(&auth, &here(), PASSWORD).await);
+    let (own, caller) = (auth.clone(), there());
+    let other = tokio::spawn(async move { try_as(&own, &caller, PASSWORD).await });
+    // The newest of the flood has made room.
+    assert_overloaded(&flood.pop().unwrap().await.unwrap());
+    assert_eq!(depth(&auth), 4);
+    drop(busy);
+    assert!(other.await.unwrap().is_ok());
+    for one in flood {
+        assert!(one.await.unwrap().is_ok());
+    }
+    assert_eq!(depth(&auth), 0);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_leaves_their_place_at_once_and_costs_no_hash() {
+    let Service { auth, .. } = service(narrow(1)).await;
+    let busy = auth.busy_workers().await;
+    let before = auth.hashes_computed();
+    let gone = waiting(&auth, here()).await;
+    assert_overloaded(&try_as(&auth, &there(), PASSWORD).await);
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    assert_eq!(depth(&auth), 0);
+    let next = waiting(&auth, there()).await;
+    drop(busy);
+    assert!(next.await.unwrap().is_ok());
+    assert_eq!(auth.hashes_computed() - before, 1);
+}
+
+#[tokio::test]
+async fn the_throttle_is_asked_before_the_queue() {
+    let policy = ThrottlePolicy {
+        account_from_address: Rate { tries: 1, period: Duration::minutes(5) },
+        ..ThrottlePolicy::default()
+    };
+    let config = AuthConfig { throttle: Some(policy), ..narrow(1) };
+    let Service { auth, .. } = service(config).await;
+    let wrong = try_as(&auth, &here(), "wrong").await;
+    assert!(matches!(wrong, Err(LogInError::WrongCredentials)), "{wrong:?}");
+    let before = auth.hashes_computed();
+    let busy = auth.busy_workers().await;
+    // Where there is room, no place is taken: an answer comes although nobody hashes.
+    let refused = try_as(&auth, &here(), PASSWORD).await;
+    assert!(matches!(refused, Err(LogInError::Throttled(_))), "{refused:?}");
+    assert_eq!(depth(&auth), 0);
+    // Where there is none, that is not what is heard.
+    let first = waiting(&auth, there()).await;
+    let refused = try_as(&auth, &here(), PASSWORD).await;
+    assert!(matches!(refused, Err(LogInError::Throttled(_))), "{refused:?}");
+    assert_overloaded(&try_as(&auth, &from([192, 0, 2, 1]), PASSWORD).await);
+    drop(busy);
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(auth.hashes_computed() - before, 1);
+}
+
+#[tokio::test]
+async fn a_password_that_is_too_long_never_reaches_the_queue() {
+    let service = service(narrow(1)).await;
+    let begun = service.log_in().await;
+    let who = service.authenticate(&begun.token).await.unwrap();
+    let Service { auth, .. } = service;
+    let before = auth.hashes_computed();
+    let busy = auth.busy_workers().await;
+    let first = waiting(&auth, there()).await;
+    for long in ["x".repeat(129), "€".repeat(400), "x".repeat(100_000)] {
+        let done = try_as(&auth, &here(), &long).await;
+        assert!(matches!(done, Err(LogInError::Invalid(_))), "{} bytes: {done:?}", long.len());
+        let done = auth.reauthenticate(&who, &long, &browser()).await;
+        assert!(matches!(done, Err(ConfirmError::Invalid(_))), "{} bytes", long.len());
+        let email = "bob@example.org";
+        let new = Registration { email, username: "Bob", password: &long, caller: &here() };
+        let done = auth.register(new).await;
+        assert!(matches!(done, Err(RegisterError::Invalid(_))), "{} bytes", long.len());
+    }
+    assert_eq!(depth(&auth), 1);
+    drop(busy);
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(auth.hashes_computed() - before, 1);
+}
+
+/// In memory SQLite has one connection for all: whoever held it, or a transaction on it, would keep
+/// everybody else from the database.
+#[tokio::test]
+async fn neither_a_connection_nor_a_transaction_is_held_across_a_hash() {
+    let database = Database::connect("sqlite::memory:").await.unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
+    let service = Service::over(database, narrow(8));
+    let ada = service.register(ADA).await.unwrap();
+    let begun = service.log_in().await;
+    let who = service.authenticate(&begun.token).await.unwrap();
+    let Service { auth, .. } = service;
+    let busy = auth.busy_workers().await;
+
+    let login = waiting(&auth, here()).await;
+    let own = auth.clone();
+    let registration = tokio::spawn(async move {
+        let (email, username) = ("bob@example.org", "Bob");
+        let caller = &there();
+        own.register(Registration { email, username, password: PASSWORD, caller }).await
+    });
+    until_depth_is(&auth, 2).await;
+    let own = auth.clone();
+    let change = tokio::spawn(async move {
+        own.change_password(&who, PASSWORD, "quite another set of words", &here()).await
+    });
+    until_depth_is(&auth, 3).await;
+
+    let meanwhile = async {
+        assert_eq!(auth.users(None, 10).await.unwrap().len(), 1);
+        assert!(auth.set_active(ada, true, &admin()).await.unwrap());
+        assert_eq!(auth.sessions(ada).await.unwrap().len(), 1);
+    };
+    timeout(LONG, meanwhile).await.unwrap();
+    assert_eq!(depth(&auth), 3, "they wait for a worker still");
+    drop(busy);
+    assert!(login.await.unwrap().is_ok());
+    assert!(registration.await.unwrap().is_ok());
+    assert!(change.await.unwrap().is_ok());
+}

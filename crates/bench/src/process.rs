@@ -1,0 +1,67 @@
+//! What a process costs, as Linux counts it in /proc.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// A process that is measured from outside, or this one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    pub(crate) fn of(id: u32) -> Self {
+        Self(id)
+    }
+
+    /// How long it has used processors so far, in the program and in the system for it. Linux counts
+    /// that in steps of ten milliseconds.
+    pub(crate) fn cpu(self) -> Outcome<Duration> {
+        let stat = self.read("stat")?;
+        // The name of the program stands in brackets, and may hold anything.
+        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat is not as it should be")?;
+        // From the state on, which is the third field: utime is the 14th and stime the 15th.
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = ticks.sum::<Result<u64, _>>()?;
+        let per_second = rustix::param::clock_ticks_per_second().max(1);
+        Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+    }
+
+    /// The memory that it holds now, in MiB.
+    pub(crate) fn memory(self) -> Outcome<f64> {
+        let status = self.read("status")?;
+        let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = held.and_then(|line| line.split_whitespace().next());
+        let kib = kib.ok_or("/proc/PID/status does not say VmRSS")?.parse::<f64>()?;
+        Ok(kib / 1024.0)
+    }
+
+    fn read(self, what: &str) -> Outcome<String> {
+        let path = format!("/proc/{}/{what}", self.0);
+        fs::read_to_string(&path).map_err(|error| {
+            format!("cannot read {path} ({error}): the processor is measured on Linux alone").into()
+        })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_costs_time_and_memory_is_held() {
+        let this = Process::of(std::process::id());
+        let before = this.cpu().unwrap();
+        let mut work = 0_u64;
+        while this.cpu().unwrap() < before + Duration::from_millis(20) {
+            work = std::hint::black_box(work.wrapping_mul(31).wrapping_add(7));
+        }
+        assert!(this.memory().unwrap() > 0.5);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_cannot_be_measured() {
+        let error = Process::of(u32::MAX).cpu().unwrap_err().to_string();
+        assert!(error.contains("/proc/4294967295/stat"), "{error}");
+    }
+}
