@@ -229,34 +229,30 @@ fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
 impl Drop for Call {
     fn drop(&mut self) {
         let Some(held) = self.held.get_mut().take() else { return };
-        let (waits, in_transaction) = (*self.waits.get_mut(), *self.in_transaction.get_mut());
         match held {
             // It works off one command after the other, also those that nobody waits for; and a
             // database in memory would go with its connection.
             #[cfg(feature = "sqlite")]
             Held::Sqlite(mut connection) => {
-                if in_transaction {
+                if *self.in_transaction.get_mut() {
                     tokio::spawn(async move {
                         // There is none if it had not begun, or had ended already.
                         sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.ok();
                     });
                 }
             }
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            #[cfg_attr(
-                not(feature = "sqlite"),
-                expect(unreachable_patterns, reason = "there are servers alone")
-            )]
-            mut server if waits || in_transaction => match &mut server {
-                #[cfg(feature = "postgres")]
-                Held::Postgres(connection) => connection.close_on_drop(),
-                #[cfg(feature = "mysql")]
-                Held::MySql(connection) => connection.close_on_drop(),
-                #[cfg(feature = "sqlite")]
-                Held::Sqlite(_) => {}
-            },
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            _ => {}
+            #[cfg(feature = "postgres")]
+            Held::Postgres(mut connection) => {
+                if *self.waits.get_mut() || *self.in_transaction.get_mut() {
+                    connection.close_on_drop();
+                }
+            }
+            #[cfg(feature = "mysql")]
+            Held::MySql(mut connection) => {
+                if *self.waits.get_mut() || *self.in_transaction.get_mut() {
+                    connection.close_on_drop();
+                }
+            }
         }
     }
 }

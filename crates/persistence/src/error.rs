@@ -11,10 +11,13 @@ use crate::metrics::{self, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// The primary result code of SQLite.
+    #[cfg(feature = "sqlite")]
     Sqlite(u32),
     /// The SQLSTATE of PostgreSQL.
+    #[cfg(feature = "postgres")]
     Postgres([u8; 5]),
     /// The error number of MySQL and MariaDB.
+    #[cfg(feature = "mysql")]
     MySql(u16),
 }
 
@@ -22,8 +25,11 @@ impl Code {
     /// A deadlock, or a row that another has changed in the meantime.
     fn is_conflict(self) -> bool {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
             Self::Postgres(state) => matches!(&state, b"40P01" | b"40001"),
+            #[cfg(feature = "mysql")]
             Self::MySql(number) => matches!(number, 1020 | 1213),
         }
     }
@@ -31,8 +37,11 @@ impl Code {
     /// Somebody else holds what this needs.
     pub(crate) fn is_locked(self) -> bool {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(code) => matches!(code, 5 | 6),
+            #[cfg(feature = "postgres")]
             Self::Postgres(state) => &state == b"55P03" || self.is_conflict(),
+            #[cfg(feature = "mysql")]
             Self::MySql(number) => number == 1205 || self.is_conflict(),
         }
     }
@@ -40,8 +49,11 @@ impl Code {
     /// The server gave up a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
             Self::Postgres(state) => &state == b"57014",
+            #[cfg(feature = "mysql")]
             Self::MySql(number) => matches!(number, 1969 | 3024),
         }
     }
@@ -63,12 +75,15 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return Some(Code::MySql(error.number()));
     }
-    let code = error.code()?;
     #[cfg(feature = "postgres")]
-    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
-        return code.as_bytes().try_into().ok().map(Code::Postgres);
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return error.code().as_bytes().try_into().ok().map(Code::Postgres);
     }
-    code.parse::<u32>().ok().map(|code| Code::Sqlite(code & 0xff))
+    #[cfg(feature = "sqlite")]
+    if let Some(code) = error.code().and_then(|code| code.parse::<u32>().ok()) {
+        return Some(Code::Sqlite(code & 0xff));
+    }
+    None
 }
 
 pub(crate) fn unavailable(error: DbErr) -> StoreError {
@@ -79,7 +94,7 @@ pub(crate) fn unavailable(error: DbErr) -> StoreError {
 /// Whether the database took a transaction back in favour of another, so that it may be tried anew.
 pub(crate) fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
-    source.downcast_ref::<DbErr>().and_then(code).is_some_and(|code| code.is_conflict())
+    source.downcast_ref::<DbErr>().and_then(code).is_some_and(Code::is_conflict)
 }
 
 /// The error of a new user's row. Which key was violated is known by name alone: the name of the

@@ -26,6 +26,11 @@ mod user;
 
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+#[path = "../tests/support/server.rs"]
+mod server;
 
 pub use connect::ConnectError;
 pub use database::Database;

@@ -1,5 +1,7 @@
 //! That queries use their indexes, and that both kinds of connection are as promised.
 
+mod servers;
+
 use countersign_domain::contract::any_entry;
 use countersign_domain::store::{RememberOutcome, RememberUse};
 use countersign_domain::throttle::Claimant;
