@@ -109,6 +109,7 @@ fn told(state: &str, names: Vec<String>) -> Vec<(&str, String)> {
     names.into_iter().map(|name| (state, name)).collect()
 }
 
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "only a file is made"))]
 async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]

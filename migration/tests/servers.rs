@@ -4,6 +4,7 @@
 #[path = "../../crates/persistence/tests/support/server.rs"]
 mod server;
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,7 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
         assert!(first.iter().any(|line| line == trigger), "{first:?}");
         assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
         for name in applied.iter().rev() {
-            assert_eq!(down(&db, 1).await.unwrap(), [name.clone()]);
+            assert_eq!(down(&db, 1).await.unwrap(), std::slice::from_ref(name));
         }
         assert_eq!(schema(&db).await, [""; 0], "{:?}", database.engine);
         assert_eq!(up(&db).await.unwrap(), applied);
@@ -198,6 +199,10 @@ async fn every_half_of_a_migration_is_completed() {
     }
 }
 
+fn say(what: &str) {
+    writeln!(std::io::stderr(), "{what}").ok();
+}
+
 /// `COUNTERSIGN_TEST_USERS=1000000` asks for more.
 #[tokio::test]
 async fn a_database_with_many_users_is_migrated_in_bounded_time() {
@@ -224,11 +229,11 @@ async fn a_database_with_many_users_is_migrated_in_bounded_time() {
         let start = Instant::now();
         assert_eq!(up(&db).await.unwrap().len(), 4);
         let took = start.elapsed();
-        println!("{:?}: {users} users, {took:?}", database.engine);
+        say(&format!("{:?}: {users} users, {took:?}", database.engine));
         assert!(took < Duration::from_secs(60), "{:?} took {took:?}", database.engine);
         let start = Instant::now();
         assert_eq!(up(&db).await.unwrap(), [""; 0]);
-        println!("{:?}: with nothing to do, {:?}", database.engine, start.elapsed());
+        say(&format!("{:?}: with nothing to do, {:?}", database.engine, start.elapsed()));
     }
 }
 

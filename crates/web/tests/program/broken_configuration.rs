@@ -196,7 +196,8 @@ fn a_database_that_cannot_be_used_is_named_with_the_reason() {
         ("sqlite://text.db", &["text.db", "not an SQLite database"]),
         ("sqlite://", &["sqlite://PATH"]),
         ("sqlite://site.db?mode=memory", &["mode=rwc"]),
-        ("mysql://db.example/site", &["mysql://db.example/site", "sqlite://PATH"]),
+        ("oracle://db.example/site", &["oracle://db.example/site", "sqlite://PATH"]),
+        ("mysql://127.0.0.1:1/site", &["mysql://127.0.0.1:1/site", "no server listens"]),
         ("nonsense", &["sqlite://PATH"]),
     ] {
         for args in [&["serve"][..], &["user", "list"], &["migrate", "up"]] {
