@@ -72,7 +72,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// When the database cannot be written, or holds a migration of a newer version. What was done then is
-/// said in the [crate](crate).
+/// said in the documentation of this crate.
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     up_telling(db, |_| {}).await
 }
