@@ -292,7 +292,7 @@ async fn count<E: EntityTrait>(call: &Call) -> Result<u64, StoreError> {
 /// The row of the highest key.
 async fn last<E: EntityTrait>(call: &Call) -> Result<Option<E::Model>, StoreError> {
     let keys = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
-    let all = keys.fold(E::find(), |rows, key| rows.order_by_desc(key));
+    let all = keys.fold(E::find(), QueryOrder::order_by_desc);
     all.one(call).await.map_err(unread::<E>)
 }
 
