@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{ColumnType, StringLen};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, IdenStatic, Iterable,
-    PrimaryKeyToColumn, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityName, EntityTrait,
+    IdenStatic, Iterable, PrimaryKeyToColumn, Statement,
 };
 use tempfile::TempDir;
 
@@ -32,8 +32,7 @@ fn types(column: &ColumnType, backend: DbBackend) -> &'static str {
         (ColumnType::DateTime, DbBackend::MySql) => "datetime",
         (ColumnType::DateTime, _) => "datetime_text",
         (ColumnType::Integer, DbBackend::MySql) => "int",
-        (ColumnType::Integer, _) => "integer",
-        (ColumnType::BigInteger, DbBackend::Sqlite) => "integer",
+        (ColumnType::Integer, _) | (ColumnType::BigInteger, DbBackend::Sqlite) => "integer",
         (ColumnType::BigInteger, _) => "bigint",
         (ColumnType::Blob | ColumnType::VarBinary(_) | ColumnType::Binary(_), db) => match db {
             DbBackend::Postgres => "bytea",
@@ -126,7 +125,7 @@ async fn compare_all(url: &str) {
     let mut named = BTreeSet::from(["seaql_migrations".to_owned()]);
     with_each_table!(Table => {
         compare::<Table>(db).await;
-        named.insert(Table.table_name().to_owned());
+        named.insert(Table::default().table_name().to_owned());
         // Tables are read in the order of one column.
         assert_eq!(<Table as EntityTrait>::PrimaryKey::iter().count(), 1);
     });
