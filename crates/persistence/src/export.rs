@@ -322,7 +322,6 @@ async fn contents<E: EntityTrait>(
     let table = E::default().table_name();
     let mut hasher = Sha256::new_with_prefix(b"countersign table 1");
     let (mut rows, mut last) = (0, None);
-    tell(rows);
     loop {
         let limit = (most - rows).min(ROWS as u64);
         let page = page_after::<E>(call, last.as_ref(), limit).await?;

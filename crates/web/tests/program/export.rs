@@ -1,5 +1,6 @@
 //! A site moves from one database to another.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use countersign_persistence::Database;
@@ -138,7 +139,11 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
     place.create(EMAIL, PASSWORD);
     let (_servers, homes) = homes(&place).await;
     for to in &homes[1..] {
-        place.export(source, to, &[]).works();
+        let done = place.export(source, to, &[]);
+        done.works();
+        // Each table is told once when it is copied, and once when it is verified.
+        let told: BTreeSet<_> = done.stderr.lines().collect();
+        assert_eq!((told.len(), done.stderr.lines().count()), (6 + 7, 6 + 7), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
         for more in [&["--json"][..], &[]] {
             let done = place.export(source, to, more);
