@@ -30,18 +30,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// The same for a statement of work that nobody waits for behind a page: an export reads every row.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
 /// When a call has ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Instant);
+pub(crate) enum Deadline {
+    /// At a moment, with all its statements.
+    At(Instant),
+    /// Whenever one of its statements takes so long.
+    OfStatement(Duration),
+}
 
 impl Deadline {
     /// That of a call that begins.
     pub(crate) fn of_call() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self::At(Instant::now() + PATIENCE)
     }
 
     async fn bound<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        tokio::time::timeout_at(self.0, work).await.unwrap_or_else(|_| {
+        let at = match self {
+            Self::At(at) => at,
+            Self::OfStatement(patience) => Instant::now() + patience,
+        };
+        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| {
             let late =
                 io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
             Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(late)))))
@@ -159,6 +171,33 @@ impl Call {
         }
     }
 
+    /// Begins to read one state of the database, whatever others write meanwhile. Some settings are
+    /// the connection's, which serves no other afterwards.
+    async fn begin_to_read(&self) -> Result<(), DbErr> {
+        let begin = match self.backend {
+            DbBackend::Postgres => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL statement_timeout = 0"
+            }
+            // MariaDB alone reads the first kind of comment, MySQL alone the second.
+            DbBackend::MySql => {
+                "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                 SET SESSION autocommit = 1 /*M! , max_statement_time = 0 */ \
+                 /*!80000 , max_execution_time = 0 */; \
+                 START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+            }
+            _ => "BEGIN",
+        };
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.execute_unprepared(begin).await.map(drop)
+    }
+
+    /// Ends what [`Database::snapshot`] began, now and not when the connection is closed.
+    pub(crate) async fn end_reading(self) {
+        // Where this fails, it ends with the connection.
+        self.execute_unprepared("COMMIT").await.ok();
+    }
+
     async fn end(&self, how: &str) -> Result<(), DbErr> {
         self.execute_unprepared(how).await?;
         self.in_transaction.store(false, Ordering::Relaxed);
@@ -261,6 +300,14 @@ impl Database {
     /// A connection to read.
     pub(crate) async fn read(&self, until: Deadline) -> Result<Call, StoreError> {
         Call::on(self.reader(), until).await.map_err(unavailable)
+    }
+
+    /// A connection to read all of it, as it is now, for as long as that takes.
+    pub(crate) async fn snapshot(&self) -> Result<Call, StoreError> {
+        let until = Deadline::OfStatement(LONG_PATIENCE);
+        let call = Call::on(self.reader(), until).await.map_err(unavailable)?;
+        call.begin_to_read().await.map_err(unavailable)?;
+        Ok(call)
     }
 
     /// A connection to write, with [`Call::whole`].

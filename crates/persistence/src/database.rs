@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QuerySelect};
 use crate::audit::append;
 use crate::call::Deadline;
 use crate::connect::{ConnectError, Connections, connect};
-use crate::entity::{audit, known_browser, remembered, session, throttle, user};
+use crate::entity::{with_each_growing_table, with_each_table};
 use crate::error::unavailable;
 
 /// A database of all that Countersign saves.
@@ -83,13 +83,7 @@ impl Store for Database {
     async fn ready(&self) -> Result<(), StoreError> {
         // Names every column and reads no row.
         let db = &self.read(Deadline::of_call()).await?;
-        user::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        session::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        remembered::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        throttle::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        known_browser::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        audit::event::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
-        audit::ends::Entity::find().limit(0).all(db).await.map_err(unavailable)?;
+        with_each_table!(Table => Table::find().limit(0).all(db).await.map_err(unavailable)?);
         Ok(())
     }
 }

@@ -8,8 +8,8 @@
 //! # Adding a saved thing
 //!
 //! Its table in a migration, an entity in `entity` that says the same, its way in and out in
-//! `row`, and a file like `session` that implements its port. `plan` shows that its queries use
-//! their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
+//! `row`, and a file like `session` that implements its port. Named in the list of `entity`, it
+//! moves house with the others. `plan` shows that its queries use their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
 
 mod audit;
 #[cfg(feature = "bulk")]
@@ -19,6 +19,7 @@ mod connect;
 mod database;
 mod entity;
 mod error;
+mod export;
 mod metrics;
 mod remembered;
 mod row;
@@ -36,3 +37,4 @@ mod server;
 
 pub use connect::ConnectError;
 pub use database::Database;
+pub use export::{ComparedTable, Contents, ExportError, ExportProgress, ExportStep};

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{ColumnType, StringLen};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, IdenStatic, Iterable,
-    PrimaryKeyToColumn, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityName, EntityTrait,
+    IdenStatic, Iterable, PrimaryKeyToColumn, Statement,
 };
 use tempfile::TempDir;
 
 use crate::Database;
-use crate::entity::{audit, known_browser, remembered, session, throttle, user};
+use crate::entity::{with_each_growing_table, with_each_table};
 use crate::server::TestDatabase;
 
 /// `column type` or `column type null` for each column, and `unique column` for each key of one.
@@ -103,17 +103,33 @@ async fn compare<E: EntityTrait>(db: &DatabaseConnection) {
     assert_eq!(found(db, &table).await, expected, "{table} on {:?}", db.get_database_backend());
 }
 
+/// The names of all tables that there are.
+async fn tables(db: &DatabaseConnection) -> BTreeSet<String> {
+    let backend = db.get_database_backend();
+    let question = match backend {
+        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        DbBackend::Postgres => {
+            "SELECT table_name::text FROM information_schema.tables \
+             WHERE table_schema = current_schema()"
+        }
+        _ => "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+    };
+    let rows = db.query_all_raw(Statement::from_string(backend, question)).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap()).collect()
+}
+
 async fn compare_all(url: &str) {
     let database = Database::connect(url).await.unwrap();
     let db = database.connection();
     countersign_migration::up(db).await.unwrap();
-    compare::<user::Entity>(db).await;
-    compare::<session::Entity>(db).await;
-    compare::<remembered::Entity>(db).await;
-    compare::<throttle::Entity>(db).await;
-    compare::<known_browser::Entity>(db).await;
-    compare::<audit::event::Entity>(db).await;
-    compare::<audit::ends::Entity>(db).await;
+    let mut named = BTreeSet::from(["seaql_migrations".to_owned()]);
+    with_each_table!(Table => {
+        compare::<Table>(db).await;
+        named.insert(Table::default().table_name().to_owned());
+        // Tables are read in the order of one column.
+        assert_eq!(<Table as EntityTrait>::PrimaryKey::iter().count(), 1);
+    });
+    assert_eq!(tables(db).await, named, "on {:?}", db.get_database_backend());
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(crate) mod ends {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
-    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "audit_ends")]
     pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -140,10 +140,7 @@ fn record_json(record: &AuditRecord) -> Value {
 }
 
 async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(), Failure> {
-    let report = auth.verify_audit(noted).await.map_err(|error| match error {
-        AuditError::Broken(broken) => Failure::new(format!("the audit trail is broken: {broken}")),
-        AuditError::Store(error) => Failure::store(&error),
-    })?;
+    let report = auth.verify_audit(noted).await.map_err(explain)?;
     let (removed, last) = (report.ends.removed, report.ends.last);
     let end = format!("{}:{}", last.number, hex(&last.hash));
     if json {
@@ -158,6 +155,13 @@ async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(),
     output::say(&format!("It ends with {end}; note that elsewhere, and pass it as --noted later."))
 }
 
+pub(crate) fn explain(error: AuditError) -> Failure {
+    match error {
+        AuditError::Broken(broken) => Failure::new(format!("the audit trail is broken: {broken}")),
+        AuditError::Store(error) => Failure::store(&error),
+    }
+}
+
 fn parse_link(written: &str) -> Result<ChainLink, Failure> {
     let parts = written.split_once(':').and_then(|(number, hash)| {
         Some(ChainLink { number: number.parse().ok()?, hash: unhex(hash)? })
@@ -169,7 +173,7 @@ fn parse_link(written: &str) -> Result<ChainLink, Failure> {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -53,6 +53,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: AuditVerb,
     },
+    /// Copy the whole site into another database
+    #[command(
+        after_help = "Example: countersign export --to postgres://countersign@db.example/site"
+    )]
+    Export {
+        /// The database to fill: an empty one, or one that an interrupted export has begun with
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Validate and print the configuration
     #[command(after_help = "Example: countersign config show")]
     Config {

@@ -35,7 +35,7 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
 }
 
 /// Says on standard error that it goes on.
-fn tell(progress: Progress<'_>) {
+pub(super) fn tell(progress: Progress<'_>) {
     let Progress { name, number, of, taken } = progress;
     let line = format!("applying {name} ({number} of {of}), {} s", taken.as_secs());
     // Whoever closed it does not want to know.

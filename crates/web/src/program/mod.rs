@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod cli;
+mod export;
 mod failure;
 mod hash;
 mod keys;
@@ -11,6 +12,7 @@ mod metrics;
 mod migrate;
 mod output;
 mod pace;
+mod progress;
 mod secret;
 mod serve;
 pub(crate) mod settings;
@@ -45,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::User { verb } => accounts::user(verb, &load()?),
         Command::Session { verb } => accounts::session(verb, &load()?),
         Command::Audit { verb } => audit::run(verb, &load()?),
+        Command::Export { to, json } => export::run(&to, json, &load()?),
         Command::Config { verb: ConfigVerb::Check } => {
             load()?;
             output::say("The configuration is valid.")

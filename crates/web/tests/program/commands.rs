@@ -20,6 +20,7 @@ const VERBS: &[&[&str]] = &[
     &["session"],
     &["session", "list"],
     &["session", "revoke"],
+    &["export"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

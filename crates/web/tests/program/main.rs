@@ -21,6 +21,7 @@ mod crowd;
 mod databases;
 #[cfg(target_os = "linux")]
 mod edge;
+mod export;
 mod fail2ban;
 mod http;
 mod logs;

@@ -84,6 +84,13 @@ impl Place {
         Done { code: status.code(), stdout, stderr }
     }
 
+    /// Starts the program, to be ended by the test.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        let mut command = self.command(&[], args);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Starts the server on a free port.
     #[track_caller]
     pub(crate) fn serve(&self, env: &Env<'_>) -> Server {

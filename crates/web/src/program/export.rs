@@ -1,0 +1,139 @@
+//! `countersign export`: moving house.
+
+use countersign_auth::Auth;
+use countersign_domain::SystemClock;
+use countersign_persistence::{ComparedTable, Database, ExportError};
+use serde_json::{Value, json};
+
+use super::accounts::block_on;
+use super::audit::{explain, hex};
+use super::failure::Failure;
+use super::migrate;
+use super::output;
+use super::progress::Bar;
+use super::secret::DatabaseUrl;
+use super::settings::Settings;
+
+/// Copies the configured database into the one at `to`, and shows that it is the same.
+pub(crate) fn run(to: &str, json: bool, settings: &Settings) -> Result<(), Failure> {
+    if to == settings.database_url() {
+        return Err(Failure::new("--to names the configured database itself: name another one"));
+    }
+    block_on(async {
+        let source = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        see_that_it_is_a_site(&source).await?;
+        let target = Database::connect(to).await.map_err(Failure::new)?;
+        let foreign = |table: &str| {
+            Failure::new(format!(
+                "{:?} is not empty: its table {table} holds something else than a part of this \
+                 site; name an empty database",
+                DatabaseUrl::new(to)
+            ))
+        };
+        prepare(&target, &foreign).await?;
+        let compared = {
+            let bar = Bar::new();
+            let tell = |progress| bar.show(progress);
+            let explain = |error| match error {
+                ExportError::Foreign { table } => foreign(table),
+                ExportError::Source(error) => {
+                    at("the configured database", &Failure::store(&error))
+                }
+                ExportError::Target(error) => at("the database of --to", &Failure::store(&error)),
+            };
+            source.copy_into(&target, &tell).await.map_err(explain)?;
+            source.compare_with(&target, &tell).await.map_err(explain)?
+        };
+        let report = report(&compared, json).and(see_that_it_is_the_same(&compared));
+        let done = match report {
+            Ok(()) => verify_trail(&target, settings).await,
+            Err(failure) => Err(failure),
+        };
+        source.close().await;
+        target.close().await;
+        done
+    })
+}
+
+fn at(which: &str, failure: &Failure) -> Failure {
+    Failure::new(format!("{which}: {failure}; the same command goes on where this one ended"))
+}
+
+/// Nothing is changed in what is copied, its schema neither.
+async fn see_that_it_is_a_site(source: &Database) -> Result<(), Failure> {
+    let status = countersign_migration::status(source.connection()).await;
+    let status = status.map_err(Failure::new)?;
+    if status.iter().all(|(_, applied)| *applied) {
+        return Ok(());
+    }
+    Err(Failure::new(match status.iter().any(|(_, applied)| *applied) {
+        true => {
+            "the configured database is of an older version: run `countersign migrate up` first"
+        }
+        false => "the configured database holds no site: name that of one with --database-url",
+    }))
+}
+
+/// Brings the target's schema up to date. One of an older version may be that of another site.
+async fn prepare(target: &Database, foreign: impl Fn(&str) -> Failure) -> Result<(), Failure> {
+    let db = target.connection();
+    let status = countersign_migration::status(db).await.map_err(Failure::new)?;
+    let applied = status.iter().filter(|(_, applied)| *applied).count();
+    if (1..status.len()).contains(&applied)
+        && target.has_users().await.map_err(|error| Failure::store(&error))?
+    {
+        return Err(foreign("users"));
+    }
+    countersign_migration::up_telling(db, migrate::tell).await.map_err(Failure::new).map(drop)
+}
+
+fn report(compared: &[ComparedTable], json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(&json!({
+            "same": compared.iter().all(ComparedTable::is_same),
+            "tables": compared.iter().map(table_json).collect::<Vec<_>>(),
+        }));
+    }
+    let rows: Vec<_> = compared.iter().map(row).collect();
+    output::table(["TABLE", "ROWS", "DIGEST", "IN THE COPY"], &rows)
+}
+
+fn table_json(compared: &ComparedTable) -> Value {
+    json!({
+        "table": compared.table,
+        "rows": compared.source.rows,
+        "digest": hex(&compared.source.digest),
+        "copied_rows": compared.target.rows,
+        "copied_digest": hex(&compared.target.digest),
+        "same": compared.is_same(),
+    })
+}
+
+fn row(compared: &ComparedTable) -> [String; 4] {
+    let short = |digest: &[u8; 32]| hex(digest).chars().take(16).collect::<String>();
+    let (source, target) = (&compared.source, &compared.target);
+    let copy = if compared.is_same() {
+        "the same".to_owned()
+    } else {
+        format!("different: {} rows, {}", target.rows, short(&target.digest))
+    };
+    [compared.table.to_owned(), source.rows.to_string(), short(&source.digest), copy]
+}
+
+fn see_that_it_is_the_same(compared: &[ComparedTable]) -> Result<(), Failure> {
+    let different = compared.iter().filter(|table| !table.is_same());
+    let names: Vec<_> = different.map(|table| table.table).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the copy differs in {}: stop whatever uses one of the two, empty the database of --to and \
+         begin again",
+        names.join(", ")
+    )))
+}
+
+async fn verify_trail(target: &Database, settings: &Settings) -> Result<(), Failure> {
+    let auth = Auth::with(target.clone(), SystemClock, settings.auth()).map_err(Failure::new)?;
+    auth.verify_audit(None).await.map_err(explain).map(drop)
+}

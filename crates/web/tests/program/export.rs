@@ -1,0 +1,203 @@
+//! A site moves from one database to another.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use countersign_persistence::Database;
+use sea_orm::ConnectionTrait;
+
+use crate::server::TestDatabase;
+use crate::support::{Done, EMAIL, OTHER_PASSWORD, PASSWORD, Place};
+
+/// Files next to each other, besides what servers there are: where a site may live.
+async fn homes(place: &Place) -> (Vec<TestDatabase>, Vec<String>) {
+    let servers = TestDatabase::of_each().await;
+    let mut urls = vec!["sqlite://countersign.db?mode=rwc".to_owned()];
+    urls.extend(servers.iter().map(|server| server.url.clone()));
+    urls.push(format!("sqlite://{}?mode=rwc", place.path("home.db").display()));
+    (servers, urls)
+}
+
+impl Place {
+    fn export(&self, from: &str, to: &str, more: &[&str]) -> Done {
+        self.run(&[&["--database-url", from, "export", "--to", to], more].concat())
+    }
+}
+
+/// Statements on a database, behind the program's back.
+async fn by_hand(url: &str, statements: &[&str]) {
+    let database = Database::connect(url).await.unwrap();
+    for statement in statements {
+        database.connection().execute_unprepared(statement).await.unwrap();
+    }
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in() {
+    let place = Place::new();
+    let (_servers, homes) = homes(&place).await;
+    place.create("bob@example.org", PASSWORD);
+    place.create("eve@example.org", PASSWORD);
+    place.run(&["user", "disable", "bob@example.org"]).works();
+    let old = [("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s")];
+    let server = place.serve(&old);
+    server.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
+    server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
+    std::thread::sleep(Duration::from_millis(1_100));
+    // What is old by now loses its addresses with the last housekeeping.
+    assert_eq!(server.end("TERM").0, Some(0));
+    let server = place.serve(&[]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    let mut eve = server.browser();
+    let form = [("email", "eve@example.org"), ("password", PASSWORD), ("remember", "on")];
+    eve.post("/login", &form).is(303);
+    server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
+    assert_eq!(server.end("TERM").0, Some(0));
+
+    let mut reports = Vec::new();
+    for (from, to) in homes.iter().zip(&homes[1..]) {
+        let done = place.export(from, to, &["--json"]);
+        let report = done.json();
+        assert_eq!(report["same"], true);
+        for table in report["tables"].as_array().unwrap() {
+            let said =
+                format!("copied {}: {} rows", table["table"].as_str().unwrap(), table["rows"]);
+            assert!(done.stderr.contains(&said) || table["table"] == "audit_ends", "{done:?}");
+            assert_ne!(table["rows"], 0, "{table}: the site is not lively enough");
+        }
+        reports.push(report);
+        let again = place.export(from, to, &[]);
+        assert_eq!(again.works().matches("the same").count(), 7, "{again:?}");
+        assert!(!again.stderr.contains("copied"), "{again:?}");
+    }
+    assert!(reports.iter().all(|report| *report == reports[0]));
+
+    let home = [("COUNTERSIGN_DATABASE_URL", homes.last().unwrap().as_str())];
+    let server = place.serve(&home);
+    for browser in [&mut ada, &mut eve] {
+        browser.port = server.port;
+        browser.get("/blogs").is(200);
+    }
+    server.member(EMAIL, PASSWORD).get("/blogs").is(200);
+    // Who was shut out is so here, until somebody lets them in.
+    server.browser().log_in("bob@example.org", PASSWORD).is(401);
+    place.run_with(&home, &["user", "enable", "bob@example.org"], "").works();
+    server.member("bob@example.org", PASSWORD).get("/blogs").is(200);
+    place.run_with(&home, &["audit", "verify"], "").works();
+}
+
+/// Many more members than there are, for an export that takes a while.
+async fn crowd(url: &str) {
+    let users = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+        INSERT INTO users SELECT randomblob(16), 'u' || i || '@example.org', \
+        'u' || i || '@example.org', 'u' || i, NULL, i % 2, '2026-11-24 10:00:00.123456', \
+        '2026-11-24 10:00:00' FROM n";
+    let sessions = "INSERT INTO sessions SELECT randomblob(16), id, NULL, randomblob(32), \
+        '203.0.113.9', NULL, created_at, NULL, created_at, created_at FROM users";
+    by_hand(url, &[users, sessions]).await;
+}
+
+#[tokio::test]
+async fn an_export_that_is_killed_is_completed_by_the_next_one() {
+    let source = "sqlite://countersign.db?mode=rwc";
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    crowd(&format!("sqlite://{}", place.path("countersign.db").display())).await;
+    for on in TestDatabase::of_each().await {
+        let mut cut_off = 0;
+        let mut moment = Duration::from_millis(40);
+        loop {
+            let mut child = place.spawn(&["--database-url", source, "export", "--to", &on.url]);
+            let start = Instant::now();
+            while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            // As a power cut would end it.
+            child.kill().unwrap();
+            child.wait().unwrap();
+            cut_off += 1;
+            moment = moment * 3 / 2;
+        }
+        assert!(cut_off > 2, "{:?}: {cut_off}", on.engine);
+        let report = place.export(source, &on.url, &["--json"]).json();
+        assert_eq!(report["same"], true);
+        assert_eq!(
+            (&report["tables"][0]["rows"], &report["tables"][2]["rows"]),
+            (&20_001.into(), &20_001.into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
+    let source = "sqlite://countersign.db?mode=rwc";
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let (_servers, homes) = homes(&place).await;
+    for to in &homes[1..] {
+        let done = place.export(source, to, &[]);
+        done.works();
+        // Each table is told once when it is copied, and once when it is verified.
+        let told: BTreeSet<_> = done.stderr.lines().collect();
+        assert_eq!((told.len(), done.stderr.lines().count()), (6 + 7, 6 + 7), "{done:?}");
+        by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
+        for more in [&["--json"][..], &[]] {
+            let done = place.export(source, to, more);
+            assert_eq!(done.code, Some(1), "{done:?}");
+            assert!(done.stderr.contains("error: the copy differs in users: "), "{done:?}");
+            assert!(done.stdout.contains("different") || done.stdout.contains("\"same\": false"));
+        }
+        // Whoever goes on with either of them has two sites.
+        by_hand(to, &["UPDATE users SET username = 'Ada'"]).await;
+        place.export(source, to, &[]).works();
+        let moved = [("COUNTERSIGN_DATABASE_URL", to.as_str())];
+        place.run_with(&moved, &["user", "disable", EMAIL], "").works();
+        let refused = place.export(source, to, &[]);
+        assert!(refused.fails().contains("is not empty"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password() {
+    let source = "sqlite://countersign.db?mode=rwc";
+    let place = Place::new();
+    let nothing = place.export("sqlite://nothing.db?mode=rwc", "sqlite://new.db?mode=rwc", &[]);
+    assert!(nothing.fails().contains("holds no site"), "{nothing:?}");
+    assert!(!place.path("new.db").exists());
+    place.create(EMAIL, PASSWORD);
+    for (to, says) in [
+        ("nonsense", "use sqlite://"),
+        ("", "use sqlite://"),
+        ("redis://ada:s3cret@h/x", "use sqlite://"),
+        ("sqlite://nowhere.db", "there is no such file"),
+        ("postgres://ada:s3cret@127.0.0.1:1/site", "no server listens there"),
+        ("mysql://ada:s3cret@127.0.0.1:1/site", "no server listens there"),
+        ("mysql://ada:s3cret@127.0.0.1:1", "it names no database"),
+        (source, "the configured database itself"),
+    ] {
+        let done = place.export(source, to, &[]);
+        assert!(done.fails().contains(says), "{to}: {done:?}");
+        assert!(!done.stderr.contains("s3cret"), "{done:?}");
+    }
+    let other = [("COUNTERSIGN_DATABASE_URL", "sqlite://other.db?mode=rwc")];
+    let args = ["user", "create", EMAIL, "--password-stdin"];
+    place.run_with(&other, &args, &format!("{PASSWORD}\n")).works();
+    let done = place.export(source, "sqlite://other.db", &[]);
+    assert!(
+        done.fails().contains("\"sqlite://other.db\" is not empty")
+            || done.fails().contains("sqlite://other.db is not empty"),
+        "{done:?}"
+    );
+    // Of an older version: neither is moved along the history of its schema.
+    place.run(&["--database-url", "sqlite://other.db", "migrate", "down"]).works();
+    assert!(place.export(source, "sqlite://other.db", &[]).fails().contains("is not empty"));
+    let older = place.export("sqlite://other.db", "sqlite://new.db?mode=rwc", &[]);
+    assert!(older.fails().contains("countersign migrate up"), "{older:?}");
+    let status = place.run(&["--database-url", "sqlite://other.db", "migrate", "status"]);
+    assert_eq!(status.works().matches("pending").count(), 1);
+    assert_eq!(place.run(&["export"]).code, Some(2));
+}
