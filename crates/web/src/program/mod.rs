@@ -16,6 +16,7 @@ mod serve;
 pub(crate) mod settings;
 mod settings_error;
 mod span;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,8 @@ mod databases;
 #[cfg(target_os = "linux")]
 mod edge;
 mod fail2ban;
+#[cfg(target_os = "linux")]
+mod failures;
 mod http;
 mod logs;
 mod metrics;
