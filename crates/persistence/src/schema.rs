@@ -32,8 +32,7 @@ fn types(column: &ColumnType, backend: DbBackend) -> &'static str {
         (ColumnType::DateTime, DbBackend::MySql) => "datetime",
         (ColumnType::DateTime, _) => "datetime_text",
         (ColumnType::Integer, DbBackend::MySql) => "int",
-        (ColumnType::Integer, _) => "integer",
-        (ColumnType::BigInteger, DbBackend::Sqlite) => "integer",
+        (ColumnType::Integer, _) | (ColumnType::BigInteger, DbBackend::Sqlite) => "integer",
         (ColumnType::BigInteger, _) => "bigint",
         (ColumnType::Blob | ColumnType::VarBinary(_) | ColumnType::Binary(_), db) => match db {
             DbBackend::Postgres => "bytea",

@@ -100,10 +100,12 @@ impl Own {
                 .arg(&data)
                 .status(),
             Engine::MariaDb => {
-                let sql = "CREATE DATABASE site;\n\
-                           CREATE USER site@'127.0.0.1'; GRANT ALL ON site.* TO site@'127.0.0.1';\n";
-                std::fs::write(folder.join("init.sql"), sql.replace("; GRANT", ";\nGRANT"))
-                    .unwrap();
+                let sql = "CREATE DATABASE IF NOT EXISTS site;\n\
+                           CREATE USER IF NOT EXISTS site@'127.0.0.1';\n\
+                           CREATE USER IF NOT EXISTS site@'localhost';\n\
+                           GRANT ALL ON site.* TO site@'127.0.0.1';\n\
+                           GRANT ALL ON site.* TO site@'localhost';\n";
+                std::fs::write(folder.join("init.sql"), sql).unwrap();
                 self.tool("mariadb-install-db")
                     .args([
                         "--no-defaults",
@@ -111,7 +113,6 @@ impl Own {
                         "--auth-root-authentication-method=normal",
                     ])
                     .arg(format!("--datadir={}", data.display()))
-                    .arg(format!("--extra-file={}", folder.join("init.sql").display()))
                     .status()
             }
         };
@@ -159,6 +160,7 @@ impl Own {
                 command.args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)]);
                 command
                     .args([&format!("--socket={folder}/s"), &format!("--pid-file={folder}/pid")]);
+                command.arg(format!("--init-file={folder}/init.sql"));
                 command.args(["--max-connections=12", "--innodb-buffer-pool-size=16M"]);
                 command
             },

@@ -151,6 +151,7 @@ fn pages_that_are_damaged_meanwhile_log_nobody_out() {
     let mut ada = site.member(EMAIL, PASSWORD);
     site.end("TERM");
     let site = place.serve(&ALWAYS_ASKS);
+    ada.port = site.port;
     let length = std::fs::metadata(place.path(FILE)).unwrap().len();
     let file = std::fs::OpenOptions::new().write(true).open(place.path(FILE)).unwrap();
     // All but the first, which says what is where.
