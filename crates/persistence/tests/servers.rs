@@ -1,6 +1,6 @@
 //! What a store on a server promises besides the contract: it answers in time whatever becomes of the
 //! server, and what was given up leaves nothing behind.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/server.rs"]
 mod server;

@@ -42,7 +42,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
         let launched = launch(settings, auth, &database, waiting.clone()).await;
         database.close().await;
-        if let Some(failure) = waiting.and_then(|waiting| waiting.failure()) {
+        if let Some(failure) = waiting.and_then(Waiting::failure) {
             return Err(failure);
         }
         match launched? {
