@@ -1,6 +1,5 @@
 //! The schema moves on servers as it does in a file, whoever moves it at once and whoever is killed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "one of them measures, and says what")]
 
 #[path = "../../crates/persistence/tests/support/server.rs"]
 mod server;

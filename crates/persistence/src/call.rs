@@ -284,16 +284,27 @@ impl Drop for Call {
             Held::Postgres(mut connection) => {
                 if *self.waits.get_mut() || *self.in_transaction.get_mut() {
                     connection.close_on_drop();
+                } else {
+                    give_back(connection.return_to_pool());
                 }
             }
             #[cfg(feature = "mysql")]
             Held::MySql(mut connection) => {
                 if *self.waits.get_mut() || *self.in_transaction.get_mut() {
                     connection.close_on_drop();
+                } else {
+                    give_back(connection.return_to_pool());
                 }
             }
         }
     }
+}
+
+/// The pool first asks whether the connection still stands. On a server that says nothing any more it
+/// would wait without end, and the place of the connection would be lost.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn give_back(returning: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(tokio::time::timeout(PATIENCE, returning));
 }
 
 impl Database {

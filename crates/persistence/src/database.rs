@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use countersign_domain::{AuditEntry, Store, StoreError};
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QuerySelect};
 
 use crate::audit::append;
 use crate::call::Deadline;
-use crate::connect::{ConnectError, Connections, connect};
+use crate::connect::{ConnectError, Connections, Server, connect};
 use crate::entity::{with_each_growing_table, with_each_table};
-use crate::error::unavailable;
+use crate::error::{self, unavailable};
 
 /// A database of all that Countersign saves.
 ///
@@ -32,7 +32,23 @@ impl Database {
     ///
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        connect(url).await.map(Self)
+        connect(url, Server::Now).await.map(Self)
+    }
+
+    /// As [`connect`](Self::connect), but a server need not be there yet: until it is, each method
+    /// ends with [`StoreError::Unavailable`]. A file must be there at once all the same.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`connect`](Self::connect) that do not come from a server.
+    pub async fn connect_later(url: &str) -> Result<Self, ConnectError> {
+        connect(url, Server::Later).await.map(Self)
+    }
+
+    /// Whether an error, such as that of a migration, may pass by itself: the server cannot be reached,
+    /// or lets nobody in for now.
+    pub fn is_away(error: &DbErr) -> bool {
+        error::is_away(error)
     }
 
     /// Countersign's tables in a database that an application has connected to by itself, and which

@@ -46,6 +46,20 @@ impl Code {
         }
     }
 
+    /// The server starts or stops, or has no connection left.
+    fn is_passing(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(state) => {
+                matches!(&state, b"53300" | b"57P01" | b"57P02" | b"57P03")
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(number) => matches!(number, 1040 | 1053 | 1203),
+        }
+    }
+
     /// The server gave up a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
@@ -84,6 +98,15 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
         return Some(Code::Sqlite(code & 0xff));
     }
     None
+}
+
+/// Whether nothing is wrong but that the server cannot be reached, or lets nobody in for now.
+pub(crate) fn is_away(error: &DbErr) -> bool {
+    match driver(error) {
+        Some(sqlx::Error::Io(_)) => true,
+        Some(_) => code(error).is_some_and(Code::is_passing),
+        None => matches!(error, DbErr::ConnectionAcquire(_)),
+    }
 }
 
 pub(crate) fn unavailable(error: DbErr) -> StoreError {

@@ -19,6 +19,16 @@ pub enum DatabaseError {
     Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl DatabaseError {
+    /// Whether it may pass by itself: the server cannot be reached, or lets nobody in for now.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_away(),
+            Self::Migrate(error) => error.downcast_ref().is_some_and(Store::is_away),
+        }
+    }
+}
+
 impl Database {
     /// Connects to a database, makes it if there is none, and brings its schema up to date. Several
     /// programs may do so at once.

@@ -26,6 +26,34 @@ pub struct ConnectError {
     /// Without its parameters, and without a password.
     url: String,
     why: String,
+    is_away: bool,
+}
+
+impl ConnectError {
+    /// Whether it may pass by itself: the server cannot be reached, or lets nobody in for now. A wrong
+    /// password does not.
+    pub fn is_away(&self) -> bool {
+        self.is_away
+    }
+}
+
+/// As [`ConnectError`], before it is known of which database.
+struct Refusal {
+    why: String,
+    is_away: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, is_away: false }
+    }
+}
+
+/// Whether a server must be there at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Now,
+    Later,
 }
 
 #[derive(Clone, Debug)]
@@ -34,29 +62,36 @@ pub(crate) struct Connections {
     pub(crate) writer: DatabaseConnection,
 }
 
-pub(crate) async fn connect(url: &str) -> Result<Connections, ConnectError> {
-    by_scheme(url)
-        .await
-        .map_err(|why| ConnectError { url: one_line(&shown(url)), why: one_line(&why) })
+pub(crate) async fn connect(url: &str, server: Server) -> Result<Connections, ConnectError> {
+    by_scheme(url, server).await.map_err(|Refusal { why, is_away }| ConnectError {
+        url: one_line(&shown(url)),
+        why: one_line(&why),
+        is_away,
+    })
 }
 
-async fn by_scheme(url: &str) -> Result<Connections, String> {
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    expect(unused_variables, reason = "there is no server")
+)]
+async fn by_scheme(url: &str, server: Server) -> Result<Connections, Refusal> {
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
-        "sqlite" => sqlite::connect(url).await,
+        "sqlite" => Ok(sqlite::connect(url).await?),
         #[cfg(not(feature = "sqlite"))]
-        "sqlite" => Err(lacks("sqlite")),
+        "sqlite" => Err(lacks("sqlite").into()),
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => postgres::connect(url).await,
+        "postgres" | "postgresql" => postgres::connect(url, server).await,
         #[cfg(not(feature = "postgres"))]
-        "postgres" | "postgresql" => Err(lacks("postgres")),
+        "postgres" | "postgresql" => Err(lacks("postgres").into()),
         #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => mysql::connect(url).await,
+        "mysql" | "mariadb" => mysql::connect(url, server).await,
         #[cfg(not(feature = "mysql"))]
-        "mysql" | "mariadb" => Err(lacks("mysql")),
+        "mysql" | "mariadb" => Err(lacks("mysql").into()),
         _ => Err("use sqlite://PATH?mode=rwc, postgres://USER:PASSWORD@HOST/DATABASE or \
                   mysql://USER:PASSWORD@HOST/DATABASE"
-            .to_owned()),
+            .to_owned()
+            .into()),
     }
 }
 

@@ -4,17 +4,19 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
-use super::Connections;
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
+use super::{Connections, Refusal, Server};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
-pub(super) async fn connect(url: &str) -> Result<Connections, String> {
+pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Refusal> {
     let parsed = parse(url, &PARAMETERS)?;
     let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
     let options =
         options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
-    greet(&options).await?;
+    if server == Server::Now {
+        greet(&options).await?;
+    }
     let pool = pool::<MySql>(parsed.max_connections)
         .after_connect(|connection, _| Box::pin(set_up(connection)));
     let one: DatabaseConnection = pool.connect_lazy_with(options).into();

@@ -1,20 +1,24 @@
 //! What the databases share that are servers.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
+use sea_orm::{DbErr, RuntimeErr};
 
-use super::ACQUIRE_TIMEOUT;
+use super::{ACQUIRE_TIMEOUT, Refusal};
+use crate::error::is_away;
 
 /// How long the server works on a statement. What waits for a lock is told sooner, so that the error
 /// says so; both are shorter than what a call of the store may take.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// After so long without a word a connection is asked whether it still stands.
-const TRUSTED_FOR: Duration = Duration::from_secs(30);
+/// After so long without a word a connection is asked whether it still stands. When a server was
+/// started anew, no more of its old connections than were just in use fail a visitor.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Few enough that half a dozen programs fit into the 100 connections that PostgreSQL grants.
 const MAX_CONNECTIONS: u32 = 16;
@@ -56,14 +60,18 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
 }
 
 /// Shows that the server is there and lets this program in.
-pub(super) async fn greet<O>(options: &O) -> Result<(), String>
+pub(super) async fn greet<O>(options: &O) -> Result<(), Refusal>
 where
     O: ConnectOptions<Connection: Sized>,
 {
     let greeting = async { options.connect().await?.close().await };
     match tokio::time::timeout(ACQUIRE_TIMEOUT, greeting).await {
-        Ok(greeted) => greeted.map_err(|error| explained(&error)),
-        Err(_) => Err("the server does not answer".to_owned()),
+        Ok(greeted) => greeted.map_err(|error| {
+            let why = explained(&error);
+            let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+            Refusal { why, is_away: is_away(&error) }
+        }),
+        Err(_) => Err(Refusal { why: "the server does not answer".to_owned(), is_away: true }),
     }
 }
 

@@ -72,11 +72,21 @@ fn prepare(path: &Path, create: bool) -> Result<(), String> {
     // the other has closed it.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err("it is a directory".to_owned()),
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error.to_string()),
+    // Looked for first: what another program makes meanwhile is its file, and then this.
+    let left_behind = left_behind(path);
+    match (fs::metadata(path), left_behind) {
+        (Ok(found), _) if found.is_dir() => return Err("it is a directory".to_owned()),
+        (Ok(found), Some(Left::Log(log))) if found.len() == 0 => {
+            return Err(orphaned("empty", &log));
+        }
+        (Ok(_), _) => return Ok(()),
+        (Err(error), Some(Left::Log(left) | Left::Journal(left)))
+            if error.kind() == ErrorKind::NotFound =>
+        {
+            return Err(orphaned("missing", &left));
+        }
+        (Err(error), None) if error.kind() == ErrorKind::NotFound => {}
+        (Err(error), _) => return Err(error.to_string()),
     }
     if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
         return Err(format!("there is no directory {}", parent.display()));
@@ -89,9 +99,41 @@ fn prepare(path: &Path, create: bool) -> Result<(), String> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.to_string()),
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(_) => {
+            // Whoever expected one to be there learns of it.
+            let path = path.display();
+            tracing::warn!(%path, "there was no database: a new one is made, with nobody in it");
+            Ok(())
+        }
     }
+}
+
+/// What SQLite puts next to a file while it is in use, and takes away when it is closed.
+enum Left {
+    Log(PathBuf),
+    Journal(PathBuf),
+}
+
+/// What was left of a database by a program that did not end properly. Without its file that is lost;
+/// SQLite would make a new database of the name, and delete what is left.
+fn left_behind(path: &Path) -> Option<Left> {
+    let beside = |ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let name = PathBuf::from(name);
+        fs::metadata(&name).is_ok_and(|found| found.len() > 0).then_some(name)
+    };
+    beside("-wal").map(Left::Log).or_else(|| beside("-journal").map(Left::Journal))
+}
+
+fn orphaned(how: &str, left: &Path) -> String {
+    format!(
+        "the file is {how}, but a database was there, of which {} is left; put the file back, or move \
+         that away to begin with an empty one",
+        left.display()
+    )
 }
 
 async fn in_memory() -> Result<Connections, sqlx::Error> {

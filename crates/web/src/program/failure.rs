@@ -1,7 +1,7 @@
 use countersign_auth::domain::StoreError;
 
 /// Why the program could not do what it was asked: one line.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Failure(String);
 

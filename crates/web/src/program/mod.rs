@@ -18,6 +18,7 @@ mod serve;
 pub(crate) mod settings;
 mod settings_error;
 mod span;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -10,8 +10,9 @@ use rocket::{Build, Ignite, Rocket};
 use super::failure::Failure;
 use super::metrics::{Metrics, Requests};
 use super::settings::Settings;
+use super::waiting::{Opened, Waiting, open};
 use super::{log, output};
-use crate::{AuthPages, Database, Tables, site_routes, templates};
+use crate::{AuthPages, Tables, site_routes, templates};
 
 /// What a site on the internet lacks that no proxy stands before.
 const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \
@@ -29,7 +30,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         .build()
         .map_err(Failure::new)?;
     runtime.block_on(async {
-        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let Opened { database, waiting } =
+            open(settings.database_url()).await.map_err(Failure::new)?;
         let config = settings.auth();
         if config.throttle.is_none() {
             tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
@@ -38,8 +40,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
             tracing::warn!("{BARE}");
         }
         let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
-        let launched = launch(settings, auth, &database).await;
+        let launched = launch(settings, auth, &database, waiting.clone()).await;
         database.close().await;
+        if let Some(failure) = waiting.and_then(Waiting::failure) {
+            return Err(failure);
+        }
         match launched? {
             Ok(_) => Ok(()),
             // It was told to stop and has: whoever was still connected after the grace was cut off.
@@ -54,14 +59,15 @@ async fn launch(
     settings: &Settings,
     auth: Auth,
     database: &Tables,
+    waiting: Option<Waiting>,
 ) -> Result<Result<Rocket<Ignite>, rocket::Error>, Failure> {
     let Some(address) = settings.own.metrics_address else {
-        return Ok(site(settings, auth, None)?.launch().await);
+        return Ok(site(settings, auth, None)?.attach(announce(waiting)).launch().await);
     };
     let metrics = Metrics::new(&auth, database, settings.auth().sessions.lifetimes.idle);
     let site = site(settings, auth, Some(metrics.requests()))?;
     let server = metrics.serve(address, settings.rocket.log_level).await?;
-    let launched = site.launch().await;
+    let launched = site.attach(announce(waiting)).launch().await;
     server.stop();
     Ok(launched)
 }
@@ -93,11 +99,11 @@ fn site(
         Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),
         None => rocket.attach(pages),
     };
-    Ok(rocket.mount("/", site_routes()).attach(announce()))
+    Ok(rocket.mount("/", site_routes()))
 }
 
 /// The one line that says where to point a browser, and before it what to know of this build.
-fn announce() -> AdHoc {
+fn announce(waiting: Option<Waiting>) -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             #[cfg(unix)]
@@ -108,8 +114,20 @@ fn announce() -> AdHoc {
             }
             let config = rocket.config();
             let address = std::net::SocketAddr::new(config.address, config.port);
+            let is_ready = format!("Countersign is ready at http://{address}");
             // Whoever started the program and closed its output knows already.
-            let _ = output::say(&format!("Countersign is ready at http://{address}"));
+            let Some(waiting) = waiting else {
+                let _ = output::say(&is_ready);
+                return;
+            };
+            let _ = output::say(&format!("Countersign waits for its database at http://{address}"));
+            let shutdown = rocket.shutdown();
+            tokio::spawn(async move {
+                match waiting.end().await {
+                    true => drop(output::say(&is_ready)),
+                    false => shutdown.notify(),
+                }
+            });
         })
     })
 }

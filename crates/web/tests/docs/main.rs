@@ -23,11 +23,13 @@
 //! - docs/asvs.md has every row of the standard, and links to tests that are there (`asvs.rs`).
 //! - docs/withstand.md has a command for each promise, links to tests that are there, has the
 //!   defaults that `config show` prints, and draws the transitions of its table (`withstand.rs`).
+//! - docs/failures.md has a test for each failure, and each test of one (`failures.rs`).
 #![cfg(all(unix, feature = "cli"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod asvs;
 mod commands;
+mod failures;
 mod withstand;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

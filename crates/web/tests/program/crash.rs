@@ -5,13 +5,25 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::http::Browser;
-use crate::support::{PASSWORD, Place};
+use crate::server::TestDatabase;
+use crate::support::{Env, PASSWORD, Place};
 
 #[test]
 fn a_registration_that_was_acknowledged_outlives_a_kill() {
-    let place = Place::new();
-    let unthrottled = [("COUNTERSIGN_THROTTLE__ENABLED", "false")];
-    for round in 0..5 {
+    what_was_acknowledged_outlives_kills(&Place::new(), &[], 5);
+}
+
+#[tokio::test]
+async fn a_registration_that_was_acknowledged_outlives_a_kill_on_each_server() {
+    for database in TestDatabase::of_each().await {
+        let env = [("COUNTERSIGN_DATABASE_URL", database.url.as_str())];
+        what_was_acknowledged_outlives_kills(&Place::new(), &env, 2);
+    }
+}
+
+fn what_was_acknowledged_outlives_kills(place: &Place, database: &Env<'_>, rounds: u32) {
+    let unthrottled = [database, &[("COUNTERSIGN_THROTTLE__ENABLED", "false")]].concat();
+    for round in 0..rounds {
         let server = place.serve(&unthrottled);
         let port = server.port;
         let acknowledged = Mutex::new(Vec::new());
@@ -47,10 +59,17 @@ fn a_registration_that_was_acknowledged_outlives_a_kill() {
         for email in &emails {
             server.member(email, PASSWORD).get("/blogs").is(200);
         }
+        // Nobody is half registered: whoever is listed is known to the audit trail, in which no link is missing.
+        let listed = place.run_with(database, &["user", "list", "--json"], "").json();
+        let listed = listed.as_array().unwrap().len();
+        let kind = ["audit", "list", "--kind", "user_registered", "--limit", "1000", "--json"];
+        let registered = place.run_with(database, &kind, "").json();
+        assert_eq!(registered.as_array().unwrap().len(), listed);
+        place.run_with(database, &["audit", "verify"], "").works();
         // And a session that was given out stands.
         let mut member = server.member(&emails[0], PASSWORD);
         server.kill();
-        let server = place.serve(&[]);
+        let server = place.serve(database);
         member.port = server.port;
         member.get("/blogs").is(200);
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use self::haproxy::Edge;
+pub(crate) use self::haproxy::{Edge, free_port, tool_of};
 use crate::crowd::{address, connect, crowd, is_cut_off, room_for, taken_by};
 use crate::http::{Reply, exchange};
 use crate::support::EMAIL;

@@ -23,6 +23,8 @@ mod databases;
 mod edge;
 mod export;
 mod fail2ban;
+#[cfg(target_os = "linux")]
+mod failures;
 mod http;
 mod logs;
 mod metrics;

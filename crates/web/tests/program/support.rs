@@ -202,6 +202,13 @@ impl Server {
         (status.and_then(|status| status.code()), took, rest)
     }
 
+    /// Waits until it ends by itself; says how, and all that it wrote to standard error.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
+        let status = wait(&mut self.child, PATIENCE);
+        (status.and_then(|status| status.code()), self.log())
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

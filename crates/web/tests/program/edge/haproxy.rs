@@ -15,18 +15,18 @@ use crate::support::{EMAIL, Env, PASSWORD, Place, Server};
 const SITE: &str = "site.example";
 const METRICS: &str = "COUNTERSIGN_METRICS_ADDRESS";
 
-pub(super) struct Edge {
+pub(crate) struct Edge {
     child: Child,
-    pub(super) server: Server,
-    pub(super) place: Place,
+    pub(crate) server: Server,
+    pub(crate) place: Place,
     /// The ports of https and of http.
-    pub(super) https: u16,
-    pub(super) http: u16,
+    pub(crate) https: u16,
+    pub(crate) http: u16,
 }
 
 impl Edge {
     /// Starts both; nothing where a tool is missing. `env` is the edge's.
-    pub(super) fn start(env: &Env<'_>) -> Option<Self> {
+    pub(crate) fn start(env: &Env<'_>) -> Option<Self> {
         if !has_tools() {
             return None;
         }
@@ -34,11 +34,7 @@ impl Edge {
         certify(&place);
         place.create(EMAIL, PASSWORD);
         let (https, http) = (free_port(), free_port());
-        let server = place.serve(&[
-            ("COUNTERSIGN_PUBLIC_URL", &format!("https://{SITE}:{https}")),
-            ("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1/32"),
-            (METRICS, "127.0.0.1:0"),
-        ]);
+        let server = node(&place, https, 0);
         // Half of the descriptors that HAProxy wants are for connections to the program, which so
         // many are never made to; a test may have fewer.
         place.write("more.cfg", "global\n    no strict-limits\n");
@@ -70,18 +66,23 @@ impl Edge {
         Some(edge)
     }
 
-    pub(super) fn log(&self) -> String {
+    /// Another program behind it, on that port.
+    pub(crate) fn node(&self, port: u16) -> Server {
+        node(&self.place, self.https, port)
+    }
+
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.place.path("edge.log")).unwrap()
     }
 
     /// Somebody at that address, with cookies of their own.
-    pub(super) fn visitor(&self, address: Ipv4Addr) -> Visitor<'_> {
+    pub(crate) fn visitor(&self, address: Ipv4Addr) -> Visitor<'_> {
         Visitor { edge: self, address, jar: self.place.path(&format!("jar-{address}")) }
     }
 
     /// Sends these bytes over TLS, and then one more again and again until the edge ends it.
     /// Returns what was answered, and after how long.
-    pub(super) fn trickle(&self, first: &[u8]) -> (String, Duration) {
+    pub(crate) fn trickle(&self, first: &[u8]) -> (String, Duration) {
         let start = Instant::now();
         let mut child = tool_of("openssl")
             .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{}", self.https)])
@@ -104,13 +105,22 @@ impl Edge {
     }
 
     /// What the program has answered so far, as its metrics say.
-    pub(super) fn answered(&self) -> String {
+    pub(crate) fn answered(&self) -> String {
         let log = self.server.log();
         let (_, rest) = log.split_once("metrics are served\",\"address\":\"127.0.0.1:").unwrap();
         let (port, _) = rest.split_once('"').unwrap();
         let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         crate::http::exchange(port.parse().unwrap(), request).unwrap().body
     }
+}
+
+fn node(place: &Place, https: u16, port: u16) -> Server {
+    place.serve(&[
+        ("ROCKET_PORT", &port.to_string()),
+        ("COUNTERSIGN_PUBLIC_URL", &format!("https://{SITE}:{https}")),
+        ("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1/32"),
+        (METRICS, "127.0.0.1:0"),
+    ])
 }
 
 impl Drop for Edge {
@@ -122,7 +132,7 @@ impl Drop for Edge {
 }
 
 /// A browser: curl, with the certificate and the name.
-pub(super) struct Visitor<'e> {
+pub(crate) struct Visitor<'e> {
     edge: &'e Edge,
     address: Ipv4Addr,
     jar: PathBuf,
@@ -130,7 +140,7 @@ pub(super) struct Visitor<'e> {
 
 impl Visitor<'_> {
     /// Asks for a path, with more of curl's arguments.
-    pub(super) fn try_ask(&self, path: &str, more: &[&str]) -> io::Result<Reply> {
+    pub(crate) fn try_ask(&self, path: &str, more: &[&str]) -> io::Result<Reply> {
         let (port, folder) = (self.edge.https, &self.edge.place);
         let output = tool_of("curl")
             .args(["--silent", "--include", "--max-time", "30", "--interface"])
@@ -148,7 +158,7 @@ impl Visitor<'_> {
     }
 
     #[track_caller]
-    pub(super) fn ask(&self, path: &str, more: &[&str]) -> Reply {
+    pub(crate) fn ask(&self, path: &str, more: &[&str]) -> Reply {
         match self.try_ask(path, more) {
             Ok(reply) => reply,
             Err(error) => panic!("{path}: {error}: {}", self.edge.log()),
@@ -156,7 +166,7 @@ impl Visitor<'_> {
     }
 
     #[track_caller]
-    pub(super) fn log_in(&self, more: &[&str]) -> Reply {
+    pub(crate) fn log_in(&self, more: &[&str]) -> Reply {
         let (email, password) = (format!("email={EMAIL}"), format!("password={PASSWORD}"));
         let form = ["--data-urlencode", &email, "--data-urlencode", &password];
         self.ask("/login", &[&form, more].concat())
@@ -165,7 +175,7 @@ impl Visitor<'_> {
 
 /// Whether all is installed that these tests need; says what is not.
 #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
-pub(super) fn has_tools() -> bool {
+pub(crate) fn has_tools() -> bool {
     let tools = [("haproxy", "-v"), ("openssl", "version"), ("curl", "-V")];
     tools.into_iter().all(|(tool, argument)| {
         let is_there = tool_of(tool).arg(argument).stdout(Stdio::null()).status().is_ok();
@@ -181,7 +191,7 @@ fn shipped() -> PathBuf {
 }
 
 /// A tool with nothing in its environment; Debian keeps HAProxy among the administrator's.
-pub(super) fn tool_of(name: &str) -> Command {
+pub(crate) fn tool_of(name: &str) -> Command {
     let mut command = Command::new(name);
     let path = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
     command.env_clear().env("PATH", path);
@@ -206,7 +216,7 @@ fn certify(place: &Place) {
 
 /// A port that nobody listens on, below those that Linux gives to connections, of which other tests
 /// have thousands: none of these takes it before HAProxy does.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let next =
