@@ -55,6 +55,8 @@ fn nodes_that_are_restarted_one_after_the_other_fail_nobody() {
         ("COUNTERSIGN_2", &names[1]),
         ("COUNTERSIGN_3", &names[2]),
         ("CHECK_EVERY", "200ms"),
+        // Each page is asked for on a connection of its own.
+        ("MAX_NEW", "1000000"),
     ]) else {
         return;
     };
