@@ -94,7 +94,7 @@ pub(crate) fn unavailable(error: DbErr) -> StoreError {
 /// Whether the database took a transaction back in favour of another, so that it may be tried anew.
 pub(crate) fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
-    source.downcast_ref::<DbErr>().and_then(code).is_some_and(|code| code.is_conflict())
+    source.downcast_ref::<DbErr>().and_then(code).is_some_and(Code::is_conflict)
 }
 
 /// The error of a new user's row. Which key was violated is known by name alone: the name of the

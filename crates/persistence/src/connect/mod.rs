@@ -3,7 +3,7 @@
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]
@@ -32,6 +32,15 @@ pub struct ConnectError {
 pub(crate) struct Connections {
     pub(crate) reader: DatabaseConnection,
     pub(crate) writer: DatabaseConnection,
+    /// Between the program and its server stands one who may give each transaction another
+    /// connection to the server.
+    pub(crate) is_pooled: bool,
+}
+
+impl From<DatabaseConnection> for Connections {
+    fn from(one: DatabaseConnection) -> Self {
+        Self { reader: one.clone(), writer: one, is_pooled: false }
+    }
 }
 
 pub(crate) async fn connect(url: &str) -> Result<Connections, ConnectError> {
