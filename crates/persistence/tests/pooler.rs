@@ -29,6 +29,7 @@ struct Pooler {
 
 impl Pooler {
     /// `None`, and a line that says so, where there is no server or no PgBouncer.
+    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
     async fn new() -> Option<Self> {
         let database = TestDatabase::new(Engine::Postgres).await?;
         let server = Engine::Postgres.server();

@@ -57,7 +57,7 @@ impl People {
                 let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
                 Ok(server.ask(&bytes)?.trim().parse()?)
             };
-            let whole = Figure::new(&format!("{one}"), size("pg_total_relation_size")?, "bytes");
+            let whole = Figure::new(one, size("pg_total_relation_size")?, "bytes");
             let row = size("pg_relation_size")?;
             figures.push(whole);
             figures.push(Figure::new(&format!("{one}, without indexes"), row, "bytes"));
