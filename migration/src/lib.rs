@@ -166,7 +166,7 @@ async fn told<T>(work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
 ///
 /// When the database cannot be read, or holds a migration of a newer version.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
-    status_of(&SchemaManager::new(db)).await
+    status_of(&SchemaManager::new(&run::begin_unprepared(db).await?)).await
 }
 
 async fn status_of(schema: &SchemaManager<'_>) -> Result<Vec<(String, bool)>, DbErr> {

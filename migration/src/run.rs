@@ -1,6 +1,8 @@
 //! One program at a time moves the schema of a database.
 
 use sea_orm_migration::SchemaManager;
+#[cfg(feature = "postgres")]
+use sea_orm_migration::sea_orm::sqlx::ConnectOptions;
 #[cfg(feature = "mysql")]
 use sea_orm_migration::sea_orm::sqlx::mysql::MySqlPoolOptions;
 use sea_orm_migration::sea_orm::{
@@ -29,6 +31,23 @@ pub(crate) enum Run {
     Connection(DatabaseConnection),
 }
 
+/// Begins a transaction. A connection that keeps no prepared statements is one to a pooler, which may
+/// answer with a connection on which somebody else has left some, of the names that come next.
+pub(crate) async fn begin_unprepared(
+    db: &DatabaseConnection,
+) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = db.begin().await?;
+    #[cfg(feature = "postgres")]
+    if db.get_database_backend() == DbBackend::Postgres {
+        let url = db.get_postgres_connection_pool().connect_options().to_url_lossy();
+        let kept = url.query_pairs().find(|(name, _)| name == "statement-cache-capacity");
+        if kept.is_some_and(|(_, capacity)| capacity == "0") {
+            transaction.execute_unprepared("DEALLOCATE ALL").await?;
+        }
+    }
+    Ok(transaction)
+}
+
 impl Run {
     /// Waits for whoever moves the schema now.
     pub(crate) async fn begin(db: &DatabaseConnection) -> Result<Self, DbErr> {
@@ -36,7 +55,7 @@ impl Run {
             #[cfg(feature = "mysql")]
             DbBackend::MySql => Self::with_own_connection(db).await,
             DbBackend::Postgres => {
-                let transaction = db.begin().await?;
+                let transaction = begin_unprepared(db).await?;
                 // A migration takes as long as it takes, unlike what a request asks.
                 let lock = format!(
                     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \

@@ -8,7 +8,6 @@ mod flood;
 mod growth;
 mod hashing;
 mod page;
-mod report;
 mod start;
 
 use std::path::PathBuf;
@@ -19,7 +18,7 @@ use clap::{Args, ValueEnum};
 use crate::site::Program;
 use crate::{Outcome, note, say};
 
-use report::{Figure, Report};
+use crate::report::{Figure, Report};
 
 /// What is measured, and for how long.
 #[derive(Args)]

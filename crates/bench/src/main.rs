@@ -13,8 +13,10 @@ mod client;
 mod enumerate;
 mod floor;
 mod load;
+mod nodes;
 mod population;
 mod process;
+mod report;
 mod site;
 mod stats;
 
@@ -41,6 +43,8 @@ enum Command {
     All(all::Options),
     /// Whether the login tells anybody that an account exists: by its answers, or by time.
     Enumerate(enumerate::Options),
+    /// What one node and several cost on one PostgreSQL, and what it sees of them.
+    Nodes(nodes::Options),
     /// What the others are compared with; they start it.
     #[command(subcommand, hide = true)]
     Floor(floor::Floor),
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let measured = match Options::parse().command {
         Command::All(options) => all::run(&options),
         Command::Enumerate(options) => enumerate::run(&options),
+        Command::Nodes(options) => nodes::run(&options),
         Command::Floor(floor) => floor::run(floor),
     };
     match measured {

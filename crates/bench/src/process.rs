@@ -17,11 +17,29 @@ impl Process {
     /// How long it has used processors so far, in the program and in the system for it. Linux counts
     /// that in steps of ten milliseconds.
     pub(crate) fn cpu(self) -> Outcome<Duration> {
+        // utime is the 14th field of all and stime the 15th.
+        self.ticks(2)
+    }
+
+    /// The same with that of its children, those that have ended too.
+    pub(crate) fn cpu_with_children(self) -> Outcome<Duration> {
+        // cutime and cstime follow.
+        let mut all = self.ticks(4)?;
+        let children = self.read(&format!("task/{}/children", self.0))?;
+        for child in children.split_whitespace() {
+            // One that has ended since is counted with the parent from the next time on.
+            all += Self(child.parse()?).cpu().unwrap_or_default();
+        }
+        Ok(all)
+    }
+
+    /// So many fields of times, from the 14th on.
+    fn ticks(self, fields: usize) -> Outcome<Duration> {
         let stat = self.read("stat")?;
-        // The name of the program stands in brackets, and may hold anything.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat is not as it should be")?;
-        // From the state on, which is the third field: utime is the 14th and stime the 15th.
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        // The name of the program stands in brackets, and may hold anything. After it comes the third
+        // field.
+        let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat is not as it should be")?;
+        let ticks = rest.split_whitespace().skip(11).take(fields).map(str::parse::<u64>);
         let ticks = ticks.sum::<Result<u64, _>>()?;
         let per_second = rustix::param::clock_ticks_per_second().max(1);
         Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))

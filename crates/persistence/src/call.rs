@@ -118,6 +118,9 @@ impl Held {
 pub(crate) struct Call {
     held: Mutex<Option<Held>>,
     backend: DbBackend,
+    /// Outside of a transaction a pooler may have each message answered by another connection of its
+    /// own, so that nothing is asked there, and nothing is prepared under a name.
+    is_pooled: bool,
     deadline: Deadline,
     /// What was asked has not been answered.
     waits: AtomicBool,
@@ -125,12 +128,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) async fn on(
+    async fn on(
         connection: &DatabaseConnection,
+        is_pooled: bool,
         deadline: Deadline,
     ) -> Result<Self, DbErr> {
         let held = deadline.bound(Held::of(connection)).await?;
         Ok(Self {
+            is_pooled,
             held: Mutex::new(Some(held)),
             backend: connection.get_database_backend(),
             deadline,
@@ -142,9 +147,33 @@ impl Call {
     /// Begins a transaction. On SQLite nobody else writes from here on: a transaction that first
     /// reads and is then refused the lock fails at once, without waiting for its turn.
     async fn begin(&self) -> Result<(), DbErr> {
-        let begin = if self.backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.in_transaction.store(true, Ordering::Relaxed);
+        #[cfg(feature = "postgres")]
+        if self.is_pooled {
+            let begin = crate::connect::postgres::pooled_begin();
+            return self.execute_unprepared(&begin).await.map(drop);
+        }
+        let begin = if self.backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.execute_unprepared(begin).await.map(drop)
+    }
+
+    /// Asks within a transaction where a pooler needs one.
+    async fn within<T>(
+        &self,
+        question: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        if !self.is_pooled || self.in_transaction.load(Ordering::Relaxed) {
+            return question.await;
+        }
+        self.begin().await?;
+        match question.await {
+            Ok(answer) => self.end("COMMIT").await.map(|()| answer),
+            Err(error) => {
+                // What cannot be rolled back goes with its connection.
+                self.end("ROLLBACK").await.ok();
+                Err(error)
+            }
+        }
     }
 
     /// Makes a change in a transaction, as a whole or not at all. `work` is done anew when the
@@ -230,9 +259,13 @@ impl ConnectionTrait for Call {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
-        ask!(self, DbErr::Exec, connection => {
-            sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
+        self.within(async move {
+            ask!(self, DbErr::Exec, connection => {
+                let question = sqlx::query_with(sql, values).persistent(!self.is_pooled);
+                question.execute(&mut **connection).await.map(ExecResult::from)
+            })
         })
+        .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -244,18 +277,26 @@ impl ConnectionTrait for Call {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
-        ask!(self, DbErr::Query, connection => {
-            let row = sqlx::query_with(sql, values).fetch_optional(&mut **connection).await;
-            row.map(|row| row.map(QueryResult::from))
+        self.within(async move {
+            ask!(self, DbErr::Query, connection => {
+                let question = sqlx::query_with(sql, values).persistent(!self.is_pooled);
+                let row = question.fetch_optional(&mut **connection).await;
+                row.map(|row| row.map(QueryResult::from))
+            })
         })
+        .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
-        ask!(self, DbErr::Query, connection => {
-            let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
-            rows.map(|rows| rows.into_iter().map(QueryResult::from).collect())
+        self.within(async move {
+            ask!(self, DbErr::Query, connection => {
+                let question = sqlx::query_with(sql, values).persistent(!self.is_pooled);
+                let rows = question.fetch_all(&mut **connection).await;
+                rows.map(|rows| rows.into_iter().map(QueryResult::from).collect())
+            })
         })
+        .await
     }
 }
 
@@ -310,20 +351,20 @@ fn give_back(returning: impl Future<Output = ()> + Send + 'static) {
 impl Database {
     /// A connection to read.
     pub(crate) async fn read(&self, until: Deadline) -> Result<Call, StoreError> {
-        Call::on(self.reader(), until).await.map_err(unavailable)
+        Call::on(self.reader(), self.is_pooled(), until).await.map_err(unavailable)
     }
 
     /// A connection to read all of it, as it is now, for as long as that takes.
     pub(crate) async fn snapshot(&self) -> Result<Call, StoreError> {
         let until = Deadline::OfStatement(LONG_PATIENCE);
-        let call = Call::on(self.reader(), until).await.map_err(unavailable)?;
+        let call = Call::on(self.reader(), self.is_pooled(), until).await.map_err(unavailable)?;
         call.begin_to_read().await.map_err(unavailable)?;
         Ok(call)
     }
 
     /// A connection to write, with [`Call::whole`].
     pub(crate) async fn write(&self, until: Deadline) -> Result<Call, StoreError> {
-        Call::on(self.writer(), until).await.map_err(unavailable)
+        Call::on(self.writer(), self.is_pooled(), until).await.map_err(unavailable)
     }
 
     /// Makes a change of one statement, and says how many rows it changed.

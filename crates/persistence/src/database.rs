@@ -55,7 +55,7 @@ impl Database {
     /// `countersign-migration` has brought up to date. For an application that keeps some of what a
     /// store holds in tables of its own.
     pub fn over(connection: DatabaseConnection) -> Self {
-        Self(Connections { reader: connection.clone(), writer: connection })
+        Self(connection.into())
     }
 
     /// Appends an entry to the audit trail within a transaction of the application's, so that a
@@ -91,6 +91,10 @@ impl Database {
 
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
+    }
+
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.0.is_pooled
     }
 }
 

@@ -11,7 +11,7 @@ use crate::site::{Program, Site};
 
 use super::Extent;
 use super::hashing::{UNTHROTTLED, login};
-use super::report::{Figure, Target};
+use crate::report::{Figure, Target};
 
 const ATTACKERS: u64 = 64;
 /// Members who read: each asks for a page, and for the next one a while later.

@@ -8,7 +8,7 @@ use crate::site::{Program, Site};
 use super::Extent;
 use super::hashing::{UNTHROTTLED, login};
 use super::page::{CONNECTIONS, Round, median};
-use super::report::{Figure, Target};
+use crate::report::{Figure, Target};
 
 /// A site of some size, and what was measured on it.
 struct Grown {

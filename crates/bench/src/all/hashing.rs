@@ -10,7 +10,7 @@ use crate::stats::Samples;
 
 use super::Extent;
 use super::page::{CONNECTIONS, Round, median};
-use super::report::{Figure, Target};
+use crate::report::{Figure, Target};
 
 /// So many that none has more sessions than it may.
 const MEMBERS: u64 = 512;

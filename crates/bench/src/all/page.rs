@@ -5,7 +5,7 @@ use crate::site::{Program, Site};
 use crate::stats::Samples;
 
 use super::Extent;
-use super::report::{Figure, Target};
+use crate::report::{Figure, Target};
 
 /// Enough to keep the site busy, and few enough to leave it the processor.
 pub(crate) const CONNECTIONS: u64 = 16;

@@ -7,7 +7,7 @@ use crate::site::{Program, Site};
 use crate::stats::Samples;
 
 use super::Extent;
-use super::report::{Figure, Target};
+use crate::report::{Figure, Target};
 
 /// How long the program takes to its first page, and what it holds then.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {

@@ -3,7 +3,7 @@
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]
@@ -60,6 +60,15 @@ pub(crate) enum Server {
 pub(crate) struct Connections {
     pub(crate) reader: DatabaseConnection,
     pub(crate) writer: DatabaseConnection,
+    /// Between the program and its server stands one who may give each transaction another
+    /// connection to the server.
+    pub(crate) is_pooled: bool,
+}
+
+impl From<DatabaseConnection> for Connections {
+    fn from(one: DatabaseConnection) -> Self {
+        Self { reader: one.clone(), writer: one, is_pooled: false }
+    }
 }
 
 pub(crate) async fn connect(url: &str, server: Server) -> Result<Connections, ConnectError> {

@@ -20,7 +20,7 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     let pool = pool::<MySql>(parsed.max_connections)
         .after_connect(|connection, _| Box::pin(set_up(connection)));
     let one: DatabaseConnection = pool.connect_lazy_with(options).into();
-    Ok(Connections { reader: one.clone(), writer: one })
+    Ok(one.into())
 }
 
 /// What comes after a lock must see what was done before it, so that no snapshot is kept.

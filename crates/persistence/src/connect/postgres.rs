@@ -9,28 +9,64 @@ use sea_orm::sqlx::{ConnectOptions, Postgres};
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
 use super::{Connections, Refusal, Server};
 
-const PARAMETERS: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options"];
+const PARAMETERS: [&str; 7] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options", POOLER];
+
+/// Ours, as `max_connections` is.
+const POOLER: &str = "pooler";
 
 /// A client that is gone without a word keeps its locks for no longer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
+/// How a transaction begins behind a pooler, in one question: with what a connection of our own would
+/// have said once.
+pub(crate) fn pooled_begin() -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; \
+         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        STATEMENT_TIMEOUT.as_millis(),
+        LOCK_TIMEOUT.as_millis(),
+        IDLE_IN_TRANSACTION.as_millis()
+    )
+}
+
 pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Refusal> {
     let parsed = parse(url, &PARAMETERS)?;
-    let options = parsed.url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
-    let options = options
-        .application_name("countersign")
-        .options([
+    let (url, is_pooled) = pooler(&parsed.url)?;
+    let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
+    let options = options.application_name("countersign").disable_statement_logging();
+    let options = if is_pooled {
+        // What a pooler keeps for each client it takes; it refuses others. Each transaction brings
+        // its settings: see `pooled_begin`.
+        options.extra_float_digits(None).statement_cache_capacity(0)
+    } else {
+        options.options([
             ("default_transaction_isolation", "read committed".to_owned()),
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
             ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
         ])
-        .disable_statement_logging();
+    };
     if server == Server::Now {
         greet(&options).await?;
     }
     let one: DatabaseConnection =
         pool::<Postgres>(parsed.max_connections).connect_lazy_with(options).into();
-    Ok(Connections { reader: one.clone(), writer: one })
+    Ok(Connections { is_pooled, ..one.into() })
+}
+
+/// Takes `pooler` out of a URL.
+fn pooler(url: &str) -> Result<(String, bool), String> {
+    let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let (ours, kept): (Vec<_>, Vec<_>) =
+        parameters.split('&').partition(|parameter| parameter.starts_with("pooler="));
+    if ours.iter().any(|parameter| *parameter != "pooler=transaction") {
+        return Err("pooler must be transaction; leave it out where there is none".to_owned());
+    }
+    let is_pooled = !ours.is_empty();
+    if is_pooled && kept.iter().any(|parameter| parameter.starts_with("options")) {
+        return Err("a pooler takes no options: set them with ALTER ROLE".to_owned());
+    }
+    Ok((format!("{base}?{}", kept.join("&")), is_pooled))
 }

@@ -140,7 +140,7 @@ async fn in_memory() -> Result<Connections, sqlx::Error> {
     // Such a database belongs to one connection.
     let one: DatabaseConnection =
         pool(1).connect_with(options(Path::new(":memory:"))).await?.into();
-    Ok(Connections { reader: one.clone(), writer: one })
+    Ok(one.into())
 }
 
 async fn in_file(path: &Path) -> Result<Connections, String> {
@@ -152,7 +152,7 @@ async fn in_file(path: &Path) -> Result<Connections, String> {
         return Err("its file system cannot hold a write-ahead log".to_owned());
     }
     let reader = pool(READERS).connect_lazy_with(options(path).read_only(true));
-    Ok(Connections { reader: reader.into(), writer: writer.into() })
+    Ok(Connections { reader: reader.into(), writer: writer.into(), is_pooled: false })
 }
 
 /// Opens the file for writing, and shows that it is a database that can be written. The change to

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::site::Program;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     program: String,
     profile: String,
     machine: String,
@@ -16,12 +16,12 @@ pub(super) struct Report {
     /// How many programs wanted a processor in the minute before.
     load: Option<f64>,
     quick: bool,
-    pub(super) figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// Something that was measured.
 #[derive(Debug, Serialize)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     what: String,
     value: f64,
     unit: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Figure {
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Target {
+pub(crate) struct Target {
     of: Of,
     is: Is,
     bound: f64,
@@ -55,32 +55,32 @@ enum Is {
 }
 
 impl Target {
-    pub(super) fn ratio_at_most(bound: f64) -> Self {
+    pub(crate) fn ratio_at_most(bound: f64) -> Self {
         Self { of: Of::Ratio, is: Is::AtMost, bound }
     }
 
-    pub(super) fn ratio_at_least(bound: f64) -> Self {
+    pub(crate) fn ratio_at_least(bound: f64) -> Self {
         Self { of: Of::Ratio, is: Is::AtLeast, bound }
     }
 
-    pub(super) fn value_at_most(bound: f64) -> Self {
+    pub(crate) fn value_at_most(bound: f64) -> Self {
         Self { of: Of::Value, is: Is::AtMost, bound }
     }
 }
 
 impl Figure {
-    pub(super) fn new(what: &str, value: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(what: &str, value: f64, unit: &'static str) -> Self {
         let (floor, ratio, target, reached) = (None, None, None, None);
         Self { what: what.to_owned(), value, unit, floor, ratio, target, reached }
     }
 
     /// Compares it with the same of something else.
-    pub(super) fn against(self, floor: f64) -> Self {
+    pub(crate) fn against(self, floor: f64) -> Self {
         Self { floor: Some(floor), ratio: Some(self.value / floor), ..self }
     }
 
     /// Says what it should be.
-    pub(super) fn wanted(self, target: Target) -> Self {
+    pub(crate) fn wanted(self, target: Target) -> Self {
         let figure = match target.of {
             Of::Ratio => self.ratio.unwrap_or(f64::NAN),
             Of::Value => self.value,
@@ -94,7 +94,7 @@ impl Figure {
 }
 
 impl Report {
-    pub(super) fn new(program: &Program, quick: bool) -> Self {
+    pub(crate) fn new(program: &Program, quick: bool) -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let processor = read("/proc/cpuinfo");
         let processor = processor.lines().find(|line| line.starts_with("model name"));

@@ -1,0 +1,163 @@
+//! Users and sessions that the server makes by itself, as many as one likes.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::client::{Connection, post};
+use crate::population::{PASSWORD, address};
+use crate::report::Figure;
+use crate::site::Site;
+use crate::{Outcome, note};
+
+use super::server::Server;
+
+const SESSIONS_EACH: u64 = 10;
+
+/// Each is a transaction, and a line of progress is worth that much time.
+const BATCH: u64 = 1_000_000;
+
+/// A stride that shares no factor with a power of ten meets everybody once.
+const STRIDE: u64 = 7_919;
+
+/// The `n`th session has the token `n`, and is one of the user `n` modulo their number.
+pub(super) struct People {
+    users: u64,
+    sessions: u64,
+    next: AtomicU64,
+}
+
+impl People {
+    /// Makes users and their sessions, with every index in place. All have one password and one hash
+    /// of it, which a node makes.
+    pub(super) fn make(server: &Server, node: &Site, sessions: u64) -> Outcome<Self> {
+        let first = [("email", "hash@example.org"), ("username", "Hash"), ("password", PASSWORD)];
+        let registered =
+            Connection::open(node.address)?.send(&post("/register", &[], &first))?.0.status;
+        if registered != 303 {
+            return Err(format!("the first user was answered {registered}").into());
+        }
+        let users = (sessions / SESSIONS_EACH).max(1);
+        for start in (0..users).step_by(BATCH as usize) {
+            server.ask(&insert_users(start, users.min(start + BATCH)))?;
+        }
+        for start in (0..sessions).step_by(BATCH as usize) {
+            let end = sessions.min(start + BATCH);
+            server.ask(&insert_sessions(start, end, users, sessions))?;
+            note(&format!("{end} of {sessions} sessions"));
+        }
+        server.ask("VACUUM ANALYZE")?;
+        Ok(Self { users, sessions, next: AtomicU64::new(0) })
+    }
+
+    /// What a row takes with its part of the indexes.
+    pub(super) fn sizes(&self, server: &Server) -> Outcome<Vec<Figure>> {
+        let mut figures = Vec::new();
+        for (table, one) in [("users", "a user"), ("sessions", "a session")] {
+            let size = |of: &str| -> Outcome<f64> {
+                let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
+                Ok(server.ask(&bytes)?.trim().parse()?)
+            };
+            let whole = Figure::new(one, size("pg_total_relation_size")?, "bytes");
+            let row = size("pg_relation_size")?;
+            figures.push(whole);
+            figures.push(Figure::new(&format!("{one}, without indexes"), row, "bytes"));
+        }
+        Ok(figures)
+    }
+
+    /// The members' page, asked for in one session after the other.
+    pub(super) fn members_page(&self) -> Vec<u8> {
+        let token = token(self.any(self.sessions));
+        format!("GET /blogs HTTP/1.1\r\nHost: localhost\r\nCookie: session={token}\r\n\r\n")
+            .into_bytes()
+    }
+
+    pub(super) fn any_address(&self) -> String {
+        address(self.any(self.users))
+    }
+
+    pub(super) fn new_address(&self) -> String {
+        format!("newcomer{}@example.org", self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn any(&self, of: u64) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % of
+    }
+}
+
+/// 256 bits with this number in the last ones, as base64url writes them: six bits a character, and
+/// two more at the end.
+fn token(n: u64) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut token = "A".repeat(32);
+    for place in (0..11).rev() {
+        let six = (u128::from(n) << 2) >> (6 * place) & 63;
+        let character = ALPHABET.get(six as usize).copied().unwrap_or(b'A');
+        token.push(char::from(character));
+    }
+    token
+}
+
+/// A UUID of version 7 from an expression of milliseconds and one of 32 hexadecimal digits.
+fn uuid(millis: &str, digits: &str) -> String {
+    format!(
+        "(lpad(to_hex({millis}), 12, '0') || '7' || substr({digits}, 1, 3) || '8' || \
+         substr({digits}, 4, 15))::uuid"
+    )
+}
+
+/// The id of the user of this number: one user came each millisecond.
+fn user(number: &str) -> String {
+    uuid(&format!("1760000000000 + {number}"), &format!("md5('user ' || {number})"))
+}
+
+fn insert_users(start: u64, end: u64) -> String {
+    let id = user("n");
+    format!(
+        "INSERT INTO users (id, email, email_canonical, username, password_hash, is_active, \
+         created_at, updated_at) SELECT {id}, a, a, 'Member', (SELECT password_hash FROM users \
+         WHERE email_canonical = 'hash@example.org'), true, t, t \
+         FROM generate_series({start}::bigint, {end} - 1) n, LATERAL (SELECT \
+         'member' || lpad(n::text, greatest(6, length(n::text)), '0') || '@example.org' a, \
+         to_timestamp(1760000000 + n / 1000.0) AT TIME ZONE 'UTC' t) one"
+    )
+}
+
+/// Sessions of the last hours, each used within the last half hour by a browser of today.
+fn insert_sessions(start: u64, end: u64, users: u64, of: u64) -> String {
+    let id = uuid("(extract(epoch FROM t) * 1000)::bigint", "md5('session ' || n)");
+    let user = user("u");
+    let mut insert = format!(
+        "INSERT INTO sessions (id, user_id, token_digest, address, user_agent, created_at, \
+         authenticated_at, last_seen_at, expires_at) SELECT {id}, {user}, \
+         sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), '203.0.113.' || n % 256, \
+         'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+         Chrome/140.0.0.0 Safari/537.36', "
+    );
+    // Writing to a string does not fail.
+    let _ = write!(
+        insert,
+        "t AT TIME ZONE 'UTC', t AT TIME ZONE 'UTC', \
+         (now() - random() * interval '25 minutes') AT TIME ZONE 'UTC', \
+         (t + interval '30 days') AT TIME ZONE 'UTC' \
+         FROM generate_series({start}::bigint, {end} - 1) n, LATERAL (SELECT n % {users} u, \
+         now() - ({of} - n) * interval '3 milliseconds' t) one"
+    );
+    insert
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::SecretToken;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_a_token() {
+        for n in [0, 1, 63, 64, 10_000_000, u64::MAX] {
+            let parsed = SecretToken::parse(&token(n)).unwrap();
+            assert_eq!(parsed.expose().as_str(), token(n));
+        }
+        assert!(token(1).ends_with("AAE") && token(63).ends_with("AAD8"), "{}", token(63));
+    }
+}

@@ -1,0 +1,197 @@
+//! A server of PostgreSQL with a database for the measurement: one that is given, or one of our own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::{Outcome, note};
+
+const USUAL: &str = "postgres://postgres@127.0.0.1:5432";
+
+/// What the server counted of the statements of our database.
+pub(super) struct Seen {
+    pub(super) statements: f64,
+    /// In the executor, without parsing and sending.
+    pub(super) micros: f64,
+    /// Bytes.
+    pub(super) wal: f64,
+}
+
+pub(super) struct Server {
+    url: String,
+    database: String,
+    counts: bool,
+    own: Option<Own>,
+}
+
+struct Own {
+    child: Child,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// The server at `given`, one that is started, or where none can be the usual one.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or `psql` is missing.
+    pub(super) fn find(given: Option<&str>) -> Outcome<Self> {
+        let (url, own) = match (given, programs()) {
+            (Some(url), _) => (url.trim_end_matches('/').to_owned(), None),
+            (None, Some(programs)) => Own::start(&programs)?,
+            (None, None) => {
+                note("there is no PostgreSQL to start: the usual one of this machine is used");
+                (USUAL.to_owned(), None)
+            }
+        };
+        let database = format!("countersign_bench_{}", std::process::id());
+        let mut server = Self { url, database, counts: false, own };
+        server.ask_in("postgres", &format!("CREATE DATABASE {}", server.database))?;
+        let counting = "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()";
+        match server.ask(counting) {
+            Ok(_) => server.counts = true,
+            Err(error) => note(&format!("skipped: what the server sees: {error}")),
+        }
+        Ok(server)
+    }
+
+    pub(super) fn database_url(&self) -> String {
+        format!("{}/{}", self.url, self.database)
+    }
+
+    /// Asks in the database of the measurement.
+    pub(super) fn ask(&self, sql: &str) -> Outcome<String> {
+        self.ask_in(&self.database, sql)
+    }
+
+    fn ask_in(&self, database: &str, sql: &str) -> Outcome<String> {
+        let asked = Command::new("psql")
+            .args(["--no-psqlrc", "-Atq", "-F", " ", "-v", "ON_ERROR_STOP=1"])
+            .args(["-c", sql, &format!("{}/{database}", self.url)])
+            .output()
+            .map_err(|error| format!("cannot run psql: {error}"))?;
+        if !asked.status.success() {
+            let why = String::from_utf8_lossy(&asked.stderr);
+            return Err(format!("PostgreSQL says: {}", why.trim()).into());
+        }
+        Ok(String::from_utf8(asked.stdout)?)
+    }
+
+    /// How long all its processes have used processors, those that have ended too.
+    pub(super) fn cpu(&self) -> Outcome<Option<Duration>> {
+        self.own.as_ref().map(|own| Process::of(own.child.id()).cpu_with_children()).transpose()
+    }
+
+    /// Counts from here on.
+    pub(super) fn forget(&self) -> Outcome<()> {
+        if self.counts {
+            self.ask("SELECT pg_stat_statements_reset()")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn seen(&self) -> Outcome<Option<Seen>> {
+        if !self.counts {
+            return Ok(None);
+        }
+        let row = self.ask(
+            "SELECT coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) * 1000, \
+             coalesce(sum(wal_bytes), 0) FROM pg_stat_statements s JOIN pg_database d \
+             ON d.oid = s.dbid WHERE d.datname = current_database() \
+             AND query NOT LIKE '%pg_stat_statements%'",
+        )?;
+        let numbers = row.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+        let [statements, micros, wal] = *numbers else {
+            return Err(format!("pg_stat_statements says {row}").into());
+        };
+        Ok(Some(Seen { statements, micros, wal }))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ours goes with all it has.
+        if self.own.is_none() {
+            let dropping = format!("DROP DATABASE {} WITH (FORCE)", self.database);
+            if let Err(error) = self.ask_in("postgres", &dropping) {
+                note(&format!("{} is left behind: {error}", self.database));
+            }
+        }
+    }
+}
+
+/// Where Debian keeps the programs of the newest PostgreSQL.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let versions = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let number = |path: &PathBuf| path.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+    versions.filter(|path| path.join("initdb").is_file()).max_by_key(number)
+}
+
+impl Own {
+    fn start(programs: &Path) -> Outcome<(String, Option<Self>)> {
+        let folder = TempDir::new()?;
+        // It refuses to run as root.
+        let is_root = fs::metadata("/proc/self")?.uid() == 0;
+        if is_root {
+            let given = Command::new("chown").arg("postgres").arg(folder.path()).status()?;
+            if !given.success() {
+                return Err("there is no user postgres, as whom PostgreSQL could run".into());
+            }
+        }
+        let command = |name: &str| {
+            let program = programs.join(name);
+            if !is_root {
+                return Command::new(program);
+            }
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+            command
+        };
+        let data = folder.path().join("data");
+        let mut making = command("initdb");
+        making.args(["-U", "postgres", "-A", "trust", "-D"]).arg(&data);
+        let made = making.current_dir("/").output()?;
+        if !made.status.success() {
+            let why = String::from_utf8_lossy(&made.stderr);
+            return Err(format!("PostgreSQL makes no database: {}", why.trim()).into());
+        }
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let child = command("postgres")
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-k", ""])
+            .args(["-c", "shared_preload_libraries=pg_stat_statements"])
+            .args(["-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB"])
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log"))?)
+            .spawn()?;
+        let own = Self { child, _folder: folder };
+        let start = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if start.elapsed() > Duration::from_secs(30) {
+                return Err("PostgreSQL does not start".into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // It listens a moment before it answers.
+        std::thread::sleep(Duration::from_millis(500));
+        Ok((format!("postgres://postgres@127.0.0.1:{port}"), Some(own)))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Killed, it would leave its children and their memory behind.
+        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+    }
+}
