@@ -1,4 +1,4 @@
-mod guards;
+mod triggers;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::ConnectionTrait;
@@ -58,13 +58,13 @@ impl MigrationTrait for Migration {
             index("audit_events_at_idx").col("at").take(),
         ];
         create_indexes(schema, "audit_events", indexes).await?;
-        guards::create(schema).await
+        triggers::create(schema).await
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         // The triggers go with their tables.
         drop_table(schema, "audit_events").await?;
         drop_table(schema, "audit_ends").await?;
-        guards::drop_functions(schema).await
+        triggers::drop_functions(schema).await
     }
 }

@@ -1,9 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::time::Instant;
 
 use countersign_domain::{Duration, OffsetDateTime, Session, TokenDigest, User, UserId};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
@@ -23,12 +25,14 @@ const SHARES: usize = 1_024;
 pub(crate) struct SessionCache {
     /// Apart from each other: made-up tokens drive out nobody's session.
     known: Cache<[u8; 32], Arc<Known>>,
-    unknown: Cache<[u8; 32], OffsetDateTime>,
+    unknown: Cache<[u8; 32], Moment>,
     /// How long an answer is good, since another process may change what this one has read.
     max_staleness: Duration,
     changes: AtomicU64,
     last_of_user: Box<[AtomicU64]>,
     last_of_everybody: AtomicU64,
+    /// 1 unless what other processes do is to be [followed](crate::Auth::follow) and cannot be.
+    trusted: Gauge,
     answers: Family<[(&'static str, &'static str); 1], Counter>,
     from_memory: Counter,
     from_store: Counter,
@@ -46,8 +50,16 @@ pub(crate) struct Known {
 /// When the store was asked.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
-    at: OffsetDateTime,
+    at: Moment,
     last_change: u64,
+}
+
+/// A moment by two clocks: one that the service goes by and that may be set back, and one that only
+/// goes on.
+#[derive(Clone, Copy)]
+struct Moment {
+    time: OffsetDateTime,
+    instant: Instant,
 }
 
 /// What is known about a token.
@@ -75,7 +87,10 @@ impl SessionCache {
         let answers = Family::default();
         let from = |source| answers.get_or_create_owned(&[("source", source)]);
         let (from_memory, from_store) = (from("memory"), from("store"));
+        let trusted = Gauge::default();
+        trusted.set(1);
         Self {
+            trusted,
             known: Cache::new(MOST),
             unknown: Cache::new(MOST),
             max_staleness,
@@ -91,6 +106,8 @@ impl SessionCache {
     pub(crate) fn register_metrics(&self, registry: &mut Registry) {
         let help = "Session tokens that were looked up by where the answer came from";
         registry.register("countersign_session_lookups", help, self.answers.clone());
+        let help = "0 while what other processes do cannot be followed, and each lookup asks";
+        registry.register("countersign_session_cache_trusted", help, self.trusted.clone());
     }
 
     /// Whose token it is, as far as is known at `now`.
@@ -103,7 +120,11 @@ impl SessionCache {
         answer
     }
 
-    fn known_at(&self, token: &TokenDigest, now: OffsetDateTime) -> Answer {
+    fn known_at(&self, token: &TokenDigest, time: OffsetDateTime) -> Answer {
+        let now = Moment { time, instant: Instant::now() };
+        if !self.is_trusted() {
+            return self.ask(now);
+        }
         if let Some(known) = self.known.get(token.as_bytes())
             && self.is_recent(known.asked.at, now)
             && self.last_change_of(known.user.id) <= known.asked.last_change
@@ -114,12 +135,35 @@ impl SessionCache {
         if self.unknown.get(token.as_bytes()).is_some_and(|at| self.is_recent(at, now)) {
             return Answer::Nobody;
         }
+        self.ask(now)
+    }
+
+    fn ask(&self, now: Moment) -> Answer {
         Answer::Ask(Asked { at: now, last_change: self.changes.load(Ordering::SeqCst) })
     }
 
-    /// A clock that was set back makes nothing recent.
-    fn is_recent(&self, at: OffsetDateTime, now: OffsetDateTime) -> bool {
-        at <= now && now - at < self.max_staleness
+    fn is_recent(&self, at: Moment, now: Moment) -> bool {
+        at.time <= now.time
+            && now.time - at.time < self.max_staleness
+            && now.instant.duration_since(at.instant) < self.max_staleness
+    }
+
+    /// How long an answer is good.
+    pub(crate) fn max_staleness(&self) -> Duration {
+        self.max_staleness
+    }
+
+    /// Whether answers are to be used that the store gave a short while ago. What was missed must have
+    /// been noted before they are again.
+    pub(crate) fn trust(&self, trusted: bool) {
+        fence(Ordering::Release);
+        self.trusted.set(trusted.into());
+    }
+
+    pub(crate) fn is_trusted(&self) -> bool {
+        let trusted = self.trusted.get();
+        fence(Ordering::Acquire);
+        trusted != 0
     }
 
     /// Keeps what the store has said.

@@ -23,6 +23,7 @@ mod caller;
 mod config;
 mod confirm;
 mod events;
+mod follow;
 mod hasher;
 mod log_in;
 mod metrics;
@@ -35,9 +36,7 @@ mod workers;
 
 use std::sync::Arc;
 
-use countersign_domain::{
-    Clock, Duration, OffsetDateTime, PasswordPolicy, Store, StoreError, SystemClock,
-};
+use countersign_domain::{Clock, Duration, OffsetDateTime, PasswordPolicy, Store, StoreError};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
@@ -65,6 +64,7 @@ pub use workers::Overloaded;
 
 use cache::SessionCache;
 use events::Listeners;
+use follow::Skew;
 use hasher::Hasher;
 use metrics::Metrics;
 use seen::Seen;
@@ -80,16 +80,19 @@ pub struct Auth {
     cache: Arc<SessionCache>,
     seen: Arc<Seen>,
     metrics: Arc<Metrics>,
+    skew: Skew,
 }
 
 impl Auth {
-    /// A service over `store` with the default configuration and the system's clock. It starts one
-    /// hashing thread per core.
+    /// A service over `store` with the default configuration and the [store's
+    /// clock](Store::clock). It starts one hashing thread per core.
     pub fn new(store: impl Store + 'static) -> Self {
-        Self::assemble(Arc::new(store), Arc::new(SystemClock), AuthConfig::default())
+        let clock = store.clock();
+        Self::assemble(Arc::new(store), clock, AuthConfig::default())
     }
 
-    /// A service with a configuration and a clock of the caller's.
+    /// A service with a configuration and a clock of the caller's, which is [that of the
+    /// store](Store::clock) unless there is a reason.
     ///
     /// # Errors
     ///
@@ -115,6 +118,7 @@ impl Auth {
             listeners: Arc::default(),
             seen: Arc::default(),
             metrics: Arc::default(),
+            skew: Skew::default(),
         }
     }
 

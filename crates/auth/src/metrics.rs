@@ -229,6 +229,7 @@ impl Auth {
             throttled.clone(),
         );
         self.cache.register_metrics(registry);
+        self.skew.register(registry);
         self.hasher.register_metrics(registry);
     }
 }

@@ -63,9 +63,7 @@ impl Auth {
                 self.resume_session(&remembered, &user, caller, None).await
             }
             RememberOutcome::Stolen(remembered) => {
-                let mut event = stolen.event;
-                event.user = Some(remembered.user_id);
-                self.publish(&event);
+                self.publish(&stolen.about(remembered.user_id).event);
                 Ok(Resumed::Stolen)
             }
             RememberOutcome::Unknown => Ok(Resumed::Unknown),
@@ -93,11 +91,17 @@ impl Auth {
     /// # Errors
     ///
     /// When it may still be.
-    pub async fn forget(&self, token: &RememberToken) -> Result<(), StoreError> {
-        let ended = self.store.end_series(&token.series.digest()).await;
-        // Whose it was, the store does not say.
-        if !matches!(ended, Ok(false)) {
-            self.cache.all_changed();
+    pub async fn forget(&self, token: &RememberToken, caller: &Caller) -> Result<(), StoreError> {
+        let entry = self.entry(AuthEventKind::SessionsRevoked, None, None, caller);
+        let ended = self.store.end_series(&token.series.digest(), &entry).await;
+        match &ended {
+            Ok(Some(user)) => {
+                self.cache.changed(*user);
+                self.publish(&entry.about(*user).event);
+            }
+            Ok(None) => {}
+            // It may have ended, whosever it was.
+            Err(_) => self.cache.all_changed(),
         }
         ended.map(drop)
     }

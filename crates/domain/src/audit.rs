@@ -92,6 +92,14 @@ impl AuditEntry {
         Self { event, salt }
     }
 
+    /// The same entry about this user.
+    #[must_use]
+    pub fn about(&self, user: UserId) -> Self {
+        let mut entry = self.clone();
+        entry.event.user = Some(user);
+        entry
+    }
+
     /// The record that this becomes behind `last`.
     pub fn record_after(&self, last: ChainLink) -> AuditRecord {
         let client_digest = client_digest(&self.event, self.salt);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 /// Tells the time. Rules never ask the system themselves; they are handed one of these.
@@ -5,6 +7,12 @@ pub trait Clock: Send + Sync {
     /// The current moment, in UTC and whole microseconds: the precision that every supported
     /// database keeps, so that a saved moment equals the one that was read from the clock.
     fn now(&self) -> OffsetDateTime;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> OffsetDateTime {
+        (**self).now()
+    }
 }
 
 /// The operating system's clock.

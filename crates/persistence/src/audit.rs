@@ -169,6 +169,16 @@ impl AuditStore for Database {
         })
     }
 
+    #[cfg(feature = "postgres")]
+    async fn audit_growth(&self) -> Result<(), StoreError> {
+        match self.growth() {
+            Some(growth) => {
+                growth.next().await.map_err(|error| StoreError::Unavailable(error.into()))
+            }
+            None => std::future::pending().await,
+        }
+    }
+
     async fn age_audit(
         &self,
         cut_before: OffsetDateTime,

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use countersign_domain::{AuditEntry, Store, StoreError};
+use countersign_domain::{AuditEntry, Clock, Duration, Store, StoreError};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QuerySelect};
 
 use crate::audit::append;
 use crate::call::Deadline;
+use crate::clock::ServerClock;
 use crate::connect::{ConnectError, Connections, Server, connect};
 use crate::entity::{with_each_growing_table, with_each_table};
 use crate::error::{self, unavailable};
+#[cfg(feature = "postgres")]
+use crate::growth::Growth;
 
 /// A database of all that Countersign saves.
 ///
@@ -32,7 +37,10 @@ impl Database {
     ///
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        connect(url, Server::Now).await.map(Self)
+        let database = connect(url, Server::Now).await.map(Self)?;
+        // If not now, it is read by whoever follows it.
+        database.read_clock().await.ok();
+        Ok(database)
     }
 
     /// As [`connect`](Self::connect), but a server need not be there yet: until it is, each method
@@ -81,6 +89,10 @@ impl Database {
     pub async fn close(self) {
         // The last connection to close folds the write-ahead log into the file, which only the
         // writer can do. Closing a pool cannot fail.
+        #[cfg(feature = "postgres")]
+        if let Some(growth) = &self.0.growth {
+            growth.close().await;
+        }
         self.0.reader.close().await.ok();
         self.0.writer.close().await.ok();
     }
@@ -96,6 +108,15 @@ impl Database {
     pub(crate) fn is_pooled(&self) -> bool {
         self.0.is_pooled
     }
+
+    pub(crate) fn server_clock(&self) -> &Arc<ServerClock> {
+        &self.0.clock
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn growth(&self) -> Option<&Growth> {
+        self.0.growth.as_deref()
+    }
 }
 
 #[async_trait]
@@ -105,5 +126,13 @@ impl Store for Database {
         let db = &self.read(Deadline::of_call()).await?;
         with_each_table!(Table => Table::find().limit(0).all(db).await.map_err(unavailable)?);
         Ok(())
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(self.server_clock()) as Arc<dyn Clock>
+    }
+
+    async fn read_clock(&self) -> Result<Option<Duration>, StoreError> {
+        self.read_server_clock().await
     }
 }

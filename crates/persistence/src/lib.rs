@@ -15,11 +15,14 @@ mod audit;
 #[cfg(feature = "bulk")]
 mod bulk;
 mod call;
+mod clock;
 mod connect;
 mod database;
 mod entity;
 mod error;
 mod export;
+#[cfg(feature = "postgres")]
+mod growth;
 mod metrics;
 mod remembered;
 mod row;

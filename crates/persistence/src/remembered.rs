@@ -111,9 +111,7 @@ impl RememberStore for Database {
                     RememberOutcome::Stolen(remembered) => {
                         let deletion = Entity::delete_by_id(remembered.id.as_uuid());
                         deletion.exec(change).await.map_err(unavailable)?;
-                        let mut entry = used.stolen.clone();
-                        entry.event.user = Some(remembered.user_id);
-                        append(change, &entry).await?;
+                        append(change, &used.stolen.about(remembered.user_id)).await?;
                     }
                     RememberOutcome::Parallel(..) | RememberOutcome::Unknown => {}
                 }
@@ -148,9 +146,28 @@ impl RememberStore for Database {
             .await
     }
 
-    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
-        let ending = Entity::delete_many().filter(Column::SeriesDigest.eq(bytes(series)));
-        Ok(self.change_rows(ending).await? > 0)
+    async fn end_series(
+        &self,
+        series: &TokenDigest,
+        entry: &AuditEntry,
+    ) -> Result<Option<UserId>, StoreError> {
+        // Whoever makes a series up keeps no writer from its work.
+        let until = Deadline::of_call();
+        let found = by_series(series).one(&self.read(until).await?).await;
+        let found = found.map_err(unread_two::<Entity, user::Entity>)?;
+        let Some((row, _)) = found else { return Ok(None) };
+        let (id, user) = (row.id, UserId::from_uuid(row.user_id));
+        let change = &self.write(until).await?;
+        change
+            .whole(|| async move {
+                let ending = Entity::delete_by_id(id).exec(change).await.map_err(unavailable)?;
+                if ending.rows_affected == 0 {
+                    return Ok(None);
+                }
+                append(change, &entry.about(user)).await?;
+                Ok(Some(user))
+            })
+            .await
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {

@@ -81,6 +81,30 @@ async fn in_time<T: std::fmt::Debug>(call: impl Future<Output = Result<T, StoreE
     assert!(start.elapsed() < IN_TIME, "it took {:?}", start.elapsed());
 }
 
+/// A part of what should come at once, and more on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn postgresql_tells_each_store_that_the_trail_has_grown_until_it_is_closed() {
+    let Some(on) = TestDatabase::new(Engine::Postgres).await else { return };
+    let (one, other) = (migrated(&on.url).await, migrated(&on.url).await);
+    let told = async || tokio::time::timeout(AT_ONCE, one.audit_growth()).await;
+    told().await.unwrap().unwrap();
+    for _ in 0..3 {
+        other.record(&[any_entry()]).await.unwrap();
+        told().await.unwrap().unwrap();
+    }
+    // Whether it waits or does something else, it lets go.
+    let waiting = one.clone();
+    let waiting = tokio::spawn(async move { while waiting.audit_growth().await.is_ok() {} });
+    tokio::time::timeout(AT_ONCE, one.close()).await.unwrap();
+    waiting.await.unwrap();
+
+    let idle = migrated(&on.url).await;
+    idle.audit_growth().await.unwrap();
+    tokio::time::timeout(AT_ONCE, idle.close()).await.unwrap();
+}
+
 #[tokio::test]
 async fn every_call_ends_in_time_when_the_server_keeps_silent_and_works_when_it_speaks_again() {
     for on in TestDatabase::of_each().await {

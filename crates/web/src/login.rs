@@ -167,7 +167,7 @@ impl<'r> Login<'r> {
     async fn forget_earlier(&self) -> Result<(), StoreError> {
         let earlier = cookies::read(self.0.request, self.0.cookies.remember);
         let Some(Ok(token)) = earlier.map(RememberToken::parse) else { return Ok(()) };
-        self.0.auth.forget(&token).await?;
+        self.0.auth.forget(&token, &self.caller()).await?;
         cookies::remove(self.0.request, &self.0.cookies, self.0.cookies.remember);
         Ok(())
     }

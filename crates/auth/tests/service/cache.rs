@@ -24,7 +24,7 @@ fn with_staleness(max_staleness: Duration) -> AuthConfig {
 }
 
 /// How many tokens were looked up in memory, and how many in the store.
-fn lookups(auth: &Auth) -> (u64, u64) {
+pub(crate) fn lookups(auth: &Auth) -> (u64, u64) {
     let mut registry = Registry::default();
     auth.register_metrics(&mut registry);
     let mut text = String::new();
@@ -169,7 +169,7 @@ async fn a_session_that_is_revoked_is_out_with_the_next_request() {
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    ada.auth().forget(ada.there.remember_token.as_ref().unwrap()).await.unwrap();
+    ada.auth().forget(ada.there.remember_token.as_ref().unwrap(), &browser()).await.unwrap();
     assert!(ada.is_out_there().await);
 }
 

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cache;
+mod follow;
 mod hashing;
 mod log_in;
 mod metrics;

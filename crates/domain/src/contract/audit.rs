@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use time::Duration;
 
+use super::remembered::remember;
 use super::{Counter, START, ada_logged_in, any_entry, entry, insert, session, token, user};
 use crate::store::{RememberUse, SessionRenewal, Store, StoreError};
 use crate::throttle::network;
@@ -80,6 +81,10 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     assert!(ended.expect("it ends"));
     insert(store, &session, &old).await;
     store.end_sessions_of(ada.id, None, &told(Kind::SessionsRevoked)).await.expect("they end");
+    let memory = remember(store, ada.clone(), 90).await;
+    let ended = store.end_series(&memory.series, &any_entry()).await;
+    assert!(ended.expect("it ends").is_some());
+    assert_eq!(trail(store).await.last().and_then(|record| record.event.user), Some(ada.id));
     store.set_active(ada.id, false, &told(Kind::UserDisabled)).await.expect("ada is disabled");
     store.delete_user(ada.id, &told(Kind::UserDeleted)).await.expect("ada is deleted");
     let since = kinds(store).await.split_off(before);
@@ -89,6 +94,8 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
         Kind::UserLoggedOut,
         any_entry().event.kind,
         Kind::SessionsRevoked,
+        any_entry().event.kind,
+        any_entry().event.kind,
         Kind::UserDisabled,
         Kind::UserDeleted,
     ];

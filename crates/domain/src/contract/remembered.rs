@@ -8,12 +8,12 @@ use crate::store::{RememberGrant, RememberOutcome, RememberUse, SessionGrant, St
 use crate::{PasswordHash, Remembered, RememberedId, Session, TokenDigest, User};
 
 /// A login that `ada` is remembered by, with what is recognised of its token.
-struct Memory {
+pub(super) struct Memory {
     ada: User,
     session: Session,
     session_token: TokenDigest,
     remembered: Remembered,
-    series: TokenDigest,
+    pub(super) series: TokenDigest,
     secret: TokenDigest,
 }
 
@@ -24,7 +24,7 @@ async fn ada_remembered(store: &impl Store) -> Memory {
     remember(store, ada, 50).await
 }
 
-async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory {
+pub(super) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory {
     let (mut session, session_token) = session(&ada, START, seed);
     let rng = &mut Counter(seed + 3);
     let remembered = Remembered {
@@ -250,7 +250,8 @@ pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: 
     assert!(!is_live(store, &memory.session_token).await);
 
     let memory = remember(store, memory.ada, 90).await;
-    assert!(store.end_series(&memory.series).await.expect("it ends"));
+    let ended = store.end_series(&memory.series, &any_entry()).await;
+    assert_eq!(ended.expect("it ends"), Some(memory.ada.id));
     assert!(!memory.is_known(store).await);
     assert!(!is_live(store, &memory.session_token).await);
 }

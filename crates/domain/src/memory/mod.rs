@@ -306,9 +306,7 @@ impl RememberStore for MemoryStore {
             return Ok(RememberOutcome::Parallel(stale, user));
         }
         state.end_remembered(|series| series.remembered.id == stale.id);
-        let mut entry = used.stolen.clone();
-        entry.event.user = Some(stale.user_id);
-        state.trail.append(&entry);
+        state.trail.append(&used.stolen.about(stale.user_id));
         Ok(RememberOutcome::Stolen(stale))
     }
 
@@ -335,8 +333,17 @@ impl RememberStore for MemoryStore {
         Ok(ended)
     }
 
-    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
-        Ok(self.state().end_remembered(|s| s.series == *series) > 0)
+    async fn end_series(
+        &self,
+        series: &TokenDigest,
+        entry: &AuditEntry,
+    ) -> Result<Option<UserId>, StoreError> {
+        let mut state = self.state();
+        let found = state.remembered.values().find(|s| s.series == *series);
+        let Some(user) = found.map(|s| s.remembered.user_id) else { return Ok(None) };
+        state.end_remembered(|s| s.series == *series);
+        state.trail.append(&entry.about(user));
+        Ok(Some(user))
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {

@@ -38,6 +38,16 @@ pub trait AuditStore: Send + Sync {
     /// When the store cannot say.
     async fn audit_ends(&self) -> Result<AuditEnds, StoreError>;
 
+    /// Returns when the trail may have grown, whoever wrote it, where the store is told of that; never,
+    /// where it is not. So one also asks without it from time to time, and once after it begins.
+    ///
+    /// # Errors
+    ///
+    /// When nobody tells any more. To ask again is to be told anew.
+    async fn audit_growth(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
     /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and
     /// removes at most `limit` records from before `remove_before`. Says how many of each.
     ///

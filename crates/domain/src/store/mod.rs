@@ -15,7 +15,12 @@ mod sessions;
 mod throttle;
 mod users;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use time::Duration;
+
+use crate::{Clock, SystemClock};
 
 pub use audit::AuditStore;
 pub use remembered::{RememberOutcome, RememberStore, RememberUse};
@@ -69,4 +74,20 @@ pub trait Store: UserStore + SessionStore + RememberStore + ThrottleStore + Audi
     ///
     /// When it cannot.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// The clock of all programs that share this store: the store's own, as far as it was last
+    /// [read](Self::read_clock), or the system's where the store has none.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// Reads the store's own clock, if it has one, for [`clock`](Self::clock) to go by. Says by how
+    /// much it is ahead of the system's; a negative time when it is behind.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    async fn read_clock(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
 }

@@ -67,12 +67,16 @@ pub trait RememberStore: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Ends the remembered login of this series, whoever's it is, and all sessions that belong to
-    /// it. False when there is none.
+    /// it. Says whose it was, and fills them in as the user of `entry`; `None` when there is none.
     ///
     /// # Errors
     ///
     /// When it still stands.
-    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError>;
+    async fn end_series(
+        &self,
+        series: &TokenDigest,
+        entry: &AuditEntry,
+    ) -> Result<Option<UserId>, StoreError>;
 
     /// Removes at most `limit` remembered logins that have expired before `now`, and says how many.
     ///

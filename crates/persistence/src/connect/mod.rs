@@ -9,9 +9,14 @@ mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
+
+use crate::clock::ServerClock;
+#[cfg(feature = "postgres")]
+use crate::growth::Growth;
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: enable at least one of the features sqlite, postgres and mysql");
@@ -63,11 +68,22 @@ pub(crate) struct Connections {
     /// Between the program and its server stands one who may give each transaction another
     /// connection to the server.
     pub(crate) is_pooled: bool,
+    /// That of the server.
+    pub(crate) clock: Arc<ServerClock>,
+    #[cfg(feature = "postgres")]
+    pub(crate) growth: Option<Arc<Growth>>,
 }
 
 impl From<DatabaseConnection> for Connections {
     fn from(one: DatabaseConnection) -> Self {
-        Self { reader: one.clone(), writer: one, is_pooled: false }
+        Self {
+            reader: one.clone(),
+            writer: one,
+            is_pooled: false,
+            clock: Arc::default(),
+            #[cfg(feature = "postgres")]
+            growth: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
@@ -8,6 +9,7 @@ use sea_orm::sqlx::{ConnectOptions, Postgres};
 
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
 use super::{Connections, Refusal, Server};
+use crate::growth::Growth;
 
 const PARAMETERS: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options", POOLER];
@@ -51,9 +53,11 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     if server == Server::Now {
         greet(&options).await?;
     }
+    // Behind a pooler, nobody knows on which connection it would be said.
+    let growth = (!is_pooled).then(|| Arc::new(Growth::new(options.clone())));
     let one: DatabaseConnection =
         pool::<Postgres>(parsed.max_connections).connect_lazy_with(options).into();
-    Ok(Connections { is_pooled, ..one.into() })
+    Ok(Connections { is_pooled, growth, ..one.into() })
 }
 
 /// Takes `pooler` out of a URL.

@@ -190,6 +190,13 @@ impl Fairing for AuthPages {
         }
         let (shutdown, stopping) = (rocket.shutdown(), Arc::clone(&self.stopping));
         let auth = self.auth.clone();
+        let (following, stop) = (auth.clone(), rocket.shutdown());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop => {}
+                () = following.follow() => {}
+            }
+        });
         tokio::spawn(async move {
             let mut stop = std::pin::pin!(shutdown);
             loop {

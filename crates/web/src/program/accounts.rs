@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Read, Write, stderr, stdin};
 use countersign_auth::{
     Auth, Caller, InvalidRegistration, RegisterError, Registration, SetPasswordError,
 };
-use countersign_domain::{EmailAddress, Session, SessionId, SystemClock, User};
+use countersign_domain::{EmailAddress, Session, SessionId, Store, User};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -30,7 +30,7 @@ pub(crate) fn with_auth(
 ) -> Result<(), Failure> {
     block_on(async {
         let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
-        let auth = Auth::with(database.clone(), SystemClock, settings.auth());
+        let auth = Auth::with(database.clone(), database.clock(), settings.auth());
         let done = work(&auth.map_err(Failure::new)?).await;
         database.close().await;
         done

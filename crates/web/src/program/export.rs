@@ -1,7 +1,7 @@
 //! `countersign export`: moving house.
 
 use countersign_auth::Auth;
-use countersign_domain::SystemClock;
+use countersign_domain::Store;
 use countersign_persistence::{ComparedTable, Database, ExportError};
 use serde_json::{Value, json};
 
@@ -134,6 +134,6 @@ fn see_that_it_is_the_same(compared: &[ComparedTable]) -> Result<(), Failure> {
 }
 
 async fn verify_trail(target: &Database, settings: &Settings) -> Result<(), Failure> {
-    let auth = Auth::with(target.clone(), SystemClock, settings.auth()).map_err(Failure::new)?;
+    let auth = Auth::with(target.clone(), target.clock(), settings.auth()).map_err(Failure::new)?;
     auth.verify_audit(None).await.map_err(explain).map(drop)
 }

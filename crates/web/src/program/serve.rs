@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use countersign_auth::Auth;
-use countersign_domain::SystemClock;
+use countersign_domain::Store;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use rocket::shield::Shield;
@@ -39,7 +39,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         if settings.is_bare() {
             tracing::warn!("{BARE}");
         }
-        let auth = Auth::with(database.clone(), SystemClock, config).map_err(Failure::new)?;
+        let auth = Auth::with(database.clone(), database.clock(), config).map_err(Failure::new)?;
         let launched = launch(settings, auth, &database, waiting.clone()).await;
         database.close().await;
         if let Some(failure) = waiting.and_then(Waiting::failure) {

@@ -28,6 +28,7 @@ mod failures;
 mod http;
 mod logs;
 mod metrics;
+mod nodes;
 mod serve;
 #[path = "../../../persistence/tests/support/server.rs"]
 mod server;

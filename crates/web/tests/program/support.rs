@@ -197,6 +197,7 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         let status = wait(&mut self.child, PATIENCE);
         let took = start.elapsed();
+        assert!(status.is_some(), "it does not end: {}", self.log());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (status.and_then(|status| status.code()), took, rest)

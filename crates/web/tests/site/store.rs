@@ -172,8 +172,12 @@ impl RememberStore for FragileStore {
         self.get()?.end_remembered(user, id, entry).await
     }
 
-    async fn end_series(&self, series: &TokenDigest) -> Result<bool, StoreError> {
-        self.get()?.end_series(series).await
+    async fn end_series(
+        &self,
+        series: &TokenDigest,
+        entry: &AuditEntry,
+    ) -> Result<Option<UserId>, StoreError> {
+        self.get()?.end_series(series, entry).await
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {

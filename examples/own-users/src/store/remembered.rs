@@ -44,9 +44,7 @@ impl RememberStore for Members {
         }
         let stolen = memory::Entity::delete_many().filter(memory::Column::Id.eq(id));
         delete(stolen, &change).await?;
-        let mut entry = used.stolen.clone();
-        entry.event.user = Some(remembered.user_id);
-        record_and_commit(change, &entry).await?;
+        record_and_commit(change, &used.stolen.about(remembered.user_id)).await?;
         Ok(RememberOutcome::Stolen(remembered))
     }
 
@@ -74,10 +72,15 @@ impl RememberStore for Members {
         Ok(true)
     }
 
-    async fn end_series(&self, series: &TokenDigest) -> Answer<bool> {
-        let memory = memory::Entity::delete_many();
-        let memory = memory.filter(memory::Column::Series.eq(bytes(series)));
-        Ok(delete(memory, &self.db).await? > 0)
+    async fn end_series(&self, series: &TokenDigest, entry: &AuditEntry) -> Answer<Option<UserId>> {
+        let change = self.begin().await?;
+        let memory = memory::Entity::find().filter(memory::Column::Series.eq(bytes(series)));
+        let Some(row) = memory.one(&change).await.map_err(unavailable)? else { return Ok(None) };
+        let memory = memory::Entity::delete_many().filter(memory::Column::Id.eq(row.id));
+        delete(memory, &change).await?;
+        let user = UserId::from_uuid(row.member);
+        record_and_commit(change, &entry.about(user)).await?;
+        Ok(Some(user))
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Answer<u64> {

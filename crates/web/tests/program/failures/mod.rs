@@ -1,5 +1,6 @@
 //! What happens when a database or a node fails. docs/failures.md says so.
 
+mod following;
 mod nodes;
 mod own;
 mod proxy;

@@ -1,4 +1,5 @@
-//! The database, and whoever reaches it with its tools, refuses what the trail is never asked for: a
+//! What the database does about the trail by itself. PostgreSQL tells whoever listens that it grows.
+//! And each, and so whoever reaches it with its tools, refuses what the trail is never asked for: a
 //! change of anything but an address that has grown old, and the removal of what has not. All of it
 //! can be undone by whoever owns the database; what shows that is the chain.
 
@@ -59,10 +60,15 @@ const POSTGRES: &[&str] = &[
      BEFORE TRUNCATE ON audit_events EXECUTE FUNCTION audit_refuse()",
     "CREATE TRIGGER audit_ends_are_not_truncated
      BEFORE TRUNCATE ON audit_ends EXECUTE FUNCTION audit_refuse()",
+    // Those who listen are told once the transaction is committed. Elsewhere they have to ask.
+    "CREATE FUNCTION audit_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN PERFORM pg_notify('countersign_audit', ''); RETURN NULL; END $$",
+    "CREATE TRIGGER audit_events_are_told
+     AFTER INSERT ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_tell()",
 ];
 
 const POSTGRES_FUNCTIONS: &str = "DROP FUNCTION IF EXISTS \
-     audit_refuse(), audit_refuse_what_is_young(), audit_refuse_what_is_past()";
+     audit_refuse(), audit_refuse_what_is_young(), audit_refuse_what_is_past(), audit_tell()";
 
 // A run that was killed may have made some of them. MariaDB, and MySQL from 8.0.29 on, could be told
 // to make only what is missing; all of them know this. `TRUNCATE` asks no trigger here: it needs the
@@ -97,14 +103,14 @@ const MYSQL: &[&str] = &[
 ];
 
 pub(super) async fn create(schema: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let guards = match schema.get_database_backend() {
+    let triggers = match schema.get_database_backend() {
         DbBackend::Sqlite => SQLITE,
         DbBackend::Postgres => POSTGRES,
         DbBackend::MySql => MYSQL,
         other => return Err(DbErr::BackendNotSupported { db: other.as_str(), ctx: "audit trail" }),
     };
-    for guard in guards {
-        schema.get_connection().execute_unprepared(guard).await?;
+    for trigger in triggers {
+        schema.get_connection().execute_unprepared(trigger).await?;
     }
     Ok(())
 }

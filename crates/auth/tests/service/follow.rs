@@ -1,0 +1,211 @@
+//! What one process learns of what another one does.
+
+use std::time::{Duration as Patience, Instant};
+
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::{Duration, SecretToken, Store};
+use countersign_auth::{Auth, AuthConfig, HashingConfig, NewSession};
+use countersign_persistence::Database;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::cache::lookups;
+use crate::support::{PASSWORD, Service, admin, browser};
+
+const ADA: &str = "ada@example.org";
+const NEW_PASSWORD: &str = "quite another set of words";
+
+/// Within a second, and more on a busy machine.
+const SOON: Patience = Patience::from_secs(20);
+
+fn config() -> AuthConfig {
+    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    // Whatever is seen sooner was followed.
+    config.sessions.max_staleness = Duration::hours(1);
+    config.throttle = None;
+    config
+}
+
+/// Two services on one store and one clock, as two processes are; the other follows.
+struct Two {
+    one: Service,
+    other: Service,
+    following: JoinHandle<()>,
+}
+
+impl Two {
+    async fn on(store: impl Store + Clone + 'static) -> Self {
+        let one = Service::over(store.clone(), config());
+        one.register(ADA).await.unwrap();
+        let auth = Auth::with(store, one.clock.clone(), config()).unwrap();
+        let following = auth.clone();
+        let following = tokio::spawn(async move { following.follow().await });
+        let other = Service { auth, clock: one.clock.clone() };
+        let two = Self { one, other, following };
+        // Once something was heard, it follows.
+        let begun = two.known().await;
+        two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
+        two.is_out(&begun.token, "it begins to follow").await;
+        two
+    }
+
+    /// A session that began here and is known there.
+    async fn known(&self) -> NewSession {
+        // Of sessions that began at the same moment, any is the oldest.
+        self.one.advance(Duration::SECOND);
+        let begun = self.one.log_in_with(ADA, PASSWORD, true).await.unwrap();
+        self.keep(&begun.token).await;
+        begun
+    }
+
+    /// Asks until it is answered from memory: what was just heard of may have been read anew.
+    async fn keep(&self, token: &SecretToken) {
+        let start = Instant::now();
+        loop {
+            let (before, _) = lookups(&self.other.auth);
+            assert!(self.other.authenticate(token).await.is_some());
+            if lookups(&self.other.auth).0 > before {
+                return;
+            }
+            assert!(start.elapsed() < SOON, "it is never answered from memory");
+            sleep(Patience::from_millis(10)).await;
+        }
+    }
+
+    async fn is_out(&self, token: &SecretToken, why: &str) {
+        let start = Instant::now();
+        while self.other.authenticate(token).await.is_some() {
+            assert!(start.elapsed() < SOON, "still in: {why}");
+            sleep(Patience::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Two {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+#[tokio::test]
+async fn whatever_ends_a_session_in_one_process_ends_it_soon_in_the_other() {
+    let two = Two::on(MemoryStore::default()).await;
+    let auth = &two.one.auth;
+
+    let begun = two.known().await;
+    auth.log_out(&begun.session, &browser()).await.unwrap();
+    two.is_out(&begun.token, "logged out").await;
+
+    let begun = two.known().await;
+    auth.revoke(begun.user.id, begun.session.id, &browser()).await.unwrap();
+    two.is_out(&begun.token, "revoked").await;
+
+    let begun = two.known().await;
+    auth.revoke_all(begun.user.id, None, &browser()).await.unwrap();
+    two.is_out(&begun.token, "all revoked").await;
+
+    let begun = two.known().await;
+    let remembered = begun.session.remembered.unwrap();
+    auth.revoke_remembered(begun.user.id, remembered, &browser()).await.unwrap();
+    two.is_out(&begun.token, "remembered no more").await;
+
+    let begun = two.known().await;
+    auth.forget(begun.remember_token.as_ref().unwrap(), &browser()).await.unwrap();
+    two.is_out(&begun.token, "forgotten").await;
+
+    let begun = two.known().await;
+    let who = two.one.authenticate(&begun.token).await.unwrap();
+    auth.reauthenticate(&who, PASSWORD, &browser()).await.unwrap();
+    two.is_out(&begun.token, "its token was replaced").await;
+
+    let oldest = two.known().await;
+    two.one.advance(Duration::SECOND);
+    for _ in 0..config().sessions.max_per_user {
+        two.one.log_in().await;
+    }
+    two.is_out(&oldest.token, "there were too many").await;
+
+    let begun = two.known().await;
+    auth.set_active(begun.user.id, false, &admin()).await.unwrap();
+    two.is_out(&begun.token, "disabled").await;
+    auth.set_active(begun.user.id, true, &admin()).await.unwrap();
+
+    let begun = two.known().await;
+    auth.set_password(&begun.user, NEW_PASSWORD, &admin()).await.unwrap();
+    two.is_out(&begun.token, "the password was changed").await;
+    auth.set_password(&begun.user, PASSWORD, &admin()).await.unwrap();
+
+    let begun = two.known().await;
+    auth.delete_user(begun.user.id, &admin()).await.unwrap();
+    two.is_out(&begun.token, "deleted").await;
+}
+
+#[tokio::test]
+async fn what_happens_to_one_user_leaves_the_others_in_memory() {
+    let two = Two::on(MemoryStore::default()).await;
+    two.one.register("bob@example.org").await.unwrap();
+    let bob = two.one.try_log_in("bob@example.org", PASSWORD).await.unwrap();
+    let (first, second) = (two.known().await, two.known().await);
+    two.one.auth.log_out(&first.session, &browser()).await.unwrap();
+    // From here on there is nothing of Bob in the trail.
+    two.is_out(&first.token, "logged out").await;
+    two.keep(&bob.token).await;
+    two.one.auth.log_out(&second.session, &browser()).await.unwrap();
+    two.is_out(&second.token, "logged out").await;
+    let (memory, store) = lookups(&two.other.auth);
+    assert!(two.other.authenticate(&bob.token).await.is_some());
+    assert_eq!(lookups(&two.other.auth), (memory + 1, store));
+}
+
+#[tokio::test]
+async fn many_records_at_once_are_all_read() {
+    let two = Two::on(MemoryStore::default()).await;
+    let begun = two.known().await;
+    two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    for _ in 0..2_500 {
+        let failed = two.one.try_log_in("nobody@example.org", "not their password").await;
+        assert!(failed.is_err());
+    }
+    two.is_out(&begun.token, "logged out").await;
+    let begun = two.known().await;
+    two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    two.is_out(&begun.token, "logged out, after many others").await;
+}
+
+#[tokio::test]
+async fn who_cannot_follow_asks_the_store_for_each_request() {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("site.db").display());
+    let database = Database::connect(&url).await.unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
+    let two = Two::on(database.clone()).await;
+    let begun = two.known().await;
+    database.close().await;
+    let start = Instant::now();
+    // From memory it would be answered for an hour.
+    while two.other.auth.authenticate(&begun.token, &browser()).await.is_ok() {
+        assert!(start.elapsed() < SOON, "it trusts what it remembers");
+        sleep(Patience::from_millis(10)).await;
+    }
+    let (memory, _) = lookups(&two.other.auth);
+    assert!(two.other.auth.authenticate(&begun.token, &browser()).await.is_err());
+    assert_eq!(lookups(&two.other.auth).0, memory);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_session_alive_for_longer() {
+    let store = MemoryStore::default();
+    let mut short = config();
+    short.sessions.max_staleness = Duration::seconds(1);
+    let one = Service::over(store.clone(), short.clone());
+    one.register(ADA).await.unwrap();
+    let auth = Auth::with(store, one.clock.clone(), short).unwrap();
+    let other = Service { auth, clock: one.clock.clone() };
+    let begun = one.log_in().await;
+    other.authenticate(&begun.token).await.unwrap();
+    one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    sleep(Patience::from_millis(1_100)).await;
+    // This clock stands still, as one does for a while that is set back again and again.
+    assert!(other.authenticate(&begun.token).await.is_none());
+}

@@ -1,0 +1,66 @@
+//! PostgreSQL says to whoever listens that the audit trail has grown.
+
+use std::io;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sea_orm::sqlx::{self, PgPool};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::connect::ACQUIRE_TIMEOUT;
+
+/// What the trigger on `audit_events` notifies.
+const CHANNEL: &str = "countersign_audit";
+
+/// A connection of its own, from when it is first asked on.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    pool: PgPool,
+    listener: Mutex<Option<PgListener>>,
+}
+
+impl Growth {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_lifetime(None)
+            .idle_timeout(None);
+        Self { pool: pool.connect_lazy_with(options), listener: Mutex::default() }
+    }
+
+    /// Returns when the trail has grown, or may have since nobody listened.
+    pub(crate) async fn next(&self) -> Result<(), sqlx::Error> {
+        let mut held = self.listener.lock().await;
+        let Some(mut listener) = held.take() else {
+            *held = Some(self.listen().await?);
+            return Ok(());
+        };
+        // Dropped while it waits, it is gone, and the next to ask listens anew.
+        if listener.try_recv().await?.is_none() {
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+        }
+        while listener.next_buffered().is_some() {}
+        *held = Some(listener);
+        Ok(())
+    }
+
+    async fn listen(&self) -> Result<PgListener, sqlx::Error> {
+        let listening = async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.eager_reconnect(false);
+            listener.listen(CHANNEL).await?;
+            Ok(listener)
+        };
+        let listener = timeout(ACQUIRE_TIMEOUT, listening).await;
+        listener.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    pub(crate) async fn close(&self) {
+        // From here on whoever waits is told, and lets go of the listener; nobody else does.
+        let closing = self.pool.close();
+        drop(self.listener.lock().await.take());
+        // A server that says nothing any more is not waited for.
+        timeout(ACQUIRE_TIMEOUT, closing).await.ok();
+    }
+}

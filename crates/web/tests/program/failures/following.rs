@@ -1,0 +1,66 @@
+//! Nodes that cannot be told any more what the others do.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+
+use super::own::Own;
+use crate::nodes::{AN_HOUR, NOBODY_IS_SLOWED, Nodes, is_out, soon};
+use crate::server::{Engine, TestDatabase};
+
+/// Does `what` for each connection that listens; says how many those are.
+async fn listeners(server: &DatabaseConnection, what: &str) -> usize {
+    let sql = format!(
+        "SELECT {what} FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
+    );
+    let found = server.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+    found.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_connection_that_listens_is_cut_asks_and_listens_anew() {
+    let Some(own) = Own::start(Engine::Postgres) else { return };
+    let nodes = Nodes::<2>::on(&own.url(), &[AN_HOUR, NOBODY_IS_SLOWED]);
+    let server = sea_orm::Database::connect(own.url()).await.unwrap();
+    let all_listen = async || {
+        let start = std::time::Instant::now();
+        while listeners(&server, "pid").await < 2 {
+            assert!(start.elapsed() < super::RECOVERED, "they do not listen");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    all_listen().await;
+    for _ in 0..3 {
+        let mut there = nodes.known_at_second();
+        let mut here = there.clone();
+        here.port = nodes.nodes[0].port;
+        assert_eq!(listeners(&server, "pg_terminate_backend(pid)").await, 2);
+        here.post("/logout", &[]).sees_other("/login");
+        is_out(&mut there, "logged out while nobody listened");
+        all_listen().await;
+    }
+    assert!(nodes.nodes[1].log().contains("does not say what happens"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_follow_trusts_nothing_that_it_remembers() {
+    for database in TestDatabase::of_each().await {
+        let nodes = Nodes::<2>::on(&database.url, &[AN_HOUR, NOBODY_IS_SLOWED]);
+        let mut there = nodes.known_at_second();
+        let server = database.connection().await;
+        let run = async |sql| server.execute_unprepared(sql).await.unwrap();
+        run("ALTER TABLE audit_events RENAME TO hidden").await;
+        let log = || nodes.nodes[1].log();
+        soon("it notices", || log().contains("is not known: each request asks"));
+        there.get("/blogs").is(200);
+        // Behind the back of all: no record says so.
+        run("DELETE FROM sessions").await;
+        there.get("/blogs").sees_other("/login?next=%2Fblogs");
+
+        run("ALTER TABLE hidden RENAME TO audit_events").await;
+        soon("it follows again", || log().contains("is known again"));
+        let mut there = nodes.known_at_second();
+        let mut here = there.clone();
+        here.port = nodes.nodes[0].port;
+        here.post("/logout", &[]).sees_other("/login");
+        is_out(&mut there, "logged out");
+    }
+}
