@@ -1,5 +1,7 @@
 //! What a database reports, in the words of the port.
 
+use std::io;
+
 use countersign_domain::StoreError;
 use countersign_domain::store::Field;
 use sea_orm::sqlx;
@@ -103,10 +105,16 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
 /// Whether nothing is wrong but that the server cannot be reached, or lets nobody in for now.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     match driver(error) {
-        Some(sqlx::Error::Io(_)) => true,
+        Some(sqlx::Error::Io(error)) => !is_tls(error),
         Some(_) => code(error).is_some_and(Code::is_passing),
         None => matches!(error, DbErr::ConnectionAcquire(_)),
     }
+}
+
+/// Whether it is what a server and a client said to each other to agree on TLS, such as a certificate
+/// that does not convince. The driver reports it as an error of the network.
+pub(crate) fn is_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 pub(crate) fn unavailable(error: DbErr) -> StoreError {
