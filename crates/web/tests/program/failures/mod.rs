@@ -1,7 +1,6 @@
 //! What happens when a database or a node fails. docs/failures.md says so.
 
 mod nodes;
-mod own;
 mod proxy;
 mod servers;
 mod sqlite;

@@ -1,7 +1,7 @@
 //! A server that is not there when the program starts.
 
-use super::own::Own;
 use super::{ALWAYS_ASKS, RECOVERED, is_outage, recovers, wait_until, with};
+use crate::own::Own;
 use crate::server::Engine;
 use crate::support::{EMAIL, PASSWORD, Place};
 
