@@ -62,6 +62,19 @@ impl Code {
         }
     }
 
+    /// The answer of PgBouncer to a statement for which it has no server. It refuses a client that it
+    /// does not like in the same words.
+    fn is_poolers(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(state) => &state == b"08P01",
+            #[cfg(feature = "mysql")]
+            Self::MySql(_) => false,
+        }
+    }
+
     /// The server gave up a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
@@ -106,7 +119,10 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
 pub(crate) fn is_away(error: &DbErr) -> bool {
     match driver(error) {
         Some(sqlx::Error::Io(error)) => !is_tls(error),
-        Some(_) => code(error).is_some_and(Code::is_passing),
+        Some(_) => {
+            let is_statements = !matches!(error, DbErr::Conn(_));
+            code(error).is_some_and(|code| code.is_passing() || is_statements && code.is_poolers())
+        }
         None => matches!(error, DbErr::ConnectionAcquire(_)),
     }
 }
