@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 use crate::edge::{free_port, tool_of};
 use crate::server::Engine;
-use crate::tls::Authority;
+use crate::tls::Certificate;
 
-/// Of whom its URL names.
+/// The password of whom its URL names.
 pub(crate) const SECRET: &str = "s3cret";
 
 const STARTED: Duration = Duration::from_secs(30);
@@ -48,7 +48,12 @@ impl Own {
             return None;
         }
         let folder = TempDir::new().unwrap();
-        let own = Self { engine, folder, port: free_port(), arguments: Vec::new(), child: None };
+        // A newer MariaDB makes a certificate by itself.
+        let arguments = match engine {
+            Engine::Postgres => Vec::new(),
+            Engine::MariaDb => vec!["--skip-ssl".to_owned()],
+        };
+        let own = Self { engine, folder, port: free_port(), arguments, child: None };
         own.make();
         Some(own)
     }
@@ -67,12 +72,12 @@ impl Own {
         }
     }
 
-    /// From its next start on it takes nobody without TLS, and has a certificate for that name, such as
-    /// `DNS:localhost`. Somebody called `certified` shows one of the same authority instead of a password.
-    pub(crate) fn require_tls(&mut self, authority: &Authority, name: &str) {
-        let (certificate, key) = authority.sign("server", name);
-        let given = [(&certificate, "server.crt"), (&key, "server.key")];
-        for (from, to) in given.into_iter().chain([(&authority.certificate(), "root.crt")]) {
+    /// From its next start on it takes nobody without TLS, and has that certificate. Somebody called
+    /// `certified` shows one of the authority's instead of a password.
+    pub(crate) fn require_tls(&mut self, own: &Certificate, authority: &Path) {
+        let given =
+            [(&*own.path, "server.crt"), (&*own.key, "server.key"), (authority, "root.crt")];
+        for (from, to) in given {
             let to = self.data().join(to);
             std::fs::copy(from, &to).unwrap();
             std::fs::set_permissions(&to, PermissionsExt::from_mode(0o600)).unwrap();

@@ -1,13 +1,22 @@
 //! An authority that signs certificates, with the command `openssl`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
 
 use crate::edge::tool_of;
 
-pub(crate) struct Authority(TempDir);
+pub(crate) struct Authority {
+    folder: TempDir,
+    own: Certificate,
+}
+
+/// The files of a certificate and of its key.
+pub(crate) struct Certificate {
+    pub(crate) path: PathBuf,
+    pub(crate) key: PathBuf,
+}
 
 impl Authority {
     /// Nothing where the command is missing.
@@ -17,53 +26,44 @@ impl Authority {
             eprintln!("skipped: TLS: no openssl");
             return None;
         }
-        let authority = Self(TempDir::new().unwrap());
-        // Nothing of what this machine would put into a certificate by itself.
-        std::fs::write(authority.path("openssl.cnf"), "[req]\ndistinguished_name = name\n[name]\n")
-            .unwrap();
-        authority.make("authority", &["-addext", "basicConstraints=critical,CA:TRUE"]);
-        Some(authority)
+        let folder = TempDir::new().unwrap();
+        let own = make(&folder, "authority", &["basicConstraints=critical,CA:TRUE"], &[]);
+        Some(Self { folder, own })
     }
 
     /// The file of its own certificate.
-    pub(crate) fn certificate(&self) -> PathBuf {
-        self.path("authority.crt")
+    pub(crate) fn path(&self) -> &Path {
+        &self.own.path
     }
 
-    /// The files of a certificate of that subject, for a name such as `DNS:localhost`, and of its key.
-    pub(crate) fn sign(&self, subject: &str, name: &str) -> (PathBuf, PathBuf) {
-        let [certificate, key] = ["authority.crt", "authority.key"].map(|file| self.path(file));
-        self.make(
-            subject,
-            &[
-                "-addext",
-                &format!("subjectAltName={name}"),
-                "-CA",
-                certificate.to_str().unwrap(),
-                "-CAkey",
-                key.to_str().unwrap(),
-            ],
-        )
+    /// A certificate of that subject, for a name such as `DNS:localhost`.
+    pub(crate) fn sign(&self, subject: &str, name: &str) -> Certificate {
+        let name = format!("subjectAltName={name}");
+        let [path, key] = [&self.own.path, &self.own.key].map(|path| path.to_str().unwrap());
+        let is_none = "basicConstraints=critical,CA:FALSE";
+        make(&self.folder, subject, &[&name, is_none], &["-CA", path, "-CAkey", key])
     }
 
-    fn make(&self, subject: &str, more: &[&str]) -> (PathBuf, PathBuf) {
-        let [certificate, key] = ["crt", "key"].map(|end| self.path(&format!("{subject}.{end}")));
-        let done = tool_of("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-days", "2", "-subj", &format!("/CN={subject}"), "-config"])
-            .arg(self.path("openssl.cnf"))
-            .args(more)
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{done:?}");
-        (certificate, key)
+    /// One for `localhost` that it has not signed: the certificate has signed itself.
+    pub(crate) fn stranger(&self, constraints: &str) -> Certificate {
+        let constraints = format!("basicConstraints=critical,{constraints}");
+        make(&self.folder, "stranger", &["subjectAltName=DNS:localhost", &constraints], &[])
     }
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
+fn make(folder: &TempDir, subject: &str, extensions: &[&str], signed: &[&str]) -> Certificate {
+    let [path, key] = ["crt", "key"].map(|end| folder.path().join(format!("{subject}.{end}")));
+    let done = tool_of("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", &format!("/CN={subject}")])
+        .args(extensions.iter().flat_map(|extension| ["-addext", extension]))
+        .args(signed)
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    Certificate { path, key }
 }
