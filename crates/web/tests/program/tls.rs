@@ -53,8 +53,12 @@ fn checked_by(mode: &str, authority: &Path) -> String {
     format!("sslmode={mode}&sslrootcert={}", authority.display())
 }
 
-/// Both drivers know the same, by other names.
 fn with_parameters(engine: Engine, url: &str, parameters: &str) -> String {
+    format!("{url}?{}", named(engine, parameters))
+}
+
+/// Both drivers know the same, by other names.
+fn named(engine: Engine, parameters: &str) -> String {
     let mut parameters = parameters.to_owned();
     if engine == Engine::MariaDb {
         for (postgres, mariadb) in [
@@ -70,7 +74,7 @@ fn with_parameters(engine: Engine, url: &str, parameters: &str) -> String {
             parameters = parameters.replace(postgres, mariadb);
         }
     }
-    format!("{url}?{parameters}")
+    parameters
 }
 
 /// What the server says that it protects the connection with.
@@ -129,7 +133,7 @@ async fn each_way_of_asking_for_tls_gets_it_from_each_server() {
         let certified = url.replace(somebody, "certified");
         let without = refusal(Database::connect(&certified).await);
         assert!(without.contains("certificate") || without.contains("Access denied"), "{without}");
-        let with = format!("{certified}&{}", &with_parameters(engine, "", &own)[1..]);
+        let with = format!("{certified}&{}", named(engine, &own));
         assert!(protocol(engine, &with).await.is_some(), "{engine:?}");
     }
 }
