@@ -1,5 +1,7 @@
 //! What a database reports, in the words of the port.
 
+use std::io;
+
 use countersign_domain::StoreError;
 use countersign_domain::store::Field;
 use sea_orm::sqlx;
@@ -60,6 +62,19 @@ impl Code {
         }
     }
 
+    /// The answer of PgBouncer to a statement for which it has no server. It refuses a client that it
+    /// does not like in the same words.
+    fn is_poolers(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(state) => &state == b"08P01",
+            #[cfg(feature = "mysql")]
+            Self::MySql(_) => false,
+        }
+    }
+
     /// The server gave up a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
@@ -103,10 +118,19 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
 /// Whether nothing is wrong but that the server cannot be reached, or lets nobody in for now.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     match driver(error) {
-        Some(sqlx::Error::Io(_)) => true,
-        Some(_) => code(error).is_some_and(Code::is_passing),
+        Some(sqlx::Error::Io(error)) => !is_tls(error),
+        Some(_) => {
+            let is_statements = !matches!(error, DbErr::Conn(_));
+            code(error).is_some_and(|code| code.is_passing() || is_statements && code.is_poolers())
+        }
         None => matches!(error, DbErr::ConnectionAcquire(_)),
     }
+}
+
+/// Whether it is what a server and a client said to each other to agree on TLS, such as a certificate
+/// that does not convince. The driver reports it as an error of the network.
+pub(crate) fn is_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 pub(crate) fn unavailable(error: DbErr) -> StoreError {

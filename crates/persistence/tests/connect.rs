@@ -53,6 +53,37 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
 }
 
 #[tokio::test]
+async fn what_tls_cannot_use_is_refused_before_a_server_is_asked() {
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).display().to_string()
+    };
+    let (empty, other) = (file("empty", ""), file("other", "-----BEGIN PRIVATE KEY-----"));
+    for (checked, unchecked, [authority, certificate, key]) in [
+        ("sslmode=verify-full", "sslmode=require", ["sslrootcert", "sslcert", "sslkey"]),
+        ("ssl-mode=VERIFY_IDENTITY", "ssl-mode=REQUIRED", ["ssl-ca", "ssl-cert", "ssl-key"]),
+    ] {
+        let scheme = if authority == "ssl-ca" { "mysql" } else { "postgres" };
+        for (parameters, why) in [
+            (format!("{checked}&{authority}=/s3cret/ca"), format!("{authority}: No such file")),
+            (format!("{checked}&{certificate}=/s3cret/it"), format!("{certificate}: No such file")),
+            (format!("{checked}&{key}=/s3cret/key"), format!("{key}: No such file")),
+            (format!("{checked}&{authority}={empty}"), "the file holds no certificate".to_owned()),
+            (format!("{checked}&{authority}={other}"), "the file holds no certificate".to_owned()),
+            (format!("{unchecked}&{authority}={other}"), format!("{authority} without {checked}")),
+            (format!("{authority}={other}"), format!("{authority} without {checked}")),
+        ] {
+            let url = format!("{scheme}://ada:s3cret@127.0.0.1:1/site?{parameters}");
+            let error = refusal(&url).await;
+            assert!(error.contains(&why) && !error.contains("s3c"), "{error}");
+            let later = Database::connect_later(&url).await.expect_err(&url);
+            assert!(!later.is_away() && later.to_string() == error, "{later}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_url_that_names_no_file_or_wants_something_else_is_refused() {
     for (url, why) in [
         ("sqlite:", "it names no file"),

@@ -2,99 +2,30 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/pooler.rs"]
+mod pooler;
 #[path = "support/server.rs"]
 mod server;
 mod support;
 
 use std::cell::RefCell;
-use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::TcpListener;
 
 use countersign_domain::UserStore;
 use countersign_persistence::Database;
-use server::{Engine, TestDatabase};
+use pooler::Pooler;
 use support::user;
-use tempfile::TempDir;
 
-/// PgBouncer in transaction mode before a database of a test, with two connections to the server.
-struct Pooler {
-    child: Child,
-    port: u16,
-    _folder: TempDir,
-    _database: TestDatabase,
+async fn pooler() -> Option<Pooler> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Pooler::new(port).await
 }
 
-impl Pooler {
-    /// `None`, and a line that says so, where there is no server or no PgBouncer.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
-    async fn new() -> Option<Self> {
-        let database = TestDatabase::new(Engine::Postgres).await?;
-        let server = Engine::Postgres.server();
-        let (user, host) = server.strip_prefix("postgres://")?.split_once('@')?;
-        let (user, password) = user.split_once(':').unwrap_or((user, ""));
-        // It takes no empty one.
-        let password =
-            if password.is_empty() { String::new() } else { format!("password='{password}'") };
-        let (host, server_port) = host.split_once(':')?;
-        let (_, schema) = database.url.split_once("%3D")?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("pgbouncer.ini");
-        let configuration = format!(
-            "[databases]\n\
-             site = host={host} port={server_port} dbname=countersign_test user={user} \
-             {password} connect_query='SET search_path TO {schema}'\n\
-             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
-        );
-        std::fs::write(&file, configuration).unwrap();
-        // It refuses to run as root.
-        let mut command = if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0) {
-            let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            std::fs::set_permissions(folder.path(), open).unwrap();
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "pgbouncer"]);
-            command
-        } else {
-            Command::new("pgbouncer")
-        };
-        match Command::new("pgbouncer").arg("--version").output() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                eprintln!("skipped: there is no pgbouncer");
-                return None;
-            }
-            version => assert!(version.unwrap().status.success()),
-        }
-        let child = command.arg("-q").arg(&file).stdout(Stdio::null()).spawn().unwrap();
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "pgbouncer does not listen");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Some(Self { child, port, _folder: folder, _database: database })
-    }
-
-    fn url(&self, parameters: &str) -> String {
-        format!("postgres://countersign@127.0.0.1:{}/site{parameters}", self.port)
-    }
-
-    /// A store that knows of it.
-    async fn store(&self) -> Database {
-        let store = Database::connect(&self.url("?pooler=transaction")).await.unwrap();
-        countersign_migration::up(store.connection()).await.unwrap();
-        store
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        // The connections to the server go with it.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// A store that knows of its pooler.
+async fn store(pooler: &Pooler) -> Database {
+    let store = Database::connect(&pooler.url("?pooler=transaction")).await.unwrap();
+    countersign_migration::up(store.connection()).await.unwrap();
+    store
 }
 
 mod keeps_the_contract {
@@ -106,8 +37,8 @@ mod keeps_the_contract {
     }
 
     async fn behind() -> Option<Database> {
-        let pooler = Pooler::new().await?;
-        let store = pooler.store().await;
+        let pooler = pooler().await?;
+        let store = store(&pooler).await;
         POOLER.set(Some(pooler));
         Some(store)
     }
@@ -117,10 +48,10 @@ mod keeps_the_contract {
 
 #[tokio::test]
 async fn many_programs_start_and_work_over_two_connections_to_the_server() {
-    let Some(pooler) = Pooler::new().await else { return };
+    let Some(pooler) = pooler().await else { return };
     let mut stores = Vec::new();
     for _ in 0..6 {
-        stores.push(pooler.store().await);
+        stores.push(store(&pooler).await);
         let state = countersign_migration::status(stores[0].connection()).await.unwrap();
         assert!(state.iter().all(|(_, is_applied)| *is_applied), "{state:?}");
     }
@@ -141,7 +72,7 @@ async fn many_programs_start_and_work_over_two_connections_to_the_server() {
 
 #[tokio::test]
 async fn a_pooler_that_the_url_does_not_name_is_an_error() {
-    let Some(pooler) = Pooler::new().await else { return };
+    let Some(pooler) = pooler().await else { return };
     let error = Database::connect(&pooler.url("")).await.unwrap_err().to_string();
     assert!(error.contains("unsupported startup parameter"), "{error}");
 }

@@ -8,6 +8,8 @@ pub(crate) mod postgres;
 mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,17 +1,20 @@
 //! MySQL and MariaDB.
 
 use sea_orm::DatabaseConnection;
-use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
-use super::{Connections, Refusal, Server};
+use super::{Connections, Refusal, Server, tls};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
 pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Refusal> {
     let parsed = parse(url, &PARAMETERS)?;
     let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
+    let checks =
+        matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity);
+    tls::check_files(&parsed.url, (!checks).then_some("ssl-mode=VERIFY_IDENTITY"))?;
     let options =
         options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
     if server == Server::Now {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::{ConnectOptions, Postgres};
 
 use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
-use super::{Connections, Refusal, Server};
+use super::{Connections, Refusal, Server, tls};
 use crate::growth::Growth;
 
 const PARAMETERS: [&str; 7] =
@@ -36,6 +36,8 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     let parsed = parse(url, &PARAMETERS)?;
     let (url, is_pooled) = pooler(&parsed.url)?;
     let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
+    let checks = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    tls::check_files(&url, (!checks).then_some("sslmode=verify-full"))?;
     let options = options.application_name("countersign").disable_statement_logging();
     let options = if is_pooled {
         // What a pooler keeps for each client it takes; it refuses others. Each transaction brings

@@ -9,7 +9,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::{ACQUIRE_TIMEOUT, Refusal};
-use crate::error::is_away;
+use crate::error::{is_away, is_tls};
 
 /// How long the server works on a statement. What waits for a lock is told sooner, so that the error
 /// says so; both are shorter than what a call of the store may take.
@@ -80,6 +80,7 @@ fn explained(error: &sqlx::Error) -> String {
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "no server listens there".to_owned()
         }
+        sqlx::Error::Io(error) if is_tls(error) => format!("TLS: {error}"),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Configuration(error) => error.to_string(),

@@ -29,9 +29,18 @@ mod http;
 mod logs;
 mod metrics;
 mod nodes;
+#[cfg(target_os = "linux")]
+mod own;
+#[cfg(target_os = "linux")]
+#[path = "../../../persistence/tests/support/pooler.rs"]
+mod pooled;
+#[cfg(target_os = "linux")]
+mod pooler;
 mod serve;
 #[path = "../../../persistence/tests/support/server.rs"]
 mod server;
 mod support;
 mod tampering;
+#[cfg(target_os = "linux")]
+mod tls;
 mod wire;

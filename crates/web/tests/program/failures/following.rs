@@ -2,8 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use super::own::Own;
 use crate::nodes::{AN_HOUR, NOBODY_IS_SLOWED, Nodes, is_out, soon};
+use crate::own::Own;
 use crate::server::{Engine, TestDatabase};
 
 /// Does `what` for each connection that listens; says how many those are.

@@ -2,7 +2,6 @@
 
 mod following;
 mod nodes;
-mod own;
 mod proxy;
 mod servers;
 mod sqlite;
@@ -16,7 +15,7 @@ use crate::support::{EMAIL, PASSWORD, Server};
 /// What is promised within five seconds, on a busy machine.
 const ANSWERED: Duration = Duration::from_secs(8);
 /// What is promised within ten seconds, on a busy machine.
-const RECOVERED: Duration = Duration::from_secs(20);
+pub(crate) const RECOVERED: Duration = Duration::from_secs(20);
 
 /// Asks the database with every request, and slows nobody down.
 const ALWAYS_ASKS: [(&str, &str); 2] =
@@ -66,7 +65,7 @@ fn recovers(site: &Server, ada: &mut Browser) {
 }
 
 #[track_caller]
-fn wait_until(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < patience, "not within {patience:?}: {what}");

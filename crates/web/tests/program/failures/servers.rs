@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-use super::own::Own;
 use super::proxy::Proxy;
 use super::{ALWAYS_ASKS, is_out_of_order, recovers, with};
 use crate::http::Browser;
+use crate::own::Own;
 use crate::server::Engine;
 use crate::support::{EMAIL, PASSWORD, Place, Server};
 

@@ -1,7 +1,9 @@
 //! A server that is not there when the program starts.
 
-use super::own::Own;
-use super::{ALWAYS_ASKS, RECOVERED, is_outage, recovers, wait_until, with};
+use super::{ALWAYS_ASKS, RECOVERED, is_out_of_order, is_outage, recovers, wait_until, with};
+use crate::edge::free_port;
+use crate::own::Own;
+use crate::pooled::Pooler;
 use crate::server::Engine;
 use crate::support::{EMAIL, PASSWORD, Place};
 
@@ -26,6 +28,30 @@ fn the_site_starts_before_its_database_and_is_ready_by_itself_when_that_is_there
         assert_eq!(code, Some(0));
         assert!(rest.starts_with("Countersign is ready at http://127.0.0.1:"), "{rest}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_starts_while_the_pooler_of_its_database_has_no_server() {
+    let Some(mut own) = Own::prepare(Engine::Postgres) else { return };
+    let server = format!("host=127.0.0.1 port={} dbname=postgres user=postgres", own.port);
+    let Some(pooler) = Pooler::before(&server, free_port()).await else { return };
+    let place = Place::new();
+    let url = pooler.url("?pooler=transaction");
+    let site = place.serve(&with(&url, &ALWAYS_ASKS));
+    wait_until(RECOVERED, "it tries again", || site.log().contains("still away"));
+    own.run();
+    wait_until(RECOVERED, "it is ready", || site.browser().get("/health/ready").status == 200);
+    site.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
+    let mut ada = site.member(EMAIL, PASSWORD);
+    // By now the pooler knows the server, and lets clients in for whom it has none.
+    own.kill();
+    is_out_of_order(&site, &mut ada);
+    let other = place.serve(&with(&url, &ALWAYS_ASKS));
+    assert!(other.line.starts_with("Countersign waits for its database"), "{}", other.line);
+    own.run();
+    recovers(&site, &mut ada);
+    ada.port = other.port;
+    recovers(&other, &mut ada);
 }
 
 #[test]

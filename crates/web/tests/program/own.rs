@@ -1,4 +1,4 @@
-//! Servers of databases that a test may kill: each has a folder and a port of its own.
+//! Servers of databases that a test may kill and set up: each has a folder and a port of its own.
 
 use std::io;
 use std::net::TcpStream;
@@ -11,19 +11,25 @@ use tempfile::TempDir;
 
 use crate::edge::{free_port, tool_of};
 use crate::server::Engine;
+use crate::tls::Certificate;
+
+/// The password of whom its URL names.
+pub(crate) const SECRET: &str = "s3cret";
 
 const STARTED: Duration = Duration::from_secs(30);
 
-pub(super) struct Own {
+pub(crate) struct Own {
     engine: Engine,
     folder: TempDir,
-    pub(super) port: u16,
+    pub(crate) port: u16,
+    /// Of the server's arguments, those that not all have.
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl Own {
     /// A server that runs and has an empty database `site`; nothing where it is not installed.
-    pub(super) fn start(engine: Engine) -> Option<Self> {
+    pub(crate) fn start(engine: Engine) -> Option<Self> {
         let mut own = Self::prepare(engine)?;
         own.run();
         Some(own)
@@ -31,7 +37,7 @@ impl Own {
 
     /// As [`start`](Self::start), but it is still to be run.
     #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
-    pub(super) fn prepare(engine: Engine) -> Option<Self> {
+    pub(crate) fn prepare(engine: Engine) -> Option<Self> {
         let is_there = |name: &str| program(name).is_some();
         let needed = match engine {
             Engine::Postgres => ["initdb", "postgres"],
@@ -41,21 +47,57 @@ impl Own {
             eprintln!("skipped: {engine:?}: no {missing}");
             return None;
         }
-        let own = Self { engine, folder: TempDir::new().unwrap(), port: free_port(), child: None };
+        let folder = TempDir::new().unwrap();
+        // A newer MariaDB makes a certificate by itself.
+        let arguments = match engine {
+            Engine::Postgres => Vec::new(),
+            Engine::MariaDb => vec!["--skip-ssl".to_owned()],
+        };
+        let own = Self { engine, folder, port: free_port(), arguments, child: None };
         own.make();
         Some(own)
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.url_at(self.port)
     }
 
     /// By way of another port.
-    pub(super) fn url_at(&self, port: u16) -> String {
+    pub(crate) fn url_at(&self, port: u16) -> String {
         match self.engine {
-            Engine::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            Engine::MariaDb => format!("mysql://site@127.0.0.1:{port}/site"),
+            Engine::Postgres => {
+                format!("postgres://postgres:{SECRET}@127.0.0.1:{port}/postgres")
+            }
+            Engine::MariaDb => format!("mysql://site:{SECRET}@127.0.0.1:{port}/site"),
         }
+    }
+
+    /// From its next start on it takes nobody without TLS, and has that certificate. Somebody called
+    /// `certified` shows one of the authority's instead of a password.
+    pub(crate) fn require_tls(&mut self, own: &Certificate, authority: &Path) {
+        let given =
+            [(&*own.path, "server.crt"), (&*own.key, "server.key"), (authority, "root.crt")];
+        for (from, to) in given {
+            let to = self.data().join(to);
+            std::fs::copy(from, &to).unwrap();
+            std::fs::set_permissions(&to, PermissionsExt::from_mode(0o600)).unwrap();
+            self.give(&to);
+        }
+        let data = self.data().display().to_string();
+        self.arguments = match self.engine {
+            Engine::Postgres => {
+                let lines = "hostssl all certified 127.0.0.1/32 cert\n\
+                             hostssl all all 127.0.0.1/32 scram-sha-256\n";
+                std::fs::write(self.data().join("pg_hba.conf"), lines).unwrap();
+                ["-c", "ssl=on", "-c", "ssl_ca_file=root.crt"].map(str::to_owned).to_vec()
+            }
+            Engine::MariaDb => vec![
+                "--require-secure-transport=ON".to_owned(),
+                format!("--ssl-cert={data}/server.crt"),
+                format!("--ssl-key={data}/server.key"),
+                format!("--ssl-ca={data}/root.crt"),
+            ],
+        };
     }
 
     fn data(&self) -> PathBuf {
@@ -65,10 +107,7 @@ impl Own {
     /// A program of the server's, as the user that it insists on when we are root.
     fn tool(&self, name: &str) -> Command {
         let program = program(name).unwrap();
-        let user = match self.engine {
-            Engine::Postgres => "postgres",
-            Engine::MariaDb => "mysql",
-        };
+        let user = self.user();
         let mut command = if rustix::process::geteuid().is_root() {
             let mut command = tool_of("setpriv");
             command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(program);
@@ -81,30 +120,48 @@ impl Own {
         command
     }
 
+    fn user(&self) -> &'static str {
+        match self.engine {
+            Engine::Postgres => "postgres",
+            Engine::MariaDb => "mysql",
+        }
+    }
+
+    /// It opens only what is that user's.
+    fn give(&self, path: &Path) {
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = (id("-u", self.user()), id("-g", self.user()));
+            chown(path, Some(uid), Some(gid)).unwrap();
+        }
+    }
+
     fn make(&self) {
         let folder = self.folder.path();
         std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
         std::fs::create_dir(self.data()).unwrap();
         std::fs::set_permissions(self.data(), PermissionsExt::from_mode(0o700)).unwrap();
-        if rustix::process::geteuid().is_root() {
-            let user = if self.engine == Engine::Postgres { "postgres" } else { "mysql" };
-            let (uid, gid) = (id("-u", user), id("-g", user));
-            chown(folder, Some(uid), Some(gid)).unwrap();
-            chown(self.data(), Some(uid), Some(gid)).unwrap();
-        }
         let data = self.data();
+        self.give(folder);
+        self.give(&data);
         let done = match self.engine {
-            Engine::Postgres => self
-                .tool("initdb")
-                .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"])
-                .arg(&data)
-                .status(),
+            Engine::Postgres => {
+                let password = folder.join("password");
+                std::fs::write(&password, SECRET).unwrap();
+                self.tool("initdb")
+                    .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"])
+                    .arg(format!("--pwfile={}", password.display()))
+                    .arg(&data)
+                    .status()
+            }
             Engine::MariaDb => {
-                let sql = "CREATE DATABASE IF NOT EXISTS site;\n\
-                           CREATE USER IF NOT EXISTS site@'127.0.0.1';\n\
-                           CREATE USER IF NOT EXISTS site@'localhost';\n\
-                           GRANT ALL ON site.* TO site@'127.0.0.1';\n\
-                           GRANT ALL ON site.* TO site@'localhost';\n";
+                let mut sql = "CREATE DATABASE IF NOT EXISTS site;\n".to_owned();
+                for host in ["127.0.0.1", "localhost"] {
+                    sql += &format!(
+                        "CREATE USER IF NOT EXISTS site@'{host}' IDENTIFIED BY '{SECRET}';\n\
+                         CREATE USER IF NOT EXISTS certified@'{host}' REQUIRE X509;\n\
+                         GRANT ALL ON site.* TO site@'{host}', certified@'{host}';\n"
+                    );
+                }
                 std::fs::write(folder.join("init.sql"), sql).unwrap();
                 self.tool("mariadb-install-db")
                     .args([
@@ -124,7 +181,7 @@ impl Own {
     }
 
     /// Runs it until it lets somebody in.
-    pub(super) fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let start = Instant::now();
         loop {
             let mut child = self.spawn();
@@ -165,7 +222,7 @@ impl Own {
                 command
             },
         };
-        command.spawn().unwrap()
+        command.args(&self.arguments).spawn().unwrap()
     }
 
     /// PostgreSQL listens before it lets anybody in, but then answers that; both greet.
@@ -193,17 +250,17 @@ impl Own {
     }
 
     /// Ends it as a power cut would.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.signal("KILL");
         self.child.take().unwrap().wait().unwrap();
     }
 
     /// From here on it says nothing.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.signal("STOP");
     }
 
-    pub(super) fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.signal("CONT");
     }
 }
