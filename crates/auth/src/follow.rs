@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Auth;
+use crate::cache::SessionCache;
 
 /// How many records are read at once.
 const BATCH: u32 = 1_000;
@@ -58,6 +59,16 @@ impl Skew {
     }
 }
 
+/// Whoever has followed and does so no longer, by a panic or because the program is about to stop, does
+/// not know what happens meanwhile.
+struct Following<'a>(&'a SessionCache);
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.0.trust(false);
+    }
+}
+
 /// Up to where the trail has been read.
 #[derive(Default)]
 struct Place(Option<ChainLink>);
@@ -72,8 +83,9 @@ impl Auth {
     /// It also reads the [store's clock](countersign_domain::Store::clock) every ten seconds.
     ///
     /// A program runs this beside what it serves. Without it, what others do is seen within
-    /// `max_staleness` all the same.
+    /// `max_staleness` all the same; after it has been dropped, each request asks.
     pub async fn follow(&self) {
+        let _following = Following(&self.cache);
         let half = self.cache.max_staleness().unsigned_abs() / 2;
         let pause = half.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let (mut place, mut clock_due, mut is_told) = (Place::default(), Instant::now(), true);

@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::select! {
         ended = serving => ended?,
         () = keep_house(&auth) => {}
+        // What the site does, such as a logout, is known here soon.
+        () = auth.follow() => {}
     }
     Ok(auth.housekeeping().await?)
 }

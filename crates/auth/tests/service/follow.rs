@@ -194,6 +194,18 @@ async fn who_cannot_follow_asks_the_store_for_each_request() {
 }
 
 #[tokio::test]
+async fn who_has_followed_and_does_so_no_longer_asks_for_each_request() {
+    let two = Two::on(MemoryStore::default()).await;
+    let begun = two.known().await;
+    two.following.abort();
+    while !two.following.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    assert!(two.other.authenticate(&begun.token).await.is_none());
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_keeps_no_session_alive_for_longer() {
     let store = MemoryStore::default();
     let mut short = config();
