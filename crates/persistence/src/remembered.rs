@@ -18,6 +18,7 @@ use crate::entity::{session, user};
 use crate::error::{unavailable, unread, unread_two};
 use crate::row::{Series, bytes, moment};
 use crate::session::these;
+use crate::user::lock;
 
 pub(crate) fn by_series(series: &TokenDigest) -> SelectTwoRequired<Entity, user::Entity> {
     Entity::find().filter(Column::SeriesDigest.eq(bytes(series))).find_both_related(user::Entity)
@@ -90,15 +91,18 @@ impl RememberStore for Database {
         // request.
         let until = Deadline::of_call();
         let first = outcome(&self.read(until).await?, by_series(used.series), used).await?;
-        if matches!(first, RememberOutcome::Unknown | RememberOutcome::Parallel(..)) {
-            return Ok(first);
-        }
+        let user = match &first {
+            RememberOutcome::Unknown | RememberOutcome::Parallel(..) => return Ok(first),
+            RememberOutcome::Rotated(remembered, _) | RememberOutcome::Stolen(remembered) => {
+                remembered.user_id
+            }
+        };
         // Another may have come first, so what counts is what is found now.
         let change = &self.write(until).await?;
         change
             .whole(|| async move {
-                let found = by_series(used.series).lock_exclusive();
-                let outcome = outcome(change, found, used).await?;
+                lock(change, user).await?;
+                let outcome = outcome(change, by_series(used.series), used).await?;
                 match &outcome {
                     RememberOutcome::Rotated(remembered, _) => {
                         let rotation = Entity::update_many()
@@ -137,6 +141,7 @@ impl RememberStore for Database {
         let change = &self.write(Deadline::of_call()).await?;
         change
             .whole(|| async move {
+                lock(change, user).await?;
                 if ending.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
                     return Ok(false);
                 }
@@ -160,6 +165,7 @@ impl RememberStore for Database {
         let change = &self.write(until).await?;
         change
             .whole(|| async move {
+                lock(change, user).await?;
                 let ending = Entity::delete_by_id(id).exec(change).await.map_err(unavailable)?;
                 if ending.rows_affected == 0 {
                     return Ok(None);

@@ -19,6 +19,7 @@ use crate::entity::{remembered, user};
 use crate::error::{unavailable, unread, unread_two};
 use crate::remembered::{remembered_but, that_of};
 use crate::row::{address, bytes, moment, remembered_row, session_row};
+use crate::user::lock;
 
 pub(crate) fn by_token(token: &TokenDigest) -> SelectTwoRequired<Entity, user::Entity> {
     Entity::find().filter(Column::TokenDigest.eq(bytes(token))).find_both_related(user::Entity)
@@ -221,6 +222,7 @@ impl SessionStore for Database {
         let change = &self.write(Deadline::of_call()).await?;
         change
             .whole(|| async move {
+                lock(change, user).await?;
                 // Takes the session along, if there is one.
                 let with_login = that_of(user, id).exec(change).await.map_err(unavailable)?;
                 let alone = alone.clone().exec(change).await.map_err(unavailable)?;
@@ -242,6 +244,7 @@ impl SessionStore for Database {
         let change = &self.write(Deadline::of_call()).await?;
         change
             .whole(|| async move {
+                lock(change, user).await?;
                 // First, so that all of them are counted.
                 let ended = sessions_but(user, keep).exec(change).await.map_err(unavailable)?;
                 let forgotten =

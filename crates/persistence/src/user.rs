@@ -2,9 +2,11 @@ use async_trait::async_trait;
 use countersign_domain::{
     AuditEntry, EmailAddress, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
 };
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 
 use crate::Database;
@@ -26,6 +28,17 @@ pub(crate) fn page(after: Option<UserId>, limit: u32) -> Select<Entity> {
         Some(id) => users.filter(Column::Id.gt(id.as_uuid())),
         None => users,
     }
+}
+
+/// Has nobody else change this user's sessions and remembered logins until the transaction ends: whoever
+/// changes several of these rows locks the user first, so that of two, one waits for the other. On SQLite
+/// nobody else writes anyway.
+pub(crate) async fn lock(db: &impl ConnectionTrait, id: UserId) -> Result<(), StoreError> {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    let user = Entity::find_by_id(id.as_uuid()).select_only().column(Column::Id).lock_exclusive();
+    user.into_tuple::<Uuid>().one(db).await.map_err(unavailable).map(drop)
 }
 
 impl Database {

@@ -2,6 +2,8 @@
 //! is said of a damaged row.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use countersign_domain::contract::any_entry;
@@ -14,6 +16,7 @@ use countersign_domain::{
 };
 use countersign_persistence::Database;
 use sea_orm::ConnectionTrait;
+use server::{Engine, TestDatabase};
 use support::{File, START, rng, session, token, user};
 use time::Duration;
 
@@ -80,6 +83,53 @@ async fn insert(
         entry: &any_entry(),
     };
     database.insert_session(grant).await
+}
+
+/// On PostgreSQL two that wait for each other are found out after a second, and one is tried again.
+/// Here they are not: both would wait until they are given up.
+async fn without_rescue() -> Option<(TestDatabase, Database)> {
+    let on = TestDatabase::new(Engine::Postgres).await?;
+    let database = Database::connect(&format!("{}%20-cdeadlock_timeout%3D60s", on.url)).await;
+    let database = database.unwrap();
+    countersign_migration::up(database.connection()).await.unwrap();
+    Some((on, database))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_all_that_happens_to_a_login_at_once_no_two_wait_for_each_other() {
+    let Some((_on, database)) = without_rescue().await else { return };
+    let ada = user("ada");
+    database.insert_user(&ada, &any_entry()).await.unwrap();
+    for _ in 0..20 {
+        let login = Login::new(&ada);
+        assert!(login.save(&database).await.unwrap());
+        let resumed = || {
+            let (session, token) = session(&ada, START);
+            (Session { remembered: Some(login.remembered.id), ..session }, token)
+        };
+        let (one, other) = (resumed(), resumed());
+        let (entry, keep) = (any_entry(), Some(login.session.id));
+        let ended = tokio::join!(
+            login.present(&database),
+            insert(&database, &one.0, &one.1, None),
+            login.present(&database),
+            insert(&database, &other.0, &other.1, None),
+            database.end_sessions_of(ada.id, keep, &entry),
+            database.end_session(ada.id, login.session.id, &entry),
+            database.end_remembered(ada.id, login.remembered.id, &entry),
+            database.end_series(&login.series, &entry),
+            database.set_active(ada.id, true, &entry),
+        );
+        ended.0.unwrap();
+        ended.1.unwrap();
+        ended.2.unwrap();
+        ended.3.unwrap();
+        ended.4.unwrap();
+        ended.5.unwrap();
+        ended.6.unwrap();
+        ended.7.unwrap();
+        ended.8.unwrap();
+    }
 }
 
 async fn with_login(file: &File) -> (Database, User, Login) {
