@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use countersign_domain::{Duration, OffsetDateTime, Session, TokenDigest, User, UserId};
@@ -31,7 +31,10 @@ pub(crate) struct SessionCache {
     changes: AtomicU64,
     last_of_user: Box<[AtomicU64]>,
     last_of_everybody: AtomicU64,
-    /// 1 unless what other processes do is to be [followed](crate::Auth::follow) and cannot be.
+    start: Instant,
+    /// Up to when what other processes have done is known, in microseconds after `start`; at first,
+    /// when nobody follows what they do, for ever.
+    trusted_until: AtomicU64,
     trusted: Gauge,
     answers: Family<[(&'static str, &'static str); 1], Counter>,
     from_memory: Counter,
@@ -90,6 +93,8 @@ impl SessionCache {
         let trusted = Gauge::default();
         trusted.set(1);
         Self {
+            start: Instant::now(),
+            trusted_until: AtomicU64::new(u64::MAX),
             trusted,
             known: Cache::new(MOST),
             unknown: Cache::new(MOST),
@@ -122,7 +127,7 @@ impl SessionCache {
 
     fn known_at(&self, token: &TokenDigest, time: OffsetDateTime) -> Answer {
         let now = Moment { time, instant: Instant::now() };
-        if !self.is_trusted() {
+        if !self.is_trusted(now.instant) {
             return self.ask(now);
         }
         if let Some(known) = self.known.get(token.as_bytes())
@@ -153,17 +158,26 @@ impl SessionCache {
         self.max_staleness
     }
 
-    /// Whether answers are to be used that the store gave a short while ago. What was missed must have
-    /// been noted before they are again.
-    pub(crate) fn trust(&self, trusted: bool) {
-        fence(Ordering::Release);
-        self.trusted.set(trusted.into());
+    /// Has answers that the store gave a short while ago be used for so long from `since` on, when what
+    /// other processes had done was noted.
+    pub(crate) fn trust(&self, since: Instant, lease: std::time::Duration) {
+        self.trusted_until.store(self.micros_at(since + lease), Ordering::Release);
+        self.trusted.set(1);
     }
 
-    pub(crate) fn is_trusted(&self) -> bool {
-        let trusted = self.trusted.get();
-        fence(Ordering::Acquire);
-        trusted != 0
+    /// Has the store be asked for each token.
+    pub(crate) fn distrust(&self) {
+        self.trusted_until.store(0, Ordering::Release);
+        self.trusted.set(0);
+    }
+
+    fn is_trusted(&self, now: Instant) -> bool {
+        self.micros_at(now) < self.trusted_until.load(Ordering::Acquire)
+    }
+
+    fn micros_at(&self, instant: Instant) -> u64 {
+        let elapsed = instant.saturating_duration_since(self.start);
+        elapsed.as_micros().try_into().unwrap_or(u64::MAX)
     }
 
     /// Keeps what the store has said.

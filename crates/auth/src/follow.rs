@@ -7,18 +7,20 @@ use std::time::Duration;
 use countersign_domain::{ChainLink, StoreError};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::Auth;
-use crate::cache::SessionCache;
 
-/// How many records are read at once.
+/// How many records are read at once. Who is behind by more reads all sessions anew instead.
 const BATCH: u32 = 1_000;
 
 /// How often the trail is asked for, whether or not the store says that it has grown: twice within
 /// `max_staleness`, but no more often than the first and no less often than the second.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// For so many pauses what was last read of the trail is as good as the trail.
+const LEASE: u32 = 3;
 
 /// Where a thousand things happen in a second they are not read one by one.
 const BREATH: Duration = Duration::from_millis(20);
@@ -59,48 +61,45 @@ impl Skew {
     }
 }
 
-/// Whoever has followed and does so no longer, by a panic or because the program is about to stop, does
-/// not know what happens meanwhile.
-struct Following<'a>(&'a SessionCache);
-
-impl Drop for Following<'_> {
-    fn drop(&mut self) {
-        self.0.trust(false);
-    }
+/// What is known of the trail.
+struct Trail {
+    /// Up to where it has been read.
+    place: Option<ChainLink>,
+    /// How long that is good.
+    lease: Duration,
+    is_known: bool,
 }
-
-/// Up to where the trail has been read.
-#[derive(Default)]
-struct Place(Option<ChainLink>);
 
 impl Auth {
     /// Follows what other processes do on the same store, until it is dropped: it never ends by
     /// itself. Whatever is done to a user's sessions is in the audit trail, and the trail is read as
-    /// soon as the store says that it has grown, and otherwise every half
-    /// [`max_staleness`](crate::SessionConfig::max_staleness), at most every second. While it cannot be
-    /// read, each request asks the store.
+    /// soon as the store says that it has grown, and besides every half
+    /// [`max_staleness`](crate::SessionConfig::max_staleness), at least every second. When it could
+    /// not be read for three times as long, each request asks the store.
     ///
     /// It also reads the [store's clock](countersign_domain::Store::clock) every ten seconds.
     ///
     /// A program runs this beside what it serves. Without it, what others do is seen within
-    /// `max_staleness` all the same; after it has been dropped, each request asks.
+    /// `max_staleness` all the same; when it has been dropped, each request asks.
     pub async fn follow(&self) {
-        let _following = Following(&self.cache);
-        let half = self.cache.max_staleness().unsigned_abs() / 2;
-        let pause = half.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let (mut place, mut clock_due, mut is_told) = (Place::default(), Instant::now(), true);
-        let mut growth = pin!(self.growth());
+        let max_staleness = self.cache.max_staleness().unsigned_abs();
+        tokio::join!(self.follow_clock_for_ever(), async {
+            if max_staleness.is_zero() {
+                // Nothing is kept that could grow stale.
+                return;
+            }
+            self.follow_trail((max_staleness / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
+        });
+    }
+
+    async fn follow_trail(&self, pause: Duration) {
+        let mut trail = Trail { place: None, lease: pause * LEASE, is_known: true };
+        let (mut growth, mut is_told) = (pin!(self.store.audit_growth()), true);
         loop {
-            if !half.is_zero() {
-                self.follow_trail(&mut place).await;
-            }
-            let is_due = self.cache.is_trusted() && clock_due <= Instant::now();
-            if is_due && self.follow_clock().await.is_ok() {
-                clock_due = Instant::now() + CLOCK_EVERY;
-            }
+            self.read_on(&mut trail).await;
             // Not dropped while nothing is said: who listens would have to begin anew.
             let Ok(told) = timeout(pause, growth.as_mut()).await else { continue };
-            growth.set(self.growth());
+            growth.set(self.store.audit_growth());
             match told {
                 Ok(()) => sleep(BREATH).await,
                 Err(ref error) => {
@@ -114,70 +113,82 @@ impl Auth {
         }
     }
 
-    /// By how many seconds the store's clock is ahead of this machine's, if that is more than 30 and
-    /// the clocks are [followed](Self::follow).
-    pub fn clock_skew(&self) -> Option<i64> {
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are wanted")]
-        self.skew.is_large().then(|| self.skew.0.get().round() as i64)
-    }
-
-    async fn growth(&self) -> Result<(), StoreError> {
-        match self.cache.max_staleness().is_positive() {
-            true => self.store.audit_growth().await,
-            // Nothing is kept that could grow stale.
-            false => std::future::pending().await,
+    async fn read_on(&self, trail: &mut Trail) {
+        let since = std::time::Instant::now();
+        let done = timeout(trail.lease, self.catch_up(&mut trail.place)).await;
+        let done =
+            done.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".into())));
+        match done {
+            Ok(()) => {
+                self.cache.trust(since, trail.lease);
+                if !trail.is_known {
+                    tracing::info!("what other processes do to sessions is known again");
+                }
+                trail.is_known = true;
+            }
+            Err(error) => {
+                self.cache.distrust();
+                if trail.is_known {
+                    note(
+                        &error,
+                        "what other processes do to sessions is not known: each request asks",
+                    );
+                }
+                trail.is_known = false;
+            }
         }
     }
 
-    async fn follow_clock(&self) -> Result<(), StoreError> {
+    /// Whoever is named in the trail since it was last read is read anew.
+    async fn catch_up(&self, place: &mut Option<ChainLink>) -> Result<(), StoreError> {
+        if let Some(at) = *place {
+            // With the record up to which it was read, which shows that it is the same trail.
+            let from = at.number.saturating_sub(1);
+            let subjects = self.store.audit_subjects(from, BATCH).await?;
+            let is_all = subjects.len() < BATCH as usize;
+            let mut subjects = subjects.into_iter();
+            let is_same = at.number == 0 || subjects.next().is_some_and(|(link, _)| link == at);
+            if is_same && is_all {
+                for (link, user) in subjects {
+                    user.into_iter().for_each(|user| self.cache.changed(user));
+                    *place = Some(link);
+                }
+                return Ok(());
+            }
+        }
+        // It begins, or is another one, or has grown by too much.
+        let end = self.store.audit_ends().await?.last;
+        if place.replace(end) != Some(end) {
+            self.cache.all_changed();
+        }
+        Ok(())
+    }
+
+    async fn follow_clock_for_ever(&self) {
+        let mut is_read = true;
+        loop {
+            let read = self.follow_clock().await;
+            if let (Err(error), true) = (&read, is_read) {
+                note(error, "the clock of the database cannot be read");
+            }
+            is_read = read.is_ok();
+            sleep(if is_read { CLOCK_EVERY } else { LONGEST_PAUSE }).await;
+        }
+    }
+
+    /// Goes by the store's clock, if it has one.
+    pub(crate) async fn follow_clock(&self) -> Result<(), StoreError> {
         if let Some(skew) = self.store.read_clock().await? {
             self.skew.set(skew);
         }
         Ok(())
     }
 
-    async fn follow_trail(&self, place: &mut Place) {
-        match self.catch_up(place).await {
-            Ok(()) if !self.cache.is_trusted() => {
-                tracing::info!("what other processes do to sessions is known again");
-                self.cache.trust(true);
-            }
-            Err(error) if self.cache.is_trusted() => {
-                self.cache.trust(false);
-                note(&error, "what other processes do to sessions is not known: each request asks");
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-
-    /// Whoever is named in the trail since it was last read is read anew.
-    async fn catch_up(&self, place: &mut Place) -> Result<(), StoreError> {
-        while let Some(at) = place.0 {
-            // With the record up to which it was read, which shows that it is the same trail.
-            let records = self.store.audit_trail(at.number.saturating_sub(1), BATCH).await;
-            let records = match records {
-                // Perhaps a newer version of this program wrote what this one cannot read.
-                Err(StoreError::Corrupt { .. }) => break,
-                records => records?,
-            };
-            let is_full = records.len() >= BATCH as usize;
-            let mut records = records.into_iter();
-            if at.number > 0 && records.next().map(|record| record.link) != Some(at) {
-                break;
-            }
-            for record in records {
-                record.event.user.into_iter().for_each(|user| self.cache.changed(user));
-                place.0 = Some(record.link);
-            }
-            if !is_full {
-                return Ok(());
-            }
-        }
-        let end = self.store.audit_ends().await?.last;
-        if place.0.replace(end) != Some(end) {
-            self.cache.all_changed();
-        }
-        Ok(())
+    /// By how many seconds the store's clock is ahead of this machine's, if that is more than 30 and
+    /// the clocks are [followed](Self::follow).
+    pub fn clock_skew(&self) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are wanted")]
+        self.skew.is_large().then(|| self.skew.0.get().round() as i64)
     }
 }
 

@@ -108,7 +108,9 @@ impl Auth {
 
     fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
         let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
-        let cache = Arc::new(SessionCache::new(config.sessions.max_staleness));
+        let SessionConfig { max_staleness, lifetimes, .. } = config.sessions;
+        // A session that is used elsewhere meanwhile must not seem idle here.
+        let cache = Arc::new(SessionCache::new(max_staleness.min(lifetimes.idle)));
         Self {
             store,
             clock,

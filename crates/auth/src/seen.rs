@@ -101,6 +101,8 @@ impl Auth {
             self.store.touch_sessions(seen).await?;
             self.seen.forget(seen);
         }
+        // A machine whose clock is ahead must not remove what stands to the others.
+        self.follow_clock().await?;
         let now = self.clock.now();
         // What another node has not written down yet may have been used since.
         let unwritten = Duration::try_from(self.housekeeping_interval() * 2);

@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 use countersign_domain::{
-    AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, OffsetDateTime, StoreError,
+    AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, ChainLink, OffsetDateTime,
+    StoreError, UserId,
 };
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -34,6 +36,12 @@ pub(crate) fn oldest_first(after: i64, limit: u32) -> Select<Entity> {
         .filter(Column::Number.gt(after))
         .order_by_asc(Column::Number)
         .limit(u64::from(limit))
+}
+
+/// Whom they are about, by the key of the table alone.
+pub(crate) fn subjects(after: i64, limit: u32) -> Select<Entity> {
+    let columns = [Column::Number, Column::Hash, Column::UserId];
+    oldest_first(after, limit).select_only().columns(columns)
 }
 
 async fn ends(
@@ -158,6 +166,20 @@ impl AuditStore for Database {
         let rows = oldest_first(number(after), limit).all(&call).await;
         let rows = rows.map_err(unread::<Entity>)?;
         rows.into_iter().map(AuditRecord::try_from).collect()
+    }
+
+    async fn audit_subjects(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(ChainLink, Option<UserId>)>, StoreError> {
+        let call = self.aside(Deadline::of_call()).await?;
+        let subjects = subjects(number(after), limit).into_tuple::<(i64, Vec<u8>, Option<Uuid>)>();
+        let rows = subjects.all(&call).await.map_err(unread::<Entity>)?;
+        let subject = |(number, hash, user): (i64, Vec<u8>, Option<Uuid>)| {
+            Ok((link("audit_events", number, &hash)?, user.map(UserId::from_uuid)))
+        };
+        rows.into_iter().map(subject).collect()
     }
 
     async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {

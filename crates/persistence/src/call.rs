@@ -354,6 +354,11 @@ impl Database {
         Call::on(self.reader(), self.is_pooled(), until).await.map_err(unavailable)
     }
 
+    /// A connection to read on which nobody else waits, of the program's own.
+    pub(crate) async fn aside(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(&self.connections().aside, self.is_pooled(), until).await.map_err(unavailable)
+    }
+
     /// A connection to read all of it, as it is now, for as long as that takes.
     pub(crate) async fn snapshot(&self) -> Result<Call, StoreError> {
         let until = Deadline::OfStatement(LONG_PATIENCE);

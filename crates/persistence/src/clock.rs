@@ -17,60 +17,58 @@ const READINGS: u32 = 3;
 /// What no server says.
 const UNREAD: i64 = i64::MIN;
 
-/// Goes on by the monotonic clock of this machine from when the server's was last read. So it makes
-/// no leap when somebody sets this machine's time.
+/// The clock of this machine, put right by what the server's last said.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
-    start: Instant,
-    /// What the server's clock said at `start`, in microseconds since 1970.
-    at_start: AtomicI64,
+    /// By how many microseconds the server's is ahead.
+    ahead: AtomicI64,
 }
 
 impl Default for ServerClock {
     fn default() -> Self {
-        Self { start: Instant::now(), at_start: AtomicI64::new(UNREAD) }
+        Self { ahead: AtomicI64::new(UNREAD) }
     }
 }
 
-/// What a server answered, and how long that took; in microseconds.
+/// By how many microseconds the server was ahead when it answered, and how many that took.
 struct Reading {
-    at_start: i64,
+    ahead: i64,
     took: i64,
 }
 
 impl ServerClock {
-    fn elapsed(&self) -> i64 {
-        self.start.elapsed().as_micros().try_into().unwrap_or(i64::MAX)
-    }
-
     async fn read(&self, db: &Call, question: &Statement) -> Result<Reading, StoreError> {
-        let asked = self.elapsed();
+        let (asked, start) = (SystemClock.now(), Instant::now());
         let row = db.query_one_raw(question.clone()).await.map_err(unavailable)?;
-        let answered = self.elapsed();
+        let took = start.elapsed().as_micros().try_into().unwrap_or(i64::MAX);
         let row = row.ok_or_else(|| StoreError::Unavailable("the server has no time".into()))?;
         let micros: i64 = row.try_get_by_index(0).map_err(unavailable)?;
-        let took = answered - asked;
         // It read its clock in the middle, or somewhere else between question and answer.
-        Ok(Reading { at_start: micros.saturating_sub(asked + took / 2), took })
+        let here = micros_of(asked).saturating_add(took / 2);
+        Ok(Reading { ahead: micros.saturating_sub(here), took })
     }
 
     /// Goes by a reading, if it says more than its own uncertainty.
     fn set(&self, reading: &Reading) {
-        let set = self.at_start.load(Ordering::Relaxed);
-        if set == UNREAD || set.abs_diff(reading.at_start) > reading.took.unsigned_abs() {
-            self.at_start.store(reading.at_start, Ordering::Relaxed);
+        let set = self.ahead.load(Ordering::Relaxed);
+        if set == UNREAD || set.abs_diff(reading.ahead) > reading.took.unsigned_abs() {
+            self.ahead.store(reading.ahead, Ordering::Relaxed);
         }
     }
+
+    fn ahead(&self) -> Option<Duration> {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        (ahead != UNREAD).then(|| Duration::microseconds(ahead))
+    }
+}
+
+fn micros_of(at: OffsetDateTime) -> i64 {
+    (at.unix_timestamp_nanos() / 1_000).try_into().unwrap_or(i64::MAX)
 }
 
 impl Clock for ServerClock {
     fn now(&self) -> OffsetDateTime {
-        let at_start = self.at_start.load(Ordering::Relaxed);
-        if at_start == UNREAD {
-            return SystemClock.now();
-        }
-        let micros = Duration::microseconds(at_start.saturating_add(self.elapsed()));
-        OffsetDateTime::UNIX_EPOCH.saturating_add(micros)
+        SystemClock.now().saturating_add(self.ahead().unwrap_or_default())
     }
 }
 
@@ -86,7 +84,7 @@ impl Database {
             DbBackend::MySql => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
             _ => return Ok(None),
         };
-        let call = &self.read(Deadline::of_call()).await?;
+        let call = &self.aside(Deadline::of_call()).await?;
         let question = Statement::from_string(backend, question);
         let clock = self.server_clock();
         let mut best = clock.read(call, &question).await?;
@@ -97,7 +95,15 @@ impl Database {
             }
         }
         clock.set(&best);
-        Ok(Some(clock.now() - SystemClock.now()))
+        Ok(clock.ahead())
+    }
+
+    /// Sees that the server's clock was read once, where there is one.
+    pub(crate) async fn knows_the_time(&self) -> Result<(), StoreError> {
+        match self.server_clock().ahead() {
+            Some(_) => Ok(()),
+            None => self.read_server_clock().await.map(drop),
+        }
     }
 }
 
@@ -107,16 +113,19 @@ mod tests {
 
     #[test]
     fn a_server_that_was_read_gives_the_time_and_small_differences_move_nothing() {
-        let clock = ServerClock::default();
+        let (clock, minute) = (ServerClock::default(), 60_000_000);
         assert!((clock.now() - SystemClock.now()).abs() < Duration::SECOND);
-        let hour = 3_600_000_000;
-        clock.set(&Reading { at_start: hour, took: 200 });
-        let now = clock.now();
-        assert!(now >= OffsetDateTime::UNIX_EPOCH + Duration::HOUR, "{now}");
-        assert!(now < OffsetDateTime::UNIX_EPOCH + Duration::HOUR * 2, "{now}");
-        for (at_start, expected) in [(hour - 100, hour), (hour + 201, hour + 201)] {
-            clock.set(&Reading { at_start, took: 200 });
-            assert_eq!(clock.at_start.load(Ordering::Relaxed), expected);
+        let readings = [
+            (minute, minute),
+            (minute - 100, minute),
+            (minute + 201, minute + 201),
+            (-minute, -minute),
+        ];
+        for (ahead, expected) in readings {
+            clock.set(&Reading { ahead, took: 200 });
+            let off = clock.now() - SystemClock.now() - Duration::microseconds(expected);
+            assert!(off.abs() < Duration::milliseconds(50), "{ahead}: {off}");
+            assert_eq!(clock.ahead(), Some(Duration::microseconds(expected)));
         }
     }
 }

@@ -93,8 +93,13 @@ impl Database {
         if let Some(growth) = &self.0.growth {
             growth.close().await;
         }
+        self.0.aside.close().await.ok();
         self.0.reader.close().await.ok();
         self.0.writer.close().await.ok();
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.0
     }
 
     pub(crate) fn reader(&self) -> &DatabaseConnection {
@@ -122,6 +127,7 @@ impl Database {
 #[async_trait]
 impl Store for Database {
     async fn ready(&self) -> Result<(), StoreError> {
+        self.knows_the_time().await?;
         // Names every column and reads no row.
         let db = &self.read(Deadline::of_call()).await?;
         with_each_table!(Table => Table::find().limit(0).all(db).await.map_err(unavailable)?);

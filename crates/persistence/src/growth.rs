@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -12,7 +12,7 @@ use crate::connect::ACQUIRE_TIMEOUT;
 /// What the trigger on `audit_events` notifies.
 const CHANNEL: &str = "countersign_audit";
 
-/// A connection of its own, from when it is first asked on.
+/// A connection that listens, from when it is first asked on.
 #[derive(Debug)]
 pub(crate) struct Growth {
     pool: PgPool,
@@ -20,13 +20,8 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    pub(crate) fn new(options: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .max_lifetime(None)
-            .idle_timeout(None);
-        Self { pool: pool.connect_lazy_with(options), listener: Mutex::default() }
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool, listener: Mutex::default() }
     }
 
     /// Returns when the trail has grown, or may have since nobody listened.
@@ -56,11 +51,15 @@ impl Growth {
         listener.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
 
+    /// Closes the pool, too.
     pub(crate) async fn close(&self) {
-        // From here on whoever waits is told, and lets go of the listener; nobody else does.
-        let closing = self.pool.close();
-        drop(self.listener.lock().await.take());
-        // A server that says nothing any more is not waited for.
+        let closing = async {
+            // From here on whoever waits is told, and lets go of the listener; nobody else does.
+            let closing = self.pool.close();
+            drop(self.listener.lock().await.take());
+            closing.await;
+        };
+        // Neither for a server that says nothing any more, nor for whoever does not listen to the end.
         timeout(ACQUIRE_TIMEOUT, closing).await.ok();
     }
 }

@@ -198,11 +198,14 @@ async fn who_has_followed_and_does_so_no_longer_asks_for_each_request() {
     let two = Two::on(MemoryStore::default()).await;
     let begun = two.known().await;
     two.following.abort();
-    while !two.following.is_finished() {
-        tokio::task::yield_now().await;
-    }
     two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
-    assert!(two.other.authenticate(&begun.token).await.is_none());
+    two.is_out(&begun.token, "logged out while nobody follows").await;
+    let (memory, _) = lookups(&two.other.auth);
+    let begun = two.one.log_in().await;
+    for _ in 0..3 {
+        assert!(two.other.authenticate(&begun.token).await.is_some());
+    }
+    assert_eq!(lookups(&two.other.auth).0, memory);
 }
 
 #[tokio::test]

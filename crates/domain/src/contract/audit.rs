@@ -22,6 +22,9 @@ async fn trail(store: &impl Store) -> Vec<AuditRecord> {
         at = record.link;
     }
     assert_eq!(at, ends.last);
+    let subjects = store.audit_subjects(ends.removed.number, 10_000).await.expect("it is read");
+    let expected = records.iter().map(|record| (record.link, record.event.user));
+    assert_eq!(subjects, expected.collect::<Vec<_>>());
     records
 }
 

@@ -67,6 +67,8 @@ pub(crate) enum Server {
 pub(crate) struct Connections {
     pub(crate) reader: DatabaseConnection,
     pub(crate) writer: DatabaseConnection,
+    /// To read what is asked for all the time, however many wait for the others.
+    pub(crate) aside: DatabaseConnection,
     /// Between the program and its server stands one who may give each transaction another
     /// connection to the server.
     pub(crate) is_pooled: bool,
@@ -80,6 +82,7 @@ impl From<DatabaseConnection> for Connections {
     fn from(one: DatabaseConnection) -> Self {
         Self {
             reader: one.clone(),
+            aside: one.clone(),
             writer: one,
             is_pooled: false,
             clock: Arc::default(),

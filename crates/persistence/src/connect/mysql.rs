@@ -20,10 +20,11 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     if server == Server::Now {
         greet(&options).await?;
     }
-    let pool = pool::<MySql>(parsed.max_connections)
-        .after_connect(|connection, _| Box::pin(set_up(connection)));
-    let one: DatabaseConnection = pool.connect_lazy_with(options).into();
-    Ok(one.into())
+    let connections = |count| {
+        let pool = pool::<MySql>(count).after_connect(|connection, _| Box::pin(set_up(connection)));
+        DatabaseConnection::from(pool.connect_lazy_with(options.clone()))
+    };
+    Ok(Connections { aside: connections(1), ..connections(parsed.max_connections).into() })
 }
 
 /// What comes after a lock must see what was done before it, so that no snapshot is kept.

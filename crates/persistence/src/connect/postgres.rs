@@ -55,11 +55,13 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     if server == Server::Now {
         greet(&options).await?;
     }
-    // Behind a pooler, nobody knows on which connection it would be said.
-    let growth = (!is_pooled).then(|| Arc::new(Growth::new(options.clone())));
+    // One to listen and one to read what is told. Behind a pooler nobody knows on which connection it
+    // would be told.
+    let aside = pool::<Postgres>(2).connect_lazy_with(options.clone());
+    let growth = (!is_pooled).then(|| Arc::new(Growth::new(aside.clone())));
     let one: DatabaseConnection =
         pool::<Postgres>(parsed.max_connections).connect_lazy_with(options).into();
-    Ok(Connections { is_pooled, growth, ..one.into() })
+    Ok(Connections { is_pooled, growth, aside: aside.into(), ..one.into() })
 }
 
 /// Takes `pooler` out of a URL.

@@ -152,7 +152,9 @@ async fn in_file(path: &Path) -> Result<Connections, String> {
         return Err("its file system cannot hold a write-ahead log".to_owned());
     }
     let reader = pool(READERS).connect_lazy_with(options(path).read_only(true));
-    Ok(Connections { reader: reader.into(), ..DatabaseConnection::from(writer).into() })
+    let reader = DatabaseConnection::from(reader);
+    let aside = reader.clone();
+    Ok(Connections { reader, aside, ..DatabaseConnection::from(writer).into() })
 }
 
 /// Opens the file for writing, and shows that it is a database that can be written. The change to

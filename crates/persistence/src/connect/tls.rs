@@ -16,7 +16,8 @@ pub(super) fn check_files(url: &str, lacking: Option<&str>) -> Result<(), String
             return Err(format!("{name} without {mode} would have no certificate checked"));
         }
         // The driver takes what a file would hold as well.
-        let is_file = !value.trim_start().starts_with("-----BEGIN");
+        let text = value.trim();
+        let is_file = !(text.starts_with("-----BEGIN") && text.ends_with("-----"));
         if is_file && (is_authority || OWN.contains(&name.as_ref())) {
             // Not with its path, which may be a key that was meant to be one.
             let text = fs::read(value.as_ref()).map_err(|error| format!("{name}: {error}"))?;

@@ -98,6 +98,11 @@ impl TestDatabase {
         all
     }
 
+    /// The name of the schema, or of the database.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A connection without any setting of the store's.
     pub(crate) async fn connection(&self) -> DatabaseConnection {
         let mut options = ConnectOptions::new(&self.url);

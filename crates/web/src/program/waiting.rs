@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use countersign_domain::Store;
 use rocket::tokio::time::sleep;
 
 use super::failure::Failure;
@@ -25,7 +26,8 @@ pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
         Err(error) if error.is_away() => {
             tracing::warn!(%error, "the database is away; it is tried again until it is there");
             let database = Tables::connect_later(url).await?;
-            let waiting = Waiting { url: url.into(), failure: Arc::default() };
+            let (site, failure) = (database.clone(), Arc::default());
+            let waiting = Waiting { url: url.into(), database: site, failure };
             Ok(Opened { database, waiting: Some(waiting) })
         }
         Err(error) => Err(error),
@@ -36,6 +38,8 @@ pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
 #[derive(Clone)]
 pub(crate) struct Waiting {
     url: Arc<str>,
+    /// That of the site.
+    database: Tables,
     failure: Arc<OnceLock<Failure>>,
 }
 
@@ -50,6 +54,8 @@ impl Waiting {
             match Database::connect(&self.url).await {
                 Ok(own) => {
                     own.close().await;
+                    // If not now, it is read by whoever asks whether the site is ready.
+                    self.database.read_clock().await.ok();
                     tracing::info!("the database is there");
                     return true;
                 }

@@ -26,10 +26,15 @@ pub(crate) struct Nodes<const N: usize> {
 impl<const N: usize> Nodes<N> {
     /// With a member.
     pub(crate) fn on(url: &str, settings: &[(&str, &str)]) -> Self {
+        let all = Self::start(url, settings);
+        all.nodes[0].browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
+        all
+    }
+
+    pub(crate) fn start(url: &str, settings: &[(&str, &str)]) -> Self {
         let place = Place::new();
         let env = [&[("COUNTERSIGN_DATABASE_URL", url)], settings].concat();
         let nodes = [(); N].map(|()| place.start(&env)).map(|node| node.ready());
-        nodes[0].browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
         let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         Self { env: env.collect(), place, nodes }
     }

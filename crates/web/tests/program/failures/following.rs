@@ -5,6 +5,14 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::nodes::{AN_HOUR, NOBODY_IS_SLOWED, Nodes, is_out, soon};
 use crate::own::Own;
 use crate::server::{Engine, TestDatabase};
+use crate::support::{EMAIL, PASSWORD};
+
+/// Runs statements, one after the other.
+async fn run(server: &DatabaseConnection, statements: &[&str]) {
+    for sql in statements {
+        server.execute_unprepared(sql).await.unwrap();
+    }
+}
 
 /// Does `what` for each connection that listens; says how many those are.
 async fn listeners(server: &DatabaseConnection, what: &str) -> usize {
@@ -46,16 +54,15 @@ async fn a_node_that_cannot_follow_trusts_nothing_that_it_remembers() {
         let nodes = Nodes::<2>::on(&database.url, &[AN_HOUR, NOBODY_IS_SLOWED]);
         let mut there = nodes.known_at_second();
         let server = database.connection().await;
-        let run = async |sql| server.execute_unprepared(sql).await.unwrap();
-        run("ALTER TABLE audit_events RENAME TO hidden").await;
+        run(&server, &["ALTER TABLE audit_events RENAME TO hidden"]).await;
         let log = || nodes.nodes[1].log();
         soon("it notices", || log().contains("is not known: each request asks"));
         there.get("/blogs").is(200);
         // Behind the back of all: no record says so.
-        run("DELETE FROM sessions").await;
+        run(&server, &["DELETE FROM sessions"]).await;
         there.get("/blogs").sees_other("/login?next=%2Fblogs");
 
-        run("ALTER TABLE hidden RENAME TO audit_events").await;
+        run(&server, &["ALTER TABLE hidden RENAME TO audit_events"]).await;
         soon("it follows again", || log().contains("is known again"));
         let mut there = nodes.known_at_second();
         let mut here = there.clone();
@@ -63,4 +70,59 @@ async fn a_node_that_cannot_follow_trusts_nothing_that_it_remembers() {
         here.post("/logout", &[]).sees_other("/login");
         is_out(&mut there, "logged out");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_missed_is_known_before_it_trusts_what_it_remembers() {
+    let Some(database) = TestDatabase::new(Engine::Postgres).await else { return };
+    let seeing = Nodes::<1>::on(&database.url, &[AN_HOUR, NOBODY_IS_SLOWED]);
+    let server = database.connection().await;
+    let (user, schema) = (database.name(), database.name());
+    run(
+        &server,
+        &[
+            &format!("CREATE ROLE {user} LOGIN"),
+            &format!("GRANT USAGE ON SCHEMA {schema} TO {user}"),
+            &format!("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {user}"),
+        ],
+    )
+    .await;
+    let url = database.url.replace("//postgres@", &format!("//{user}@"));
+    let other = Nodes::<1>::start(&url, &[AN_HOUR, NOBODY_IS_SLOWED]);
+    let mut there = seeing.nodes[0].member(EMAIL, PASSWORD);
+    let mut here = there.clone();
+    there.port = other.nodes[0].port;
+    there.get("/blogs").is(200);
+
+    run(&server, &[&format!("REVOKE SELECT ON audit_events FROM {user}")]).await;
+    let log = || other.nodes[0].log();
+    soon("it is blind", || log().contains("is not known: each request asks"));
+    here.post("/logout", &[]).sees_other("/login");
+    // It would be answered from memory, if it had not missed that.
+    run(&server, &[&format!("GRANT SELECT ON audit_events TO {user}")]).await;
+    soon("it sees again", || log().contains("is known again"));
+    there.get("/blogs").sees_other("/login?next=%2Fblogs");
+    drop(other);
+    run(&server, &[&format!("DROP OWNED BY {user}"), &format!("DROP ROLE {user}")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_is_not_the_one_that_was_read_has_all_sessions_read_anew() {
+    let Some(database) = TestDatabase::new(Engine::Postgres).await else { return };
+    let nodes = Nodes::<2>::on(&database.url, &[AN_HOUR, NOBODY_IS_SLOWED]);
+    let mut there = nodes.known_at_second();
+    let server = database.connection().await;
+    // As from another copy of the database, in which somebody else was recorded last, and where that
+    // session is not.
+    run(
+        &server,
+        &[
+            "ALTER TABLE audit_events DISABLE TRIGGER USER",
+            "DELETE FROM sessions",
+            "UPDATE audit_events SET hash = sha256(hash)",
+            "UPDATE audit_ends SET last_hash = sha256(last_hash)",
+        ],
+    )
+    .await;
+    is_out(&mut there, "the trail is another");
 }
