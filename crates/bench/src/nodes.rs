@@ -5,6 +5,7 @@
 //! is reckoned from.
 
 mod costs;
+mod limit;
 mod people;
 mod relay;
 mod requests;
@@ -24,6 +25,7 @@ use crate::stats::Samples;
 use crate::{Outcome, note, say};
 
 use costs::Costs;
+use limit::Browsers;
 use people::People;
 use requests::Kind;
 use server::Server;
@@ -92,6 +94,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let often = Often { counted, idle: Duration::from_secs(idle) };
     report.figures.extend(wire::figures(&bench, first, often)?);
     report.figures.extend(bench.several(first, &options.nodes)?);
+    report.figures.extend(bench.limit(first)?);
     report.figures.extend(bench.growth(first, others)?);
     report.figures.extend(first.size("audit_events", "a record of the trail")?);
     if let Some(path) = &options.json {
@@ -127,6 +130,16 @@ impl Bench<'_> {
             }
         }
         Ok(figures)
+    }
+
+    /// Logins without hashes.
+    fn limit(&self, people: &People<'_>) -> Outcome<Vec<Figure>> {
+        let all =
+            self.in_turns(&Browsers::ALL, |browsers| limit::costs(people, *browsers, self.round))?;
+        let figures = Browsers::ALL.iter().zip(all).flat_map(|(browsers, costs)| {
+            costs.figures(&format!("logins without hashes, {}", browsers.name()))
+        });
+        Ok(figures.collect())
     }
 
     /// One program on a small database and on large ones.

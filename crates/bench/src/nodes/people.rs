@@ -80,7 +80,13 @@ impl<'a> People<'a> {
     }
 
     pub(super) fn any_address(&self) -> String {
-        address(self.any(self.users))
+        self.anybody().0
+    }
+
+    /// The address of a user, and the token of the browser that they are known to use.
+    pub(super) fn anybody(&self) -> (String, String) {
+        let number = self.any(self.users);
+        (address(number), token(number))
     }
 
     pub(super) fn new_address(&self) -> String {
@@ -136,12 +142,12 @@ fn insert_users(start: u64, end: u64) -> String {
     )
 }
 
-/// A browser of each user, which they have logged in with before.
+/// A browser of each user, which they have logged in with before; its token is their number.
 fn insert_browsers(start: u64, end: u64) -> String {
     let user = user("n");
     format!(
         "INSERT INTO known_browsers (token_digest, user_id, created_at, expires_at) \
-         SELECT sha256(('browser ' || n)::bytea), {user}, now() AT TIME ZONE 'UTC', \
+         SELECT sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), {user}, now() AT TIME ZONE 'UTC', \
          (now() + interval '365 days') AT TIME ZONE 'UTC' \
          FROM generate_series({start}::bigint, {end} - 1) n"
     )
