@@ -92,10 +92,10 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         }
     }
     let often = Often { counted, idle: Duration::from_secs(idle) };
+    report.figures.extend(bench.growth(first, others)?);
     report.figures.extend(wire::figures(&bench, first, often)?);
     report.figures.extend(bench.several(first, &options.nodes)?);
     report.figures.extend(bench.limit(first)?);
-    report.figures.extend(bench.growth(first, others)?);
     report.figures.extend(first.size("audit_events", "a record of the trail")?);
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report)?;

@@ -19,7 +19,10 @@ const BATCH: u64 = 1_000_000;
 /// A stride that shares no factor with a power of ten meets everybody once.
 const STRIDE: u64 = 7_919;
 
-/// The `n`th session has the token `n`, and is one of the user `n` modulo their number.
+/// The `n`th session has the token `n`, and is one of the user `n` modulo their number, which is even.
+///
+/// Users with an even number log in, and sessions of the others are shown: each login may end the
+/// oldest session of its user.
 pub(super) struct People<'a> {
     pub(super) database: Database<'a>,
     pub(super) sessions: u64,
@@ -46,7 +49,7 @@ impl<'a> People<'a> {
         if registered != 303 {
             return Err(format!("the first user was answered {registered}").into());
         }
-        let users = (sessions / SESSIONS_EACH).max(1);
+        let users = (sessions / SESSIONS_EACH).next_multiple_of(2).max(2);
         for start in (0..users).step_by(BATCH as usize) {
             let end = users.min(start + BATCH);
             database.ask(&insert_users(start, end))?;
@@ -74,9 +77,9 @@ impl<'a> People<'a> {
         Ok(vec![whole, Figure::new(&format!("{what}, without indexes"), row, "bytes")])
     }
 
-    /// The token of one session after the other, of the first `most`.
+    /// The token of one session after the other, of so many.
     pub(super) fn any_token(&self, most: u64) -> String {
-        token(self.any(self.sessions.min(most)))
+        token(2 * self.any(most.min(self.sessions / 2)) + 1)
     }
 
     pub(super) fn any_address(&self) -> String {
@@ -85,7 +88,7 @@ impl<'a> People<'a> {
 
     /// The address of a user, and the token of the browser that they are known to use.
     pub(super) fn anybody(&self) -> (String, String) {
-        let number = self.any(self.users);
+        let number = 2 * self.any(self.users / 2);
         (address(number), token(number))
     }
 
@@ -100,7 +103,7 @@ impl<'a> People<'a> {
     }
 
     fn any(&self, of: u64) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % of
+        self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % of.max(1)
     }
 }
 
