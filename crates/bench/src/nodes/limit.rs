@@ -86,15 +86,17 @@ struct Site {
 impl Site {
     /// All that a login asks the store, without the hash in between.
     async fn log_in(&self, people: &People<'_>) -> Outcome<()> {
-        let (email, browser) = people.anybody();
+        let (email, browser) = match self.browsers {
+            Browsers::New => (people.any_address(), None),
+            Browsers::Known => {
+                let (email, token) = people.anybody_known();
+                (email, Some(SecretToken::parse(&token)?))
+            }
+        };
         let user = self.database.user_by_email(&EmailAddress::parse(&email)?).await?;
         let user = user.ok_or("a user is gone")?;
         let address: Ipv4Addr = people.any_client().parse()?;
         let address = Some(IpAddr::V4(address));
-        let browser = match self.browsers {
-            Browsers::New => None,
-            Browsers::Known => Some(SecretToken::parse(&browser)?),
-        };
         let digest = browser.as_ref().map(SecretToken::digest);
         if let Some(digest) = &digest {
             self.database.known_browser(digest).await?.ok_or("a browser is not known")?;

@@ -22,7 +22,7 @@ const STRIDE: u64 = 7_919;
 /// The `n`th session has the token `n`, and is one of the user `n` modulo their number, which is even.
 ///
 /// Users with an even number log in, and sessions of the others are shown: each login may end the
-/// oldest session of its user.
+/// oldest session of its user, and make the site forget the oldest browser.
 pub(super) struct People<'a> {
     pub(super) database: Database<'a>,
     pub(super) sessions: u64,
@@ -83,12 +83,12 @@ impl<'a> People<'a> {
     }
 
     pub(super) fn any_address(&self) -> String {
-        self.anybody().0
+        address(2 * self.any(self.users / 2))
     }
 
     /// The address of a user, and the token of the browser that they are known to use.
-    pub(super) fn anybody(&self) -> (String, String) {
-        let number = 2 * self.any(self.users / 2);
+    pub(super) fn anybody_known(&self) -> (String, String) {
+        let number = 2 * self.any(self.users / 2) + 1;
         (address(number), token(number))
     }
 
