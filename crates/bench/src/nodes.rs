@@ -10,6 +10,7 @@ mod people;
 mod relay;
 mod requests;
 mod server;
+mod used;
 mod wire;
 
 use std::path::PathBuf;
@@ -123,6 +124,7 @@ impl Bench<'_> {
         figures.extend(wire::figures(self, first, often)?);
         figures.extend(self.several(first, &options.nodes)?);
         figures.extend(first.size("audit_events", "a record of the trail")?);
+        figures.extend(used::costs(first)?.figures("a session in use, each minute"));
         // The last, since those who log in lose the sessions that were made for them.
         figures.extend(self.limit(first)?);
         Ok(())
