@@ -199,8 +199,13 @@ impl Bench<'_> {
         let nodes = (0..nodes).map(|_| self.node(&url, kind.staleness()));
         let nodes = nodes.collect::<Outcome<Vec<_>>>()?;
         // Connections are made, and their statements prepared.
-        self.put_on(&nodes, self.round / 4, people, kind)?;
-        self.put_on(&nodes, self.round, people, kind)
+        let warm = || self.put_on(&nodes, self.round / 4, people, kind);
+        let measure = || self.put_on(&nodes, self.round, people, kind);
+        // A machine that is busy with other work makes a node say once that it is.
+        warm().and_then(|_| measure()).or_else(|error| {
+            note(&format!("once more: {error}"));
+            measure()
+        })
     }
 
     /// Loads all nodes evenly.
