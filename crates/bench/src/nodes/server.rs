@@ -47,19 +47,21 @@ impl Server {
     ///
     /// When there is none, or `psql` is missing.
     pub(super) fn find(given: Option<&str>) -> Outcome<Self> {
+        Self::reached(given).map_err(|error| format!("there is no PostgreSQL: {error}").into())
+    }
+
+    fn reached(given: Option<&str>) -> Outcome<Self> {
         let (url, own) = match (given, programs()) {
             (Some(url), _) => (url.trim_end_matches('/').to_owned(), None),
             (None, Some(programs)) => Own::start(&programs)?,
             (None, None) => {
-                note("there is no PostgreSQL to start: the usual one of this machine is used");
+                note("no PostgreSQL can be started: the usual one of this machine is used");
                 (USUAL.to_owned(), None)
             }
         };
         let server = Self { url, own };
-        match server.ask_in("postgres", "SELECT 1") {
-            Ok(_) => Ok(server),
-            Err(error) => Err(format!("there is no PostgreSQL: {error}").into()),
-        }
+        server.ask_in("postgres", "SELECT 1")?;
+        Ok(server)
     }
 
     /// An empty database. `purpose` tells it from others of this run.
