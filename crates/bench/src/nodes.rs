@@ -4,8 +4,14 @@
 //! machines get. What each request costs a node and the database does, for that is what a capacity
 //! is reckoned from.
 
+mod costs;
+mod limit;
 mod people;
+mod relay;
+mod requests;
 mod server;
+mod used;
+mod wire;
 
 use std::path::PathBuf;
 use std::thread;
@@ -13,21 +19,23 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::client::post;
 use crate::load::{Load, Plan};
-use crate::population::PASSWORD;
 use crate::report::{Figure, Report};
 use crate::site::{Program, Site};
 use crate::stats::Samples;
 use crate::{Outcome, note, say};
 
+use costs::Costs;
+use limit::Browsers;
 use people::People;
-use server::{Seen, Server};
+use requests::Kind;
+use server::Server;
+use wire::Often;
 
 /// What is measured, and on what.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Takes a minute, and says less.
+    /// Takes half a minute, and says less.
     #[arg(long)]
     quick: bool,
     /// Writes the figures to this file too, as JSON.
@@ -40,9 +48,10 @@ pub(crate) struct Options {
     /// without it one is started that is gone afterwards.
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// How many sessions there are before anything is measured, ten of each user.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    sessions: u64,
+    /// How many sessions there are before anything is measured, ten of each user. With several
+    /// numbers, each after the first is a database that is compared with that of the first.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10_000])]
+    sessions: Vec<u64>,
     /// How many programs share the database, one measurement for each.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 2, 3])]
     nodes: Vec<usize>,
@@ -51,10 +60,10 @@ pub(crate) struct Options {
 /// Enough to keep the nodes busy, and few enough to leave them the processor.
 const CONNECTIONS: u64 = 16;
 
-/// The sessions were made before, from other browsers, and outlive the measurement; one machine is
-/// every client.
+/// The sessions were made before, from other browsers, and outlive the measurement; the load says
+/// from where each client comes.
 const SETTINGS: [(&str, &str); 4] = [
-    ("COUNTERSIGN_THROTTLE__ENABLED", "false"),
+    ("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1"),
     ("COUNTERSIGN_SESSION__PROTECTION", "off"),
     ("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "30d"),
     ("COUNTERSIGN_SESSION__ABSOLUTE_TIMEOUT", "30d"),
@@ -69,87 +78,134 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let program = Program::find(options.bin.as_deref())?;
     let server = Server::find(options.postgres.as_deref())?;
     let mut report = Report::new(&program, options.quick);
-    let round = Duration::from_secs(if options.quick { 2 } else { 10 });
-    let bench = Bench { program: &program, server: &server, round };
-    note(&format!("making {} sessions", options.sessions));
-    let people = {
-        let site = bench.node("1s")?;
-        People::make(&server, &site, options.sessions)?
-    };
-    report.figures.extend(people.sizes(&server)?);
-    for &nodes in &options.nodes {
-        for staleness in ["1s", "0s"] {
-            report.figures.extend(bench.pages(&people, nodes, staleness)?);
-        }
-        report.figures.extend(bench.hashing(&people, nodes)?);
-    }
+    let (rounds, millis, counted, idle) =
+        if options.quick { (1, 500, 30, 1) } else { (3, 5_000, 200, 61) };
+    let bench = Bench { program: &program, rounds, round: Duration::from_millis(millis) };
+    let often = Often { counted, idle: Duration::from_secs(idle) };
+    // What came of it is said even where the rest could not be measured: it took long.
+    let measured = bench.all(options, &server, often, &mut report.figures);
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, text)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    say(&report.to_string())
+    say(&report.to_string())?;
+    measured
 }
 
 struct Bench<'a> {
     program: &'a Program,
-    server: &'a Server,
+    /// What is compared is measured in turns, so many times, since other work comes and goes.
+    rounds: usize,
     round: Duration,
 }
 
-/// A load on all nodes, and what it took.
-struct Taken {
-    requests: u64,
-    rate: f64,
-    /// Of the node that answered last, in milliseconds.
-    p50: f64,
-    p99: f64,
-    node: Duration,
-    /// `None` where the server is not one of ours.
-    database: Option<Duration>,
-    /// `None` where it keeps no statistics of statements.
-    seen: Option<Seen>,
-}
-
 impl Bench<'_> {
-    fn node(&self, staleness: &str) -> Outcome<Site> {
-        let url = self.server.database_url();
-        let own = [
-            ("COUNTERSIGN_DATABASE_URL", url.as_str()),
-            ("COUNTERSIGN_SESSION__MAX_STALENESS", staleness),
-        ];
+    fn all(
+        &self,
+        options: &Options,
+        server: &Server,
+        often: Often,
+        figures: &mut Vec<Figure>,
+    ) -> Outcome<()> {
+        let start = |url: &str| self.node(url, "1s");
+        let sites = options.sessions.iter().map(|count| People::make(server, *count, start));
+        let sites = sites.collect::<Outcome<Vec<_>>>()?;
+        let (first, others) = sites.split_first().ok_or("--sessions names no number")?;
+        server.settle()?;
+        let rows =
+            [("users", "a user"), ("sessions", "a session"), ("known_browsers", "a browser")];
+        for site in &sites {
+            for (table, one) in rows {
+                figures.extend(site.size(table, one)?);
+            }
+        }
+        figures.extend(self.growth(first, others)?);
+        figures.extend(wire::figures(self, first, often)?);
+        figures.extend(self.several(first, &options.nodes)?);
+        figures.extend(first.size("audit_events", "a record of the trail")?);
+        figures.extend(used::costs(first)?.figures("a session in use, each minute"));
+        // The last, since those who log in lose the sessions that were made for them.
+        figures.extend(self.limit(first)?);
+        Ok(())
+    }
+
+    fn node(&self, url: &str, staleness: &str) -> Outcome<Site> {
+        let own =
+            [("COUNTERSIGN_DATABASE_URL", url), ("COUNTERSIGN_SESSION__MAX_STALENESS", staleness)];
         let settings: Vec<_> = SETTINGS.into_iter().chain(own).collect();
         Site::start(self.program, &settings)
     }
 
-    fn nodes(&self, count: usize, staleness: &str) -> Outcome<Vec<Site>> {
-        (0..count).map(|_| self.node(staleness)).collect()
-    }
-
-    fn pages(&self, people: &People, count: usize, staleness: &str) -> Outcome<Vec<Figure>> {
-        let nodes = self.nodes(count, staleness)?;
-        let page = || people.members_page();
-        self.put_on(&nodes, self.round / 4, 200, &page)?;
-        let what = format!("{count} nodes, staleness {staleness}: members' page");
-        Ok(self.put_on(&nodes, self.round, 200, &page)?.figures(&what))
-    }
-
-    fn hashing(&self, people: &People, count: usize) -> Outcome<Vec<Figure>> {
-        let nodes = self.nodes(count, "1s")?;
-        let login =
-            || post("/login", &[], &[("email", &people.any_address()), ("password", PASSWORD)]);
-        let register = || {
-            let email = people.new_address();
-            let fields = [("email", &*email), ("username", "Newcomer"), ("password", PASSWORD)];
-            post("/register", &[], &fields)
-        };
-        self.put_on(&nodes, self.round / 4, 303, &login)?;
-        let logins = self.put_on(&nodes, self.round, 303, &login)?;
-        self.put_on(&nodes, self.round / 4, 303, &register)?;
-        let newcomers = self.put_on(&nodes, self.round, 303, &register)?;
-        let mut figures = logins.figures(&format!("{count} nodes: login"));
-        figures.extend(newcomers.figures(&format!("{count} nodes: registration")));
+    /// One program and several on one database.
+    fn several(&self, people: &People<'_>, nodes: &[usize]) -> Outcome<Vec<Figure>> {
+        let mut figures = Vec::new();
+        for kind in Kind::ALL {
+            let all = self.in_turns(nodes, |count| self.costs(people, *count, kind))?;
+            for (count, costs) in nodes.iter().zip(all) {
+                figures.extend(costs.figures(&format!("{count} nodes, {}", kind.name())));
+            }
+        }
         Ok(figures)
+    }
+
+    /// Logins without hashes.
+    fn limit(&self, people: &People<'_>) -> Outcome<Vec<Figure>> {
+        let all =
+            self.in_turns(&Browsers::ALL, |browsers| limit::costs(people, *browsers, self.round))?;
+        let figures = Browsers::ALL.iter().zip(all).flat_map(|(browsers, costs)| {
+            costs.figures(&format!("logins without hashes, {}", browsers.name()))
+        });
+        Ok(figures.collect())
+    }
+
+    /// One program on a small database and on large ones.
+    fn growth(&self, small: &People<'_>, large: &[People<'_>]) -> Outcome<Vec<Figure>> {
+        let mut figures = Vec::new();
+        if large.is_empty() {
+            return Ok(figures);
+        }
+        let sites: Vec<_> = std::iter::once(small).chain(large).collect();
+        for kind in [Kind::Asked, Kind::Login] {
+            let all = self.in_turns(&sites, |people| self.costs(people, 1, kind))?;
+            let Some((floor, others)) = all.split_first() else { continue };
+            for (people, costs) in large.iter().zip(others) {
+                let what = format!("{} sessions, {}", people.sessions, kind.name());
+                figures.extend(costs.figures_against(floor, &what));
+            }
+        }
+        Ok(figures)
+    }
+
+    /// Measures each of these in turns, and returns what each came to.
+    fn in_turns<T>(
+        &self,
+        these: &[T],
+        measure: impl Fn(&T) -> Outcome<Costs>,
+    ) -> Outcome<Vec<Costs>> {
+        let mut all: Vec<Vec<Costs>> = these.iter().map(|_| Vec::new()).collect();
+        for round in 1..=self.rounds {
+            for (one, of_one) in these.iter().zip(&mut all) {
+                of_one.push(measure(one)?);
+            }
+            note(&format!("round {round} of {}", self.rounds));
+        }
+        Ok(all.iter().map(|rounds| Costs::median(rounds)).collect())
+    }
+
+    /// What requests of a kind cost on so many nodes.
+    fn costs(&self, people: &People<'_>, nodes: usize, kind: Kind) -> Outcome<Costs> {
+        let url = people.database.url();
+        let nodes = (0..nodes).map(|_| self.node(&url, kind.staleness()));
+        let nodes = nodes.collect::<Outcome<Vec<_>>>()?;
+        // Connections are made, and their statements prepared.
+        let warm = || self.put_on(&nodes, self.round / 4, people, kind);
+        let measure = || self.put_on(&nodes, self.round, people, kind);
+        // A machine that is busy with other work makes a node say once that it is.
+        warm().and_then(|_| measure()).or_else(|error| {
+            note(&format!("once more: {error}"));
+            measure()
+        })
     }
 
     /// Loads all nodes evenly.
@@ -157,18 +213,19 @@ impl Bench<'_> {
         &self,
         nodes: &[Site],
         duration: Duration,
-        status: u16,
-        next: &(impl Fn() -> Vec<u8> + Sync),
-    ) -> Outcome<Taken> {
+        people: &People<'_>,
+        kind: Kind,
+    ) -> Outcome<Costs> {
         let plan = Plan::flat_out(CONNECTIONS / nodes.len().max(1) as u64, duration);
+        let server = people.database.server();
         let cpu = || -> Outcome<Duration> {
             nodes.iter().map(|node| node.process().cpu()).sum::<Outcome<Duration>>()
         };
-        self.server.forget()?;
-        let (node, database) = (cpu()?, self.server.cpu()?);
+        people.database.forget()?;
+        let (node, database) = (cpu()?, server.cpu()?);
         let loads = thread::scope(|scope| {
             let loads = nodes.iter().map(|node| {
-                let load = || plan.put_on(node.address, |_, _| next());
+                let load = || plan.put_on(node.address, |_, _| kind.request(people));
                 scope.spawn(move || load().map_err(|error| error.to_string()))
             });
             let loads: Vec<_> = loads.collect();
@@ -177,42 +234,23 @@ impl Bench<'_> {
                 .map(|load| load.join().unwrap_or_else(|_| Err("a client panicked".to_owned())));
             joined.collect::<Result<Vec<_>, _>>()
         })?;
-        let loads: Vec<_> =
-            loads.into_iter().map(|load| load.all(status)).collect::<Outcome<_>>()?;
         let node = cpu()?.saturating_sub(node);
-        let database = self.server.cpu()?.zip(database).map(|(now, then)| now.saturating_sub(then));
+        let database = server.cpu()?.zip(database).map(|(now, then)| now.saturating_sub(then));
+        let seen = people.database.seen()?;
+        let loads: Vec<_> =
+            loads.into_iter().map(|load| load.all(kind.status())).collect::<Outcome<_>>()?;
+        let requests = loads.iter().map(Load::requests).sum::<u64>().max(1) as f64;
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / requests;
+        // Of the node that answered last.
         let worst = |q| Samples::new(loads.iter().map(|load| load.latencies.quantile(q)));
-        Ok(Taken {
-            requests: loads.iter().map(Load::requests).sum(),
-            rate: loads.iter().map(Load::rate).sum(),
-            p50: worst(0.5).quantile(1.0),
-            p99: worst(0.99).quantile(1.0),
-            node,
-            database,
-            seen: self.server.seen()?,
-        })
-    }
-}
-
-impl Taken {
-    fn figures(&self, what: &str) -> Vec<Figure> {
-        let each = |total: f64| total / self.requests.max(1) as f64;
-        let micros = |time: Duration| each(time.as_secs_f64() * 1e6);
-        let figure = |of: &str, value, unit| Figure::new(&format!("{what}: {of}"), value, unit);
-        let mut figures = vec![
-            figure("rate", self.rate, "/s"),
-            figure("p50", self.p50, "ms"),
-            figure("p99", self.p99, "ms"),
-            figure("processor of the nodes", micros(self.node), "µs"),
+        let mut costs = vec![
+            ("rate", loads.iter().map(Load::rate).sum(), "/s"),
+            ("p50", worst(0.5).quantile(1.0), "ms"),
+            ("p99", worst(0.99).quantile(1.0), "ms"),
+            ("processor of the nodes", micros(node), "µs"),
         ];
-        figures.extend(
-            self.database.map(|time| figure("processor of PostgreSQL", micros(time), "µs")),
-        );
-        if let Some(seen) = &self.seen {
-            figures.push(figure("statements", each(seen.statements), ""));
-            figures.push(figure("executing in PostgreSQL", each(seen.micros), "µs"));
-            figures.push(figure("write-ahead log", each(seen.wal), "bytes"));
-        }
-        figures
+        costs.extend(database.map(|time| ("processor of PostgreSQL", micros(time), "µs")));
+        costs.extend(seen.map(|seen| ("executing in PostgreSQL", seen.micros / requests, "µs")));
+        Ok(Costs::new(costs))
     }
 }

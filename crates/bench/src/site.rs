@@ -175,6 +175,8 @@ impl Site {
         let log = folder.path().join("log");
         let mut child = command
             .current_dir(folder.path())
+            // What it leaves behind when it is killed goes with the folder.
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)

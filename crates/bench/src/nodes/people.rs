@@ -9,7 +9,7 @@ use crate::report::Figure;
 use crate::site::Site;
 use crate::{Outcome, note};
 
-use super::server::Server;
+use super::server::{Database, Server};
 
 const SESSIONS_EACH: u64 = 10;
 
@@ -19,69 +19,91 @@ const BATCH: u64 = 1_000_000;
 /// A stride that shares no factor with a power of ten meets everybody once.
 const STRIDE: u64 = 7_919;
 
-/// The `n`th session has the token `n`, and is one of the user `n` modulo their number.
-pub(super) struct People {
+/// The `n`th session has the token `n`, and is one of the user `n` modulo their number, which is even.
+///
+/// Users with an even number log in, and sessions of the others are shown: each login may end the
+/// oldest session of its user, and make the site forget the oldest browser.
+pub(super) struct People<'a> {
+    pub(super) database: Database<'a>,
+    pub(super) sessions: u64,
     users: u64,
-    sessions: u64,
     next: AtomicU64,
+    next_client: AtomicU64,
 }
 
-impl People {
-    /// Makes users and their sessions, with every index in place. All have one password and one hash
-    /// of it, which a node makes.
-    pub(super) fn make(server: &Server, node: &Site, sessions: u64) -> Outcome<Self> {
+impl<'a> People<'a> {
+    /// Makes users with a browser that is known and their sessions, with every index in place. All
+    /// have one password and one hash of it, which a node makes that `start` starts on a database.
+    pub(super) fn make(
+        server: &'a Server,
+        sessions: u64,
+        start: impl FnOnce(&str) -> Outcome<Site>,
+    ) -> Outcome<Self> {
+        note(&format!("making {sessions} sessions"));
+        let database = server.database(sessions)?;
+        let node = start(&database.url())?;
         let first = [("email", "hash@example.org"), ("username", "Hash"), ("password", PASSWORD)];
         let registered =
             Connection::open(node.address)?.send(&post("/register", &[], &first))?.0.status;
+        drop(node);
         if registered != 303 {
             return Err(format!("the first user was answered {registered}").into());
         }
-        let users = (sessions / SESSIONS_EACH).max(1);
+        let users = (sessions / SESSIONS_EACH).next_multiple_of(2).max(2);
         for start in (0..users).step_by(BATCH as usize) {
-            server.ask(&insert_users(start, users.min(start + BATCH)))?;
+            let end = users.min(start + BATCH);
+            database.ask(&insert_users(start, end))?;
+            database.ask(&insert_browsers(start, end))?;
         }
         for start in (0..sessions).step_by(BATCH as usize) {
             let end = sessions.min(start + BATCH);
-            server.ask(&insert_sessions(start, end, users, sessions))?;
+            database.ask(&insert_sessions(start, end, users, sessions))?;
             note(&format!("{end} of {sessions} sessions"));
         }
-        server.ask("VACUUM ANALYZE")?;
-        Ok(Self { users, sessions, next: AtomicU64::new(0) })
+        database.ask("VACUUM ANALYZE")?;
+        let (next, next_client) = Default::default();
+        Ok(Self { database, sessions, users, next, next_client })
     }
 
     /// What a row takes with its part of the indexes.
-    pub(super) fn sizes(&self, server: &Server) -> Outcome<Vec<Figure>> {
-        let mut figures = Vec::new();
-        for (table, one) in [("users", "a user"), ("sessions", "a session")] {
-            let size = |of: &str| -> Outcome<f64> {
-                let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
-                Ok(server.ask(&bytes)?.trim().parse()?)
-            };
-            let whole = Figure::new(one, size("pg_total_relation_size")?, "bytes");
-            let row = size("pg_relation_size")?;
-            figures.push(whole);
-            figures.push(Figure::new(&format!("{one}, without indexes"), row, "bytes"));
-        }
-        Ok(figures)
+    pub(super) fn size(&self, table: &str, one: &str) -> Outcome<Vec<Figure>> {
+        let size = |of: &str| -> Outcome<f64> {
+            let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
+            Ok(self.database.ask(&bytes)?.trim().parse()?)
+        };
+        let what = format!("of {} sessions: {one}", self.sessions);
+        let whole = Figure::new(&what, size("pg_total_relation_size")?, "bytes");
+        let row = size("pg_relation_size")?;
+        Ok(vec![whole, Figure::new(&format!("{what}, without indexes"), row, "bytes")])
     }
 
-    /// The members' page, asked for in one session after the other.
-    pub(super) fn members_page(&self) -> Vec<u8> {
-        let token = token(self.any(self.sessions));
-        format!("GET /blogs HTTP/1.1\r\nHost: localhost\r\nCookie: session={token}\r\n\r\n")
-            .into_bytes()
+    /// The token of one session after the other, of so many.
+    pub(super) fn any_token(&self, most: u64) -> String {
+        token(2 * self.any(most.min(self.sessions / 2)) + 1)
     }
 
     pub(super) fn any_address(&self) -> String {
-        address(self.any(self.users))
+        address(2 * self.any(self.users / 2))
+    }
+
+    /// The address of a user, and the token of the browser that they are known to use.
+    pub(super) fn anybody_known(&self) -> (String, String) {
+        let number = 2 * self.any(self.users / 2) + 1;
+        (address(number), token(number))
     }
 
     pub(super) fn new_address(&self) -> String {
         format!("newcomer{}@example.org", self.next.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// An address from which nobody has come before, in a network of its own.
+    pub(super) fn any_client(&self) -> String {
+        let [.., a, b, c] = self.next_client.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        format!("{}.{b}.{c}.1", 11 + a % 100)
+    }
+
     fn any(&self, of: u64) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % of
+        self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % of.max(1)
     }
 }
 
@@ -120,6 +142,17 @@ fn insert_users(start: u64, end: u64) -> String {
          FROM generate_series({start}::bigint, {end} - 1) n, LATERAL (SELECT \
          'member' || lpad(n::text, greatest(6, length(n::text)), '0') || '@example.org' a, \
          to_timestamp(1760000000 + n / 1000.0) AT TIME ZONE 'UTC' t) one"
+    )
+}
+
+/// A browser of each user, which they have logged in with before; its token is their number.
+fn insert_browsers(start: u64, end: u64) -> String {
+    let user = user("n");
+    format!(
+        "INSERT INTO known_browsers (token_digest, user_id, created_at, expires_at) \
+         SELECT sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), {user}, now() AT TIME ZONE 'UTC', \
+         (now() + interval '365 days') AT TIME ZONE 'UTC' \
+         FROM generate_series({start}::bigint, {end} - 1) n"
     )
 }
 

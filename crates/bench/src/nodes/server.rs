@@ -1,7 +1,7 @@
-//! A server of PostgreSQL with a database for the measurement: one that is given, or one of our own.
+//! A server of PostgreSQL with databases for the measurement: one that is given, or one of our own.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,14 +25,19 @@ pub(super) struct Seen {
 
 pub(super) struct Server {
     url: String,
-    database: String,
-    counts: bool,
     own: Option<Own>,
 }
 
 struct Own {
     child: Child,
     _folder: TempDir,
+}
+
+/// A database of a measurement, which is gone when this is.
+pub(super) struct Database<'a> {
+    server: &'a Server,
+    name: String,
+    counts: bool,
 }
 
 impl Server {
@@ -42,32 +47,58 @@ impl Server {
     ///
     /// When there is none, or `psql` is missing.
     pub(super) fn find(given: Option<&str>) -> Outcome<Self> {
+        Self::reached(given).map_err(|error| format!("there is no PostgreSQL: {error}").into())
+    }
+
+    fn reached(given: Option<&str>) -> Outcome<Self> {
         let (url, own) = match (given, programs()) {
             (Some(url), _) => (url.trim_end_matches('/').to_owned(), None),
             (None, Some(programs)) => Own::start(&programs)?,
             (None, None) => {
-                note("there is no PostgreSQL to start: the usual one of this machine is used");
+                note("no PostgreSQL can be started: the usual one of this machine is used");
                 (USUAL.to_owned(), None)
             }
         };
-        let database = format!("countersign_bench_{}", std::process::id());
-        let mut server = Self { url, database, counts: false, own };
-        server.ask_in("postgres", &format!("CREATE DATABASE {}", server.database))?;
-        let counting = "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()";
-        match server.ask(counting) {
-            Ok(_) => server.counts = true,
-            Err(error) => note(&format!("skipped: what the server sees: {error}")),
-        }
+        let server = Self { url, own };
+        server.ask_in("postgres", "SELECT 1")?;
         Ok(server)
     }
 
-    pub(super) fn database_url(&self) -> String {
-        format!("{}/{}", self.url, self.database)
+    /// An empty database. `purpose` tells it from others of this run.
+    pub(super) fn database(&self, purpose: u64) -> Outcome<Database<'_>> {
+        let name = format!("countersign_bench_{}_{purpose}", std::process::id());
+        self.ask_in("postgres", &format!("CREATE DATABASE {name}"))?;
+        let mut database = Database { server: self, name, counts: false };
+        let counting = "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()";
+        match database.ask(counting) {
+            Ok(_) => database.counts = true,
+            Err(error) => note(&format!("skipped: what the server sees: {error}")),
+        }
+        Ok(database)
     }
 
-    /// Asks in the database of the measurement.
-    pub(super) fn ask(&self, sql: &str) -> Outcome<String> {
-        self.ask_in(&self.database, sql)
+    /// Writes out what it holds, lest it does so in the midst of a measurement.
+    pub(super) fn settle(&self) -> Outcome<()> {
+        // Only an administrator may.
+        if self.own.is_some() {
+            self.ask_in("postgres", "CHECKPOINT")?;
+        }
+        Ok(())
+    }
+
+    /// Its `HOST:PORT`.
+    pub(super) fn address(&self) -> Outcome<String> {
+        let (_, host) = self.parts()?;
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        Ok(if has_port { host.to_owned() } else { format!("{host}:5432") })
+    }
+
+    /// The URL, up to the host and from there on.
+    fn parts(&self) -> Outcome<(&str, &str)> {
+        let start = self.url.rfind('@').map(|at| at + 1);
+        let start = start.or_else(|| Some(self.url.find("://")? + 3));
+        let parts = start.and_then(|start| self.url.split_at_checked(start));
+        parts.ok_or_else(|| format!("{} is no URL", self.url).into())
     }
 
     fn ask_in(&self, database: &str, sql: &str) -> Outcome<String> {
@@ -86,6 +117,26 @@ impl Server {
     /// How long all its processes have used processors, those that have ended too.
     pub(super) fn cpu(&self) -> Outcome<Option<Duration>> {
         self.own.as_ref().map(|own| Process::of(own.child.id()).cpu_with_children()).transpose()
+    }
+}
+
+impl<'a> Database<'a> {
+    pub(super) fn server(&self) -> &'a Server {
+        self.server
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("{}/{}", self.server.url, self.name)
+    }
+
+    /// The same database behind another address.
+    pub(super) fn url_at(&self, address: SocketAddr) -> Outcome<String> {
+        let (start, _) = self.server.parts()?;
+        Ok(format!("{start}{address}/{}", self.name))
+    }
+
+    pub(super) fn ask(&self, sql: &str) -> Outcome<String> {
+        self.server.ask_in(&self.name, sql)
     }
 
     /// Counts from here on.
@@ -114,13 +165,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Database<'_> {
     fn drop(&mut self) {
-        // Ours goes with all it has.
-        if self.own.is_none() {
-            let dropping = format!("DROP DATABASE {} WITH (FORCE)", self.database);
-            if let Err(error) = self.ask_in("postgres", &dropping) {
-                note(&format!("{} is left behind: {error}", self.database));
+        // A server of ours goes with all it has.
+        if self.server.own.is_none() {
+            let dropping = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+            if let Err(error) = self.server.ask_in("postgres", &dropping) {
+                note(&format!("{} is left behind: {error}", self.name));
             }
         }
     }

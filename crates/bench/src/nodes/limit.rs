@@ -1,0 +1,118 @@
+//! How many logins one database takes when nobody hashes: what they share is locked by one after the
+//! other, whatever the number of nodes.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use countersign_auth::{Auth, Caller};
+use countersign_domain::store::Counted;
+use countersign_domain::throttle::{Claimant, OnSuccess, ThrottlePolicy};
+use countersign_domain::{
+    Client, Clock, EmailAddress, SecretToken, SystemClock, ThrottleStore, UserStore,
+};
+use countersign_persistence::Database;
+use tokio::runtime::Runtime;
+
+use crate::Outcome;
+
+use super::CONNECTIONS;
+use super::costs::Costs;
+use super::people::People;
+
+/// Who logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Browsers {
+    /// Each from a browser that the site does not know.
+    New,
+    /// Each from a browser that they have logged in with before.
+    Known,
+}
+
+impl Browsers {
+    pub(super) const ALL: [Self; 2] = [Self::New, Self::Known];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::New => "from new browsers",
+            Self::Known => "from known browsers",
+        }
+    }
+}
+
+/// What the store does of a login, as many at once as the nodes are loaded with.
+pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration) -> Outcome<Costs> {
+    let server = people.database.server();
+    let runtime = Runtime::new()?;
+    let database = runtime.block_on(Database::connect(&people.database.url()))?;
+    let site = Site { auth: Auth::new(database.clone()), database, browsers };
+    let load = |duration: Duration| -> Outcome<u64> {
+        let start = Instant::now();
+        let client = || {
+            let mut logins = 0;
+            while start.elapsed() < duration {
+                runtime.block_on(site.log_in(people)).map_err(|error| error.to_string())?;
+                logins += 1;
+            }
+            Ok::<_, String>(logins)
+        };
+        let done = thread::scope(|scope| {
+            let clients: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(client)).collect();
+            let joined = clients
+                .into_iter()
+                .map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into())));
+            joined.sum::<Result<u64, _>>()
+        });
+        Ok(done?)
+    };
+    // Connections are made, and their statements prepared.
+    load(duration / 4)?;
+    let (start, cpu) = (Instant::now(), server.cpu()?);
+    let logins = load(duration)? as f64;
+    let seconds = start.elapsed().as_secs_f64();
+    let cpu = server.cpu()?.zip(cpu).map(|(now, then)| now.saturating_sub(then));
+    runtime.block_on(site.database.close());
+    let rate = ("rate", logins / seconds, "/s");
+    let cpu = cpu.map(|cpu| ("processor of PostgreSQL", cpu.as_secs_f64() * 1e6 / logins, "µs"));
+    Ok(Costs::new([rate].into_iter().chain(cpu)))
+}
+
+struct Site {
+    auth: Auth,
+    database: Database,
+    browsers: Browsers,
+}
+
+impl Site {
+    /// All that a login asks the store, without the hash in between.
+    async fn log_in(&self, people: &People<'_>) -> Outcome<()> {
+        let (email, browser) = match self.browsers {
+            Browsers::New => (people.any_address(), None),
+            Browsers::Known => {
+                let (email, token) = people.anybody_known();
+                (email, Some(SecretToken::parse(&token)?))
+            }
+        };
+        let user = self.database.user_by_email(&EmailAddress::parse(&email)?).await?;
+        let user = user.ok_or("a user is gone")?;
+        let address: Ipv4Addr = people.any_client().parse()?;
+        let address = Some(IpAddr::V4(address));
+        let digest = browser.as_ref().map(SecretToken::digest);
+        if let Some(digest) = &digest {
+            self.database.known_browser(digest).await?.ok_or("a browser is not known")?;
+        }
+        // Nobody is slowed down here: how often one logs in is up to the load.
+        let mut policy = ThrottlePolicy::default();
+        policy.address_tries.tries = u32::MAX;
+        let counters = policy.login(Claimant::User(user.id), address, digest.as_ref());
+        let counted = self.database.count_try(&counters, SystemClock.now()).await?;
+        let Counted::In(counts) = counted else { return Err("a login was slowed down".into()) };
+        let caller = Caller::visitor(Client::new(address, None)).with_browser(browser);
+        self.auth.log_in_user(&user, false, &caller).await?.ok_or("a user may not log in")?;
+        let tried: Vec<_> = counters.into_iter().zip(counts).collect();
+        let which = |on_success| tried.iter().filter(move |(one, _)| one.on_success == on_success);
+        let undo: Vec<_> = which(OnSuccess::TakeBack).copied().collect();
+        let clear: Vec<_> = which(OnSuccess::Clear).map(|(counter, _)| counter.key).collect();
+        Ok(self.database.settle_try(&undo, &clear).await?)
+    }
+}
