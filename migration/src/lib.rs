@@ -89,7 +89,10 @@ pub async fn up_telling(
     let run = Run::begin(db).await?;
     let schema = run.schema();
     let pending: Vec<_> = of_state(&schema, false).await?;
-    Migrator::install(schema.get_connection()).await?;
+    if !pending.is_empty() {
+        // Whoever has nothing to do needs no right to create a table.
+        Migrator::install(schema.get_connection()).await?;
+    }
     for (done, migration) in pending.iter().enumerate() {
         let name = migration.name();
         let (number, of) = (done + 1, pending.len());
