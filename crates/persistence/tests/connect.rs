@@ -35,6 +35,8 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
             "no server",
         ),
         ("mariadb://ada:s3cret@127.0.0.1:1/site", "mariadb://***@127.0.0.1:1/site: ", "no server"),
+        ("postgres://ada:s3cret@[::1]:1/site", "postgres://***@[::1]:1/site: ", "no server"),
+        ("mysql://ada:s3cret@[::1]:1/site", "mysql://***@[::1]:1/site: ", "no server"),
         ("postgres://ada:s3cret@127.0.0.1:1", "postgres://***@127.0.0.1:1: ", "no database"),
         ("mysql://127.0.0.1:1/?ssl-mode=s3c", "mysql://127.0.0.1:1/: ", "no database"),
         (

@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
-use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
+use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool, unbracketed};
 use super::{Connections, Refusal, Server, tls};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
@@ -15,6 +15,8 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     let checks =
         matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity);
     tls::check_files(&parsed.url, (!checks).then_some("ssl-mode=VERIFY_IDENTITY"))?;
+    let host = unbracketed(options.get_host());
+    let options = options.host(&host);
     let options =
         options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
     if server == Server::Now {

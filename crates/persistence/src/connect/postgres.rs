@@ -7,7 +7,7 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::{ConnectOptions, Postgres};
 
-use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool};
+use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool, unbracketed};
 use super::{Connections, Refusal, Server, tls};
 use crate::growth::Growth;
 
@@ -38,7 +38,8 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
     let checks = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
     tls::check_files(&url, (!checks).then_some("sslmode=verify-full"))?;
-    let options = options.application_name("countersign").disable_statement_logging();
+    let host = unbracketed(options.get_host());
+    let options = options.host(&host).application_name("countersign").disable_statement_logging();
     let options = if is_pooled {
         // What a pooler keeps for each client it takes; it refuses others. Each transaction brings
         // its settings: see `pooled_begin`.
@@ -57,7 +58,7 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     }
     // One to listen and one to read what is told. Behind a pooler nobody knows on which connection it
     // would be told.
-    let aside = pool::<Postgres>(2).connect_lazy_with(options.clone());
+    let aside = pool::<Postgres>(if is_pooled { 1 } else { 2 }).connect_lazy_with(options.clone());
     let growth = (!is_pooled).then(|| Arc::new(Growth::new(aside.clone())));
     let one: DatabaseConnection =
         pool::<Postgres>(parsed.max_connections).connect_lazy_with(options).into();

@@ -53,7 +53,7 @@ impl Pooler {
              site = {server}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n\
-             server_login_retry = 1\n"
+             max_client_conn = 200\nserver_login_retry = 1\n"
         );
         std::fs::write(&file, configuration).unwrap();
         // It refuses to run as root.

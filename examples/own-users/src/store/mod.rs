@@ -5,9 +5,13 @@ mod sessions;
 mod tables;
 mod users;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_web::Tables;
-use countersign_web::domain::{AuditEntry, OffsetDateTime, SessionId, Store, StoreError, UserId};
+use countersign_web::domain::{
+    AuditEntry, Clock, Duration, OffsetDateTime, SessionId, Store, StoreError, UserId,
+};
 use sea_orm::prelude::Expr;
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
@@ -79,5 +83,13 @@ impl Store for Members {
         visit::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
         memory::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
         self.tables.ready().await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.tables.clock()
+    }
+
+    async fn read_clock(&self) -> Answer<Option<Duration>> {
+        self.tables.read_clock().await
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use countersign_web::domain::store::{Counted, KnownBrowser};
 use countersign_web::domain::throttle::{Count, Counter, CounterKey};
 use countersign_web::domain::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore};
-use countersign_web::domain::{OffsetDateTime, ThrottleStore, TokenDigest, UserId};
+use countersign_web::domain::{ChainLink, OffsetDateTime, ThrottleStore, TokenDigest, UserId};
 
 use super::Answer;
 use crate::Members;
@@ -53,6 +53,18 @@ impl AuditStore for Members {
 
     async fn audit_trail(&self, after: u64, limit: u32) -> Answer<Vec<AuditRecord>> {
         self.tables.audit_trail(after, limit).await
+    }
+
+    async fn audit_subjects(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Answer<Vec<(ChainLink, Option<UserId>)>> {
+        self.tables.audit_subjects(after, limit).await
+    }
+
+    async fn audit_growth(&self) -> Answer<()> {
+        self.tables.audit_growth().await
     }
 
     async fn audit_ends(&self) -> Answer<AuditEnds> {
