@@ -25,7 +25,7 @@ const SHARES: usize = 1_024;
 pub(crate) struct SessionCache {
     /// Apart from each other: made-up tokens drive out nobody's session.
     known: Cache<[u8; 32], Arc<Known>>,
-    unknown: Cache<[u8; 32], Moment>,
+    unknown: Cache<[u8; 32], Asked>,
     /// How long an answer is good, since another process may change what this one has read.
     max_staleness: Duration,
     changes: AtomicU64,
@@ -136,8 +136,11 @@ impl SessionCache {
         {
             return Answer::Session(known);
         }
-        // No change makes a token somebody's that was nobody's: tokens are drawn anew.
-        if self.unknown.get(token.as_bytes()).is_some_and(|at| self.is_recent(at, now)) {
+        // No change of a user makes a token somebody's that was nobody's: tokens are drawn anew.
+        if let Some(asked) = self.unknown.get(token.as_bytes())
+            && self.is_recent(asked.at, now)
+            && self.last_of_everybody.load(Ordering::SeqCst) <= asked.last_change
+        {
             return Answer::Nobody;
         }
         self.ask(now)
@@ -194,7 +197,7 @@ impl SessionCache {
         if self.max_staleness.is_positive() {
             match &known {
                 Some(known) => self.known.insert(*token.as_bytes(), Arc::clone(known)),
-                None => self.unknown.insert(*token.as_bytes(), asked.at),
+                None => self.unknown.insert(*token.as_bytes(), asked),
             }
         }
         known

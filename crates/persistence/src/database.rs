@@ -89,13 +89,17 @@ impl Database {
     pub async fn close(self) {
         // The last connection to close folds the write-ahead log into the file, which only the
         // writer can do. Closing a pool cannot fail.
-        #[cfg(feature = "postgres")]
-        if let Some(growth) = &self.0.growth {
-            growth.close().await;
-        }
-        self.0.aside.close().await.ok();
+        self.close_aside().await;
         self.0.reader.close().await.ok();
         self.0.writer.close().await.ok();
+    }
+
+    async fn close_aside(&self) {
+        #[cfg(feature = "postgres")]
+        if let Some(growth) = &self.0.growth {
+            return growth.close().await;
+        }
+        self.0.aside.close_by_ref().await.ok();
     }
 
     pub(crate) fn connections(&self) -> &Connections {

@@ -103,6 +103,13 @@ async fn postgresql_tells_each_store_that_the_trail_has_grown_until_it_is_closed
     let idle = migrated(&on.url).await;
     idle.audit_growth().await.unwrap();
     tokio::time::timeout(AT_ONCE, idle.close()).await.unwrap();
+
+    // Nor does somebody who asked and does not listen to the end.
+    let held = migrated(&on.url).await;
+    held.audit_growth().await.unwrap();
+    let mut growth = std::pin::pin!(held.audit_growth());
+    tokio::time::timeout(Duration::from_millis(50), growth.as_mut()).await.unwrap_err();
+    tokio::time::timeout(AT_ONCE, held.clone().close()).await.unwrap();
 }
 
 #[tokio::test]
