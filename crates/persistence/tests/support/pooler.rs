@@ -1,7 +1,5 @@
 //! PgBouncer between a test and its database. It gives each transaction one of a few connections to the
 //! server.
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::allow_attributes, reason = "which part that is differs")]
 
 use std::io;
 use std::net::TcpStream;
