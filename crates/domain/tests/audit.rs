@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use countersign_domain::{
-    Actor, AuditEntry, AuditRecord, AuthEvent, AuthEventKind, BrokenChain, ChainLink, Client,
-    Duration, OffsetDateTime, Reason, SessionId, UserId,
+    Actor, ActorKind, AuditEntry, AuditRecord, AuthEvent, AuthEventKind, BrokenChain, ChainLink,
+    Client, Duration, OffsetDateTime, Reason, SessionId, Subject, UserId,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -23,20 +23,23 @@ fn events() -> impl Strategy<Value = AuthEvent> {
     let what = (
         select(AuthEventKind::ALL),
         prop::option::of(select(Reason::ALL)),
-        select(Actor::ALL),
+        (select(ActorKind::ALL), prop::option::of(uuids())),
         0_i64..4_000_000_000_000_000,
     );
-    let who = (prop::option::of(uuids()), prop::option::of(uuids()));
+    let subject = prop::option::of("[a-z]{1,8}:[a-z0-9-]{1,12}");
+    let who = (prop::option::of(uuids()), prop::option::of(uuids()), subject);
     let whence = (clients(), prop::option::of("[a-f0-9-]{1,12}"));
-    (what, who, whence).prop_map(|((kind, reason, actor, at), (user, session), whence)| AuthEvent {
-        kind,
-        reason,
-        actor,
-        user: user.as_deref().and_then(UserId::parse),
-        session: session.as_deref().and_then(SessionId::parse),
-        client: whence.0,
-        request_id: whence.1,
-        at: OffsetDateTime::UNIX_EPOCH + Duration::microseconds(at),
+    (what, who, whence).prop_map(|((kind, reason, actor, at), (user, session, subject), whence)| {
+        let user_id = |written: Option<String>| written.as_deref().and_then(UserId::parse);
+        let actor = Actor { kind: actor.0, user: user_id(actor.1) };
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::microseconds(at);
+        let mut event = AuthEvent::new(kind, actor, at);
+        event.reason = reason;
+        event.user = user_id(user);
+        event.session = session.as_deref().and_then(SessionId::parse);
+        event.subject = subject.and_then(Subject::from_saved);
+        (event.client, event.request_id) = whence;
+        event
     })
 }
 
@@ -87,11 +90,13 @@ fn alter(record: &mut AuditRecord, field: usize, other: &AuditRecord) -> bool {
         10 => record.link.hash = other.link.hash,
         11 => record.link.number = other.link.number + 17,
         12 => record.salt = other.salt.or(Some([0; 16])),
+        13 => event.subject.clone_from(&new.subject),
+        14 => event.actor.user = new.actor.user,
         _ => record.event = other.event.clone(),
     }
     *record != before
 }
-const FIELDS: usize = 14;
+const FIELDS: usize = 16;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]

@@ -8,10 +8,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use countersign_domain::throttle::{
-    Backoff, Claimant, Counter, OnSuccess, Rate, Rule, Tally, ThrottlePolicy, closed, network,
+    Backoff, Claimant, Counter, Rate, Rule, Scope, Tally, ThrottlePolicy, closed,
 };
 use countersign_domain::{
-    Duration, EmailAddress, OffsetDateTime, Reason, SecretToken, TokenDigest, UserId,
+    Duration, EmailAddress, OffsetDateTime, SecretToken, TokenDigest, UserId, network,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -269,30 +269,27 @@ impl Try {
             None => self.email.canonical().to_owned(),
         };
         let address = self.address.map(|address| address.to_canonical());
-        let subject = match counter.reason {
-            Reason::AccountFromAddress => format!("{who} {address:?}"),
-            Reason::Account => who,
-            // All known browsers of one user together.
-            Reason::KnownBrowser if counter.on_success == OnSuccess::Keep => who,
-            Reason::KnownBrowser => {
+        let subject = match counter.scope {
+            Scope::AccountFromAddress => format!("{who} {address:?}"),
+            Scope::Account => who,
+            // All known browsers of one user share it.
+            Scope::KnownBrowserTries => who,
+            Scope::KnownBrowser | Scope::KnownBrowserDelay => {
                 format!("{who} {:?}", self.browser.map(|token| *token.as_bytes()))
             }
-            Reason::Address => format!("{address:?}"),
-            Reason::Network => format!("{:?}", address.map(network)),
-            Reason::Site => String::new(),
-            other => panic!("{other:?} counts nothing"),
+            Scope::AddressFailures | Scope::AddressTries => format!("{address:?}"),
+            Scope::NetworkFailures | Scope::NetworkTries => {
+                format!("{:?}", address.map(network))
+            }
+            Scope::Site => String::new(),
+            other => panic!("{other:?} counts no login"),
         };
-        format!("{} {subject}", kind(counter))
+        format!("{:?} {subject}", counter.scope)
     }
 }
 
-fn kind(counter: &Counter) -> String {
-    let rule = if matches!(counter.rule, Rule::Rate(_)) { "rate" } else { "backoff" };
-    format!("{:?} {rule} {:?}", counter.reason, counter.on_success)
-}
-
-fn kinds(counters: &[Counter]) -> Vec<(Rule, OnSuccess, Reason)> {
-    counters.iter().map(|counter| (counter.rule, counter.on_success, counter.reason)).collect()
+fn kinds(counters: &[Counter]) -> Vec<(Rule, Scope)> {
+    counters.iter().map(|counter| (counter.rule, counter.scope)).collect()
 }
 
 proptest! {

@@ -1,0 +1,54 @@
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use crate::{AuditEnds, AuditFilter, AuditRecord, ChainLink, Record, StoreError, UserId};
+
+/// Keeps the audit trail. Nothing in it changes except what grows old.
+#[async_trait]
+pub trait AuditStore: Send + Sync {
+    /// Saves records of which nothing else is saved.
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError>;
+
+    /// Lists at most `limit` records, the newest first.
+    async fn audit_records(
+        &self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Lists at most `limit` records after number `after`, the oldest first, to be checked.
+    async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Lists whom at most `limit` records after number `after` are about, the oldest first. It is asked all the time, so
+    /// a store may have a cheaper way than by default, on which nobody else waits.
+    async fn audit_users(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(ChainLink, Option<UserId>)>, StoreError> {
+        let records = self.audit_trail(after, limit).await?;
+        Ok(records.into_iter().map(|record| (record.link, record.event.user)).collect())
+    }
+
+    /// Returns where the trail begins and ends.
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError>;
+
+    /// Waits until the trail may have grown, through whatever program, where the store is told of that; waits for ever
+    /// where it is not. The caller also looks from time to time without it, and once after it begins to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store is told no longer. Another call asks to be told anew.
+    async fn audit_growth(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and removes at most
+    /// `limit` records from before `remove_before`. Returns how many of each.
+    async fn age_audit(
+        &self,
+        cut_before: OffsetDateTime,
+        remove_before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<(u64, u64), StoreError>;
+}

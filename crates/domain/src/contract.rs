@@ -1,0 +1,139 @@
+//! What every store must do, as tests.
+//!
+//! In a test module of the crate that has the store, with tokio among its dev-dependencies:
+//!
+//! ```
+//! # use countersign_domain::memory::MemoryStore;
+//! countersign_domain::store_contract!(async || MemoryStore::default());
+//! ```
+//!
+//! The argument is an async closure that makes an empty store for each test. After `optional:` it makes an `Option` of
+//! one, for a store that is not available everywhere, and says by itself what is skipped.
+//!
+//! Each promise is a function in the `contract.rs` of the thing it is about. A test sees that all of them are in the
+//! list of the macro.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says that a promise is broken by panicking"
+)]
+
+pub(crate) mod fixtures;
+mod nothing;
+
+pub use crate::audit::contract::*;
+pub use crate::browser::contract::*;
+pub use crate::factor::contract::*;
+pub use crate::remembered::contract::*;
+pub use crate::session::contract::*;
+pub use crate::throttle::contract::*;
+pub use crate::user::contract::*;
+pub use fixtures::{any_record, record};
+pub use nothing::*;
+
+/// Makes a test of each promise that a store gives; see the [module](crate::contract).
+#[macro_export]
+macro_rules! store_contract {
+    ($make_store:expr) => {
+        $crate::store_contract!(optional: async || Some(($make_store)().await));
+    };
+    (optional: $make_store:expr) => {
+        $crate::store_contract!(@tests $make_store;
+            a_user_reads_back_as_saved,
+            an_email_address_belongs_to_one_user_in_every_spelling,
+            one_of_many_who_register_an_address_at_once_gets_it,
+            users_are_listed_in_the_order_they_registered,
+            a_new_password_ends_all_sessions_but_the_one_kept,
+            an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password,
+            a_disabled_user_has_no_session_and_gets_none,
+            a_deleted_user_leaves_nothing,
+            a_session_is_found_by_its_token_with_its_user,
+            a_session_is_saved_only_while_what_it_rests_on_holds,
+            the_oldest_sessions_end_when_there_are_too_many,
+            a_session_is_touched_forwards_only,
+            a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing,
+            a_session_is_ended_by_its_owner_alone,
+            all_other_sessions_end_at_once,
+            only_dead_sessions_are_purged_and_only_so_many,
+            a_remembered_login_begins_with_a_session_or_not_at_all,
+            a_session_is_refused_when_its_remembered_login_has_ended,
+            a_used_secret_is_replaced,
+            a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request,
+            a_secret_that_was_replaced_before_is_a_theft_and_ends_everything,
+            one_of_many_who_use_a_secret_at_once_replaces_it,
+            an_expired_or_disabled_login_is_not_remembered,
+            a_remembered_login_ends_with_any_of_its_sessions,
+            a_new_password_ends_all_remembered_logins,
+            ending_the_other_sessions_keeps_the_login_of_the_one_kept,
+            remembered_logins_are_listed_and_ended_by_their_owner_alone,
+            only_expired_logins_are_purged_and_only_so_many,
+            a_counter_lets_in_so_many_tries_and_the_next_one_later,
+            a_try_is_counted_by_all_counters_or_by_none,
+            of_many_tries_at_once_no_more_are_let_in_than_may,
+            tries_are_taken_back_and_cleared,
+            a_try_that_is_taken_back_begins_no_delay_anew,
+            a_counter_with_a_growing_delay_is_kept,
+            only_forgotten_counters_are_purged_and_only_so_many,
+            browsers_are_known_and_forgotten,
+            only_expired_browsers_are_purged_and_only_so_many,
+            a_pending_login_reads_back_and_ends_in_time,
+            a_pending_login_takes_so_many_tries_however_many_come_at_once,
+            a_pending_login_ends_for_one_of_many,
+            only_so_many_logins_of_a_user_wait_and_the_expired_are_purged,
+            a_record_reads_back_as_written,
+            what_is_done_is_recorded_with_it,
+            what_is_not_done_is_not_recorded,
+            the_chain_is_whole_however_many_write_at_once,
+            records_are_found_by_what_is_asked_for,
+            a_word_of_a_newer_version_is_kept,
+            an_old_trail_loses_addresses_and_then_records,
+            a_record_from_the_future_ages_with_its_neighbours,
+            what_is_not_there_is_no_error,
+        );
+    };
+    (@tests $make_store:expr; $($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                if let Some(store) = ($make_store)().await {
+                    $crate::contract::$name(&store).await;
+                }
+            }
+        )*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// The names of the promises in all files `contract.rs` and in `contract/` below `folder`.
+    fn promises(folder: &Path) -> Vec<String> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                names.extend(promises(&path));
+            } else if path.components().any(|part| part.as_os_str() == "contract")
+                || path.ends_with("contract.rs")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let starts = text.lines().filter_map(|line| line.strip_prefix("pub async fn "));
+                names.extend(starts.map(|rest| rest.split('(').next().unwrap().to_owned()));
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn every_promise_is_in_the_list_of_tests() {
+        let found = promises(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        assert!(found.len() > 40, "{found:?}");
+        let list = include_str!("contract.rs").split("(@tests").nth(1).unwrap();
+        let missing: Vec<_> =
+            found.iter().filter(|name| !list.contains(&format!(" {name},"))).collect();
+        assert!(missing.is_empty(), "not in the list of `store_contract!`: {missing:?}");
+    }
+}

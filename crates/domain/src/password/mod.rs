@@ -1,0 +1,157 @@
+pub(crate) mod policy;
+
+mod common;
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+/// A password as typed by a person, in Unicode NFKC (NIST SP 800-63B-4, section 3.1.1.2), so that
+/// it is the same from every keyboard. Neither trimmed nor folded. Wiped from memory when dropped;
+/// never printed, compared or saved.
+///
+/// Holding one says nothing about its quality: that is [`PasswordPolicy::parse_new`]'s to say, and it
+/// is asked when a password is set, not when one is tried.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+/// Why a text is no password, or none that may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// Nothing was typed.
+    #[error("the password is empty")]
+    Empty,
+    /// Fewer code points than the policy asks for.
+    #[error("the password has {got} characters, at least {min} are needed")]
+    TooShort {
+        /// The fewest code points the policy accepts.
+        min: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// More code points than the policy allows, or more than [`Password::MAX_BYTES`] bytes.
+    #[error("the password is longer than {max} characters")]
+    TooLong {
+        /// The most code points the policy accepts.
+        max: usize,
+    },
+    /// NUL, or the mark that a decoder leaves where the input was not text: two different inputs
+    /// could become one password.
+    #[error("the password holds a character that is not text")]
+    NotText,
+    /// Found in the list of common passwords, or such a password with digits around it.
+    #[error("the password is a common one")]
+    Common,
+    /// A short piece said over and over.
+    #[error("the password repeats itself")]
+    Repetitive,
+    /// A run along the alphabet, the digits or the keyboard.
+    #[error("the password is a sequence")]
+    Sequence,
+    /// Made of the email address, the username or the name of the site.
+    #[error("the password is made of the user's own data")]
+    Personal,
+    /// Found among passwords that were stolen elsewhere.
+    #[error("the password is in a breach")]
+    Breached,
+}
+
+impl Password {
+    /// The most bytes that are looked at; more is refused before any work is done on it.
+    pub const MAX_BYTES: usize = 1024;
+    /// The most code points, unless a policy says otherwise.
+    pub(crate) const DEFAULT_MAX_CHARS: usize = 128;
+
+    /// Reads a password as typed.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, longer than [`Password::MAX_BYTES`] or holds what is not text.
+    pub fn parse(typed: &str) -> Result<Self, PasswordError> {
+        if typed.is_empty() {
+            return Err(PasswordError::Empty);
+        }
+        if typed.len() > Self::MAX_BYTES {
+            return Err(PasswordError::TooLong { max: Self::DEFAULT_MAX_CHARS });
+        }
+        if typed.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+            return Err(PasswordError::NotText);
+        }
+        // Room for the longest result first: growing would leave copies behind. One code point
+        // becomes eighteen at the most (UAX 15, table 4: a factor of 11 in UTF-8).
+        let mut normal = Zeroizing::new(String::with_capacity(typed.len() * 11));
+        normal.extend(typed.nfkc());
+        Ok(Self(normal))
+    }
+
+    /// What the hasher hashes: the password's UTF-8 bytes.
+    pub fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn chars(&self) -> usize {
+        self.0.chars().count()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(redacted)")
+    }
+}
+
+/// A password as it is saved: an Argon2id hash in PHC string format.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a PHC string as the hasher made it or the store kept it.
+    pub fn from_phc(phc: impl Into<String>) -> Self {
+        Self(phc.into())
+    }
+
+    /// The PHC string.
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_password_typed_on_two_keyboards_is_the_same() {
+        let composed = Password::parse("caf\u{e9} ﬁne").unwrap();
+        let decomposed = Password::parse("cafe\u{301} fine").unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn a_password_is_neither_trimmed_nor_folded() {
+        assert_eq!(Password::parse(" Ab ").unwrap().expose(), b" Ab ");
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused() {
+        for typed in ["tidal\0lantern orbit", "tidal\u{FFFD}lantern orbit"] {
+            assert_eq!(Password::parse(typed).unwrap_err(), PasswordError::NotText);
+        }
+        assert_eq!(Password::parse("").unwrap_err(), PasswordError::Empty);
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let password = Password::parse("tidal lantern orbit").unwrap();
+        let hash = PasswordHash::from_phc("$argon2id$v=19$secret");
+        assert_eq!(format!("{password:?} {hash:?}"), "Password(redacted) PasswordHash(redacted)");
+    }
+}

@@ -1,0 +1,296 @@
+//! Remembered logins, and the sessions that belong to them.
+
+use futures_util::future::join_all;
+use time::Duration;
+
+use crate::contract::fixtures::{
+    START, Seed, any_record, grant, insert, is_live, register, session, token, user,
+};
+use crate::store::Store;
+use crate::{
+    Ended, PasswordHash, Proof, RememberGrant, RememberOutcome, RememberUse, Remembered,
+    RememberedId, Session, SessionGrant, TokenDigest, User,
+};
+
+/// A login that `ada` is remembered by, with what is recognised of its token.
+pub(crate) struct Memory {
+    ada: User,
+    session: Session,
+    session_token: TokenDigest,
+    remembered: Remembered,
+    pub(crate) series: TokenDigest,
+    secret: TokenDigest,
+}
+
+/// Saves `ada` and a session of hers in which she asked to be remembered.
+async fn ada_remembered(store: &impl Store) -> Memory {
+    let ada = user("ada", 1);
+    register(store, &ada).await;
+    remember(store, ada, 50).await
+}
+
+pub(crate) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory {
+    let (mut session, session_token) = session(&ada, START, seed);
+    let rng = &mut Seed(seed + 3);
+    let (id, end) = (RememberedId::generate(START, rng), START + Duration::days(14));
+    let remembered = Remembered::new(id, ada.id, session.client.clone(), START, end);
+    session.remembered = Some(remembered.id);
+    let (series, secret) = (token(rng), token(rng));
+    let grant = RememberGrant { remembered: &remembered, series: &series, secret: &secret };
+    let grant = SessionGrant {
+        remember: Some(grant),
+        ..crate::contract::fixtures::grant(&session, &session_token)
+    };
+    assert!(
+        store.sessions().insert_session(grant, &any_record()).await.expect("the login is saved")
+    );
+    Memory { ada, session, session_token, remembered, series, secret }
+}
+
+impl Memory {
+    /// Presents `secret` after so many seconds, with ten seconds' grace.
+    async fn present(
+        &self,
+        store: &impl Store,
+        secret: &TokenDigest,
+        next: &TokenDigest,
+        after: i64,
+    ) -> RememberOutcome {
+        let now = START + Duration::seconds(after);
+        let grace_since = now - Duration::seconds(10);
+        let used = RememberUse { series: &self.series, secret, next, now, grace_since };
+        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
+    }
+
+    async fn is_known(&self, store: &impl Store) -> bool {
+        let all = store.remembered().remembered_of(self.ada.id).await.expect("the store answers");
+        all.iter().any(|remembered| remembered.id == self.remembered.id)
+    }
+}
+
+fn used_at(remembered: &Remembered, after: i64) -> Remembered {
+    Remembered { used_at: START + Duration::seconds(after), ..remembered.clone() }
+}
+
+/// Both are saved, or neither.
+pub async fn a_remembered_login_begins_with_a_session_or_not_at_all(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let all = store.remembered().remembered_of(memory.ada.id).await.expect("the store answers");
+    assert_eq!(all, std::slice::from_ref(&memory.remembered));
+    let found =
+        store.sessions().session_by_token(&memory.session_token).await.expect("the store answers");
+    assert_eq!(found.map(|(session, _)| session), Some(memory.session.clone()));
+    let (refused, token) = session(&memory.ada, START, 70);
+    let id = RememberedId::generate(START, &mut Seed(80));
+    let remembered = Remembered { id, ..memory.remembered.clone() };
+    let grant = RememberGrant { remembered: &remembered, series: &token, secret: &token };
+    let stale = Proof::password(PasswordHash::from_phc("$argon2id$before"));
+    let grant = SessionGrant {
+        proof: Some(&stale),
+        remember: Some(grant),
+        ..crate::contract::fixtures::grant(&refused, &token)
+    };
+    assert!(
+        !store
+            .sessions()
+            .insert_session(grant, &any_record())
+            .await
+            .expect("the password has changed")
+    );
+    assert_eq!(
+        store.remembered().remembered_of(memory.ada.id).await.expect("the store answers").len(),
+        1
+    );
+}
+
+/// So that no session survives what ended its login, however late it is saved.
+pub async fn a_session_is_refused_when_its_remembered_login_has_ended(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (mut late, token) = session(&memory.ada, START, 120);
+    late.remembered = Some(memory.remembered.id);
+    let new = PasswordHash::from_phc("$argon2id$new");
+    let changed = store.users().replace_password(memory.ada.id, &new, None, &any_record()).await;
+    assert!(changed.expect("the password is changed"));
+    let grant = grant(&late, &token);
+    assert!(
+        !store
+            .sessions()
+            .insert_session(grant, &any_record())
+            .await
+            .expect("the session is refused")
+    );
+    assert!(!is_live(store, &token).await);
+}
+
+/// Each secret is good for one use, and the login goes on with the next.
+pub async fn a_used_secret_is_replaced(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let mut secret = memory.secret;
+    for n in 1..=3_u8 {
+        let (next, after) = (token(&mut Seed(100 + n)), 3_600 * i64::from(n));
+        let outcome = memory.present(store, &secret, &next, after).await;
+        let rotated = used_at(&memory.remembered, after);
+        assert_eq!(outcome, RememberOutcome::Rotated(rotated, memory.ada.clone()));
+        secret = next;
+    }
+}
+
+/// A browser that opens several pages at once presents the same secret with each.
+pub async fn a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
+    memory.present(store, &memory.secret, &next, 60).await;
+    let parallel = memory.present(store, &memory.secret, &other, 70).await;
+    let stands = used_at(&memory.remembered, 60);
+    assert_eq!(parallel, RememberOutcome::Parallel(stands, memory.ada.clone()));
+    let outcome = memory.present(store, &next, &other, 80).await;
+    assert!(matches!(outcome, RememberOutcome::Rotated(..)), "{outcome:?}");
+}
+
+/// Nobody can tell the thief from the owner, so both are out.
+pub async fn a_secret_that_was_replaced_before_is_a_theft_and_ends_everything(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
+    memory.present(store, &memory.secret, &next, 60).await;
+    let (mut later, later_token) = session(&memory.ada, START, 120);
+    later.remembered = Some(memory.remembered.id);
+    insert(store, &later, &later_token).await;
+    let outcome = memory.present(store, &memory.secret, &other, 71).await;
+    assert_eq!(outcome, RememberOutcome::Stolen(used_at(&memory.remembered, 60)));
+    assert!(!memory.is_known(store).await);
+    assert!(!is_live(store, &memory.session_token).await);
+    assert!(!is_live(store, &later_token).await);
+    let outcome = memory.present(store, &next, &other, 72).await;
+    assert_eq!(outcome, RememberOutcome::Unknown);
+
+    let memory = remember(store, memory.ada, 150).await;
+    let outcome = memory.present(store, &other, &next, 1).await;
+    assert!(matches!(outcome, RememberOutcome::Stolen(_)), "a made-up secret: {outcome:?}");
+}
+
+/// The others came together with it.
+pub async fn one_of_many_who_use_a_secret_at_once_replaces_it(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let next: Vec<_> = (0..10).map(|n| token(&mut Seed(100 + n))).collect();
+    let uses = next.iter().map(|next| memory.present(store, &memory.secret, next, 60));
+    let outcomes = join_all(uses).await;
+    let rotated = outcomes.iter().filter(|o| matches!(o, RememberOutcome::Rotated(..)));
+    assert_eq!(rotated.count(), 1);
+    let parallel = outcomes.iter().filter(|o| matches!(o, RememberOutcome::Parallel(..)));
+    assert_eq!(parallel.count(), 9);
+}
+
+/// Time is up, or an administrator has decided.
+pub async fn an_expired_or_disabled_login_is_not_remembered(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let next = token(&mut Seed(100));
+    let fortnight = 14 * 24 * 60 * 60;
+    let outcome = memory.present(store, &memory.secret, &next, fortnight).await;
+    assert_eq!(outcome, RememberOutcome::Unknown);
+    assert!(
+        store
+            .users()
+            .set_active(memory.ada.id, false, &any_record())
+            .await
+            .expect("ada is disabled")
+    );
+    assert!(!memory.is_known(store).await);
+    assert!(
+        store.users().set_active(memory.ada.id, true, &any_record()).await.expect("ada is enabled")
+    );
+    let outcome = memory.present(store, &memory.secret, &next, 60).await;
+    assert_eq!(outcome, RememberOutcome::Unknown);
+}
+
+/// Whoever logs out there does not want to be remembered there.
+pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (mut later, later_token) = session(&memory.ada, START, 120);
+    later.remembered = Some(memory.remembered.id);
+    insert(store, &later, &later_token).await;
+    assert!(
+        store
+            .sessions()
+            .end_session(memory.ada.id, later.id, &any_record())
+            .await
+            .expect("the session ends")
+    );
+    assert!(!memory.is_known(store).await);
+    assert!(!is_live(store, &memory.session_token).await);
+}
+
+/// Also the one of the session that is kept, which goes on without it.
+pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (ada, kept) = (memory.ada.id, Some(memory.session.id));
+    let new = PasswordHash::from_phc("$argon2id$new");
+    assert!(
+        store
+            .users()
+            .replace_password(ada, &new, kept, &any_record())
+            .await
+            .expect("it is changed")
+    );
+    assert!(!memory.is_known(store).await);
+    let found =
+        store.sessions().session_by_token(&memory.session_token).await.expect("the store answers");
+    let (session, _) = found.expect("the session is kept");
+    assert_eq!(session, Session { remembered: None, ..memory.session.clone() });
+}
+
+/// All others go, with or without a session.
+pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &impl Store) {
+    let kept = ada_remembered(store).await;
+    let other = remember(store, kept.ada.clone(), 80).await;
+    let ended =
+        store.sessions().end_sessions_of(kept.ada.id, Some(kept.session.id), &any_record()).await;
+    assert_eq!(ended.expect("it ends"), Ended { sessions: 1, remembered: 1 });
+    assert!(kept.is_known(store).await);
+    assert!(is_live(store, &kept.session_token).await);
+    assert!(!other.is_known(store).await);
+    store.sessions().end_sessions_of(kept.ada.id, None, &any_record()).await.expect("they end");
+    assert!(!kept.is_known(store).await);
+}
+
+/// An id of another's is as good as none.
+pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let eve = user("eve", 2);
+    register(store, &eve).await;
+    assert!(store.remembered().remembered_of(eve.id).await.expect("the store answers").is_empty());
+    let id = memory.remembered.id;
+    assert!(
+        !store
+            .remembered()
+            .end_remembered(eve.id, id, &any_record())
+            .await
+            .expect("nothing happens")
+    );
+    assert!(memory.is_known(store).await);
+    assert!(
+        store.remembered().end_remembered(memory.ada.id, id, &any_record()).await.expect("it ends")
+    );
+    assert!(!memory.is_known(store).await);
+    assert!(!is_live(store, &memory.session_token).await);
+
+    let memory = remember(store, memory.ada, 90).await;
+    let ended = store.remembered().end_series(&memory.series, &any_record()).await;
+    assert_eq!(ended.expect("it ends"), Some(memory.ada.id));
+    assert!(!memory.is_known(store).await);
+    assert!(!is_live(store, &memory.session_token).await);
+}
+
+/// A batch at a time.
+pub async fn only_expired_logins_are_purged_and_only_so_many(store: &impl Store) {
+    let ada = user("ada", 1);
+    register(store, &ada).await;
+    for seed in [50, 80, 110] {
+        remember(store, ada.clone(), seed).await;
+    }
+    let purge = async |days, limit| {
+        store.remembered().purge_remembered(START + Duration::days(days), limit).await
+    };
+    assert_eq!(purge(13, 10).await.expect("none has expired"), 0);
+    assert_eq!(purge(15, 2).await.expect("they are removed"), 2);
+    assert_eq!(purge(15, 2).await.expect("it is removed"), 1);
+}

@@ -1,0 +1,162 @@
+//! Sessions.
+
+use time::Duration;
+
+use crate::contract::fixtures::{
+    START, Seed, ada_logged_in, any_record, grant, insert, is_live, register, session, token, user,
+};
+use crate::store::Store;
+use crate::{Client, Method, PasswordHash, Proof, Session, SessionGrant, SessionRenewal};
+
+/// Both as saved.
+pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
+    let (ada, session, token) = ada_logged_in(store).await;
+    let found = store.sessions().session_by_token(&token).await.expect("the store answers");
+    assert_eq!(found, Some((session.clone(), ada.clone())));
+    assert_eq!(store.sessions().sessions_of(ada.id).await.expect("the store answers"), [session]);
+}
+
+/// An active user, and the password that was checked.
+pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl Store) {
+    let ada = user("ada", 1);
+    let (session, token) = session(&ada, START, 50);
+    let is_saved = async |proof: Option<&Proof>| {
+        let grant = SessionGrant { proof, ..grant(&session, &token) };
+        let saved = store.sessions().insert_session(grant, &any_record()).await;
+        saved.expect("the store answers")
+    };
+    assert!(!is_saved(None).await, "there is no such user");
+    register(store, &ada).await;
+    let stale = Proof::password(PasswordHash::from_phc("$argon2id$before"));
+    assert!(!is_saved(Some(&stale)).await, "the password has changed");
+    assert!(!is_live(store, &token).await);
+    let hash = ada.password_hash.clone().expect("ada has a password");
+    assert!(is_saved(Some(&Proof::password(hash))).await);
+    assert!(is_live(store, &token).await);
+}
+
+/// The newest stay.
+pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store) {
+    let ada = user("ada", 1);
+    register(store, &ada).await;
+    let sessions: Vec<_> = (0..4_u8)
+        .map(|n| session(&ada, START + Duration::minutes(n.into()), 50 + 10 * n))
+        .collect();
+    for (session, token) in &sessions {
+        let grant = SessionGrant { max_per_user: 2, ..grant(session, token) };
+        let saved = store.sessions().insert_session(grant, &any_record()).await;
+        assert!(saved.expect("the session is saved"));
+    }
+    let left = store.sessions().sessions_of(ada.id).await.expect("the store answers");
+    assert_eq!(left, [sessions[3].0.clone(), sessions[2].0.clone()]);
+}
+
+/// Two requests may be written down in the wrong order.
+pub async fn a_session_is_touched_forwards_only(store: &impl Store) {
+    let (_, session, token) = ada_logged_in(store).await;
+    let later = START + Duration::minutes(5);
+    for at in [later, START + Duration::MINUTE] {
+        store.sessions().touch_sessions(&[(session.id, at)]).await.expect("the time is noted");
+        let found = store.sessions().session_by_token(&token).await.expect("the store answers");
+        assert_eq!(found.map(|(session, _)| session.last_seen_at), Some(later));
+    }
+}
+
+/// Whatever happened to the old token before, it is worth nothing now.
+pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(store: &impl Store) {
+    let (_, session, old) = ada_logged_in(store).await;
+    let (new, later) = (token(&mut Seed(60)), START + Duration::HOUR);
+    let client = Client::new(None, Some("Another/2.0"));
+    let renewal = SessionRenewal {
+        id: session.id,
+        token: &new,
+        client: &client,
+        methods: &session.methods.and(&Method::TestFactor.into()),
+        authenticated_at: later,
+    };
+    let replaced = store.sessions().renew_session(renewal, Some(&any_record())).await;
+    assert!(replaced.expect("the token is replaced"));
+    assert!(!is_live(store, &old).await);
+    let found = store.sessions().session_by_token(&new).await.expect("the store answers");
+    let renewed = Session {
+        client: client.clone(),
+        authenticated_at: Some(later),
+        methods: "pwd test".parse().expect("methods"),
+        last_seen_at: later,
+        ..session
+    };
+    assert_eq!(found.map(|(session, _)| session), Some(renewed));
+}
+
+/// An id of another's session is as good as none.
+pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
+    let (ada, session, token) = ada_logged_in(store).await;
+    let eve = user("eve", 2);
+    register(store, &eve).await;
+    assert!(
+        !store
+            .sessions()
+            .end_session(eve.id, session.id, &any_record())
+            .await
+            .expect("nothing happens")
+    );
+    assert!(is_live(store, &token).await);
+    assert!(
+        store
+            .sessions()
+            .end_session(ada.id, session.id, &any_record())
+            .await
+            .expect("the session ends")
+    );
+    assert!(!is_live(store, &token).await);
+    assert!(
+        !store
+            .sessions()
+            .end_session(ada.id, session.id, &any_record())
+            .await
+            .expect("it has ended already")
+    );
+}
+
+/// Of this user, and of nobody else.
+pub async fn all_other_sessions_end_at_once(store: &impl Store) {
+    let (ada, kept, kept_token) = ada_logged_in(store).await;
+    let eve = user("eve", 2);
+    register(store, &eve).await;
+    let (eves, eves_token) = session(&eve, START, 60);
+    insert(store, &eves, &eves_token).await;
+    for seed in [70, 80] {
+        let (session, token) = session(&ada, START, seed);
+        insert(store, &session, &token).await;
+    }
+    let end = async |keep| {
+        let ended = store.sessions().end_sessions_of(ada.id, keep, &any_record()).await;
+        ended.expect("they end").sessions
+    };
+    assert_eq!(end(Some(kept.id)).await, 2);
+    assert!(is_live(store, &kept_token).await);
+    assert_eq!(end(None).await, 1);
+    assert!(!is_live(store, &kept_token).await);
+    assert!(is_live(store, &eves_token).await);
+}
+
+/// Expired or idle ones, a batch at a time.
+pub async fn only_dead_sessions_are_purged_and_only_so_many(store: &impl Store) {
+    let (ada, _, live_token) = ada_logged_in(store).await;
+    let now = START + Duration::MINUTE;
+    for seed in [60, 70, 80] {
+        let (mut dead, token) = session(&ada, START - Duration::DAY, seed);
+        if seed == 80 {
+            dead.expires_at = now + Duration::DAY; // not expired, but idle
+        } else {
+            dead.last_seen_at = now;
+        }
+        insert(store, &dead, &token).await;
+    }
+    let idle_since = START - Duration::HOUR;
+    let purge = async |limit| store.sessions().purge_sessions(now, idle_since, limit).await;
+    assert_eq!(purge(2).await.expect("they are removed"), 2);
+    assert_eq!(purge(2).await.expect("it is removed"), 1);
+    assert_eq!(purge(2).await.expect("none is left"), 0);
+    assert!(is_live(store, &live_token).await);
+}

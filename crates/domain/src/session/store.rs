@@ -1,0 +1,105 @@
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use crate::{
+    Client, Methods, Proof, Record, RememberGrant, Session, SessionId, StoreError, TokenDigest,
+    User, UserId,
+};
+
+/// A session to be saved, and what it rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionGrant<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// What recognises its token.
+    pub token: &'a TokenDigest,
+    /// What the user has proved; `None` when they are only remembered.
+    pub proof: Option<&'a Proof>,
+    /// The remembered login that begins with the session, if one does.
+    pub remember: Option<RememberGrant<'a>>,
+    /// How many sessions the user may have with this one; the oldest end.
+    pub max_per_user: u32,
+}
+
+/// A session whose token is replaced because its user has proved once more who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRenewal<'a> {
+    /// The session.
+    pub id: SessionId,
+    /// What recognises its new token. The old one opens nothing any more.
+    pub token: &'a TokenDigest,
+    /// The client in which they proved it.
+    pub client: &'a Client,
+    /// All that they have proved in the session.
+    pub methods: &'a Methods,
+    /// When they proved it.
+    pub authenticated_at: OffsetDateTime,
+}
+
+/// The number of things of a user that ended together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// How many sessions.
+    pub sessions: u64,
+    /// How many remembered logins.
+    pub remembered: u64,
+}
+
+/// Keeps sessions.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Saves a session if what it rests on still holds: the user is there, is active, and has the password hash that was
+    /// checked; the remembered login that it belongs to stands, or begins with it. False when not, so that a
+    /// login that was under way while the password changed leaves no session behind.
+    async fn insert_session(
+        &self,
+        grant: SessionGrant<'_>,
+        record: &Record,
+    ) -> Result<bool, StoreError>;
+
+    /// Finds the session with this token and its user, whatever state they are in.
+    async fn session_by_token(
+        &self,
+        token: &TokenDigest,
+    ) -> Result<Option<(Session, User)>, StoreError>;
+
+    /// Lists all sessions of a user, the newest first.
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
+
+    /// Notes when sessions were last used. Never moves a time back.
+    async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError>;
+
+    /// Replaces the token of a session. False when it has ended. `record` is `None` when the renewal is a part of
+    /// something that is recorded already.
+    async fn renew_session(
+        &self,
+        renewal: SessionRenewal<'_>,
+        record: Option<&Record>,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends a session and the remembered login that it belongs to, if it is this user's. False when they have none of
+    /// that id.
+    async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        record: &Record,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of a user except `keep`, and all remembered logins except the one that `keep` belongs to.
+    async fn end_sessions_of(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        record: &Record,
+    ) -> Result<Ended, StoreError>;
+
+    /// Removes at most `limit` sessions that expired before `now` or were last used before `idle_since`. Returns how
+    /// many. A remembered login outlives its sessions.
+    async fn purge_sessions(
+        &self,
+        now: OffsetDateTime,
+        idle_since: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,152 @@
+//! The counters of the throttle.
+
+use std::net::IpAddr;
+
+use futures_util::future::join_all;
+use time::{Duration, OffsetDateTime};
+
+use super::counter::{Claimant, Counter, Scope};
+use super::policy::ThrottlePolicy;
+use super::rule::{Count, Rate, Rule, Tally};
+use super::store::Counted;
+use crate::contract::fixtures::{START, user};
+use crate::store::Store;
+
+/// A counter of its own for each `subject`.
+fn counter(subject: u8, tries: u32) -> Counter {
+    let policy = ThrottlePolicy {
+        registrations: Rate { tries, period: Duration::MINUTE },
+        ..ThrottlePolicy::default()
+    };
+    policy.registration(Some(IpAddr::from([203, 0, subject, 7])))[0]
+}
+
+async fn is_let_in(store: &impl Store, counters: &[Counter], now: OffsetDateTime) -> bool {
+    let counted = store.throttle().count_try(counters, now).await.expect("the store counts");
+    matches!(counted, Counted::In(_))
+}
+
+/// Each try is counted, until there are too many; time lets the next one in.
+pub async fn a_counter_lets_in_so_many_tries_and_the_next_one_later(store: &impl Store) {
+    let (counters, since) = ([counter(1, 2)], START);
+    let first = store.throttle().count_try(&counters, START).await.expect("the store counts");
+    let after = Tally { tries: 1, since };
+    assert_eq!(first, Counted::In(vec![Count { before: None, after }]));
+    assert!(is_let_in(store, &counters, START + Duration::SECOND).await);
+    let third = store.throttle().count_try(&counters, START + Duration::SECOND).await;
+    let until = START + Duration::MINUTE;
+    assert_eq!(third.expect("the store counts"), Counted::Out { counter: 0, until });
+    assert!(!is_let_in(store, &counters, until - Duration::MICROSECOND).await);
+    assert!(is_let_in(store, &counters, until).await);
+    assert!(is_let_in(store, &[], START).await);
+}
+
+/// A try that one counter does not let in is counted by none of the others.
+pub async fn a_try_is_counted_by_all_counters_or_by_none(store: &impl Store) {
+    let (narrow, wide) = (counter(1, 1), counter(2, 3));
+    assert!(is_let_in(store, &[narrow, wide], START).await);
+    for _ in 0..5 {
+        let counted =
+            store.throttle().count_try(&[wide, narrow], START).await.expect("the store counts");
+        let until = START + Duration::MINUTE;
+        assert_eq!(counted, Counted::Out { counter: 1, until });
+    }
+    assert!(is_let_in(store, &[wide], START).await);
+    assert!(is_let_in(store, &[wide], START).await);
+    assert!(!is_let_in(store, &[wide], START).await);
+}
+
+/// However many come at once.
+pub async fn of_many_tries_at_once_no_more_are_let_in_than_may(store: &impl Store) {
+    let counters = [counter(1, 5), counter(2, 90)];
+    let tries = (0..40).map(|_| is_let_in(store, &counters, START));
+    let let_in = join_all(tries).await.into_iter().filter(|is_in| *is_in).count();
+    assert_eq!(let_in, 5);
+}
+
+/// What each of some counters counted of a try that was let in.
+async fn counted(
+    store: &impl Store,
+    counters: &[Counter],
+    now: OffsetDateTime,
+) -> Vec<(Counter, Count)> {
+    match store.throttle().count_try(counters, now).await.expect("the store counts") {
+        Counted::In(counts) => counters.iter().copied().zip(counts).collect(),
+        Counted::Out { .. } => panic!("the try is let in"),
+    }
+}
+
+/// What is taken back makes room for one more, and what is cleared is as new.
+pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
+    let (one, two) = (counter(1, 2), counter(2, 2));
+    counted(store, &[one, two], START).await;
+    let last = counted(store, &[one, two], START).await;
+    store.throttle().settle_try(&last[..1], &[two.key]).await.expect("the tries are settled");
+    assert!(is_let_in(store, &[one], START).await);
+    assert!(!is_let_in(store, &[one], START).await);
+    for _ in 0..2 {
+        assert!(is_let_in(store, &[two], START).await);
+    }
+    // In the meantime another time has begun, of whose tries none was this one.
+    let later = START + Duration::MINUTE;
+    counted(store, &[one], later).await;
+    counted(store, &[one], later).await;
+    store.throttle().settle_try(&last[..1], &[]).await.expect("nothing is taken back");
+    assert!(!is_let_in(store, &[one], later).await);
+    let never = counter(9, 1);
+    store
+        .throttle()
+        .settle_try(&[(never, last[0].1)], &[never.key])
+        .await
+        .expect("nothing happens");
+    store.throttle().settle_try(&[], &[]).await.expect("nothing happens");
+    assert!(is_let_in(store, &[never], START).await);
+}
+
+/// A delay goes on from where it was when the try that it let in was none.
+pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
+    let ada = user("ada", 1).id;
+    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
+    let delay = [delay.expect("there is a delay")];
+    for _ in 0..10 {
+        counted(store, &delay, START).await;
+    }
+    let now = START + Duration::SECOND;
+    let none = counted(store, &delay, now).await;
+    assert!(!is_let_in(store, &delay, now).await);
+    store.throttle().settle_try(&none, &[]).await.expect("it is taken back");
+    assert!(is_let_in(store, &delay, now).await);
+}
+
+/// A delay is kept like a number of tries.
+pub async fn a_counter_with_a_growing_delay_is_kept(store: &impl Store) {
+    let ada = user("ada", 1).id;
+    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
+    let delay = [delay.expect("there is a delay")];
+    assert_eq!(delay[0].scope, Scope::Account);
+    for _ in 0..10 {
+        assert!(is_let_in(store, &delay, START).await);
+    }
+    let closed = store.throttle().count_try(&delay, START).await.expect("the store counts");
+    let mut until = START + Duration::SECOND;
+    assert_eq!(closed, Counted::Out { counter: 0, until });
+    assert!(is_let_in(store, &delay, until).await);
+    let closed = store.throttle().count_try(&delay, until).await.expect("the store counts");
+    until += Duration::seconds(2);
+    assert_eq!(closed, Counted::Out { counter: 0, until });
+}
+
+/// Those that slow nobody any more, in batches.
+pub async fn only_forgotten_counters_are_purged_and_only_so_many(store: &impl Store) {
+    for subject in 0..4 {
+        let now = START + Duration::seconds(i64::from(subject == 3) * 30);
+        assert!(is_let_in(store, &[counter(subject, 1)], now).await);
+    }
+    let later = START + Duration::MINUTE;
+    assert_eq!(store.throttle().purge_counters(later, 2).await.expect("they are purged"), 2);
+    assert_eq!(store.throttle().purge_counters(later, 10).await.expect("they are purged"), 1);
+    assert_eq!(store.throttle().purge_counters(later, 10).await.expect("none is left"), 0);
+    assert!(!is_let_in(store, &[counter(3, 1)], later).await);
+}

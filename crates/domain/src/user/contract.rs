@@ -1,0 +1,169 @@
+//! Users, and what happens to their sessions when they change.
+
+use futures_util::future::join_all;
+use time::Duration;
+
+use crate::contract::fixtures::{
+    START, ada_logged_in, any_record, email, grant, insert, is_live, record, register, session,
+    user,
+};
+use crate::store::Store;
+use crate::{AuthEventKind, Field, PasswordHash, StoreError, User, Username};
+
+/// What was saved is what is read, to the microsecond, by id and by email address.
+pub async fn a_user_reads_back_as_saved(store: &impl Store) {
+    let mut ada = user("ada", 1);
+    ada.email = email("Ada.L+x@Bücher.example");
+    ada.username = Username::parse("Ada 🦀 Lovelace").expect("a username");
+    let mut bob = user("bob", 2);
+    bob.password_hash = None;
+    bob.is_active = false;
+    for user in [&ada, &bob] {
+        store.users().insert_user(user, &any_record()).await.expect("the user is saved");
+        let by_id = store.users().user_by_id(user.id).await.expect("the store answers");
+        assert_eq!(by_id.as_ref(), Some(user));
+        let by_email = store.users().user_by_email(&user.email).await.expect("the store answers");
+        assert_eq!(by_email.as_ref(), Some(user));
+        let found = by_email.expect("just found");
+        assert_eq!(found.email.as_str(), user.email.as_str(), "the address is kept as given");
+    }
+}
+
+/// The unique key is the canonical form.
+pub async fn an_email_address_belongs_to_one_user_in_every_spelling(store: &impl Store) {
+    let ada = user("ada", 1);
+    register(store, &ada).await;
+    let mut impostor = user("eve", 2);
+    impostor.email = email("ADA@Example.Org");
+    let error = store
+        .users()
+        .insert_user(&impostor, &any_record())
+        .await
+        .expect_err("the address is taken");
+    assert!(matches!(error, StoreError::Taken(Field::Email)), "{error}");
+    assert_eq!(store.users().user_by_id(impostor.id).await.expect("the store answers"), None);
+    let found = store.users().user_by_email(&impostor.email).await.expect("the store answers");
+    assert_eq!(found.map(|user| user.id), Some(ada.id));
+    let namesake = User { email: email("ada@example.com"), ..user("ada", 3) };
+    register(store, &namesake).await;
+}
+
+/// Whoever comes first has it; all others hear that it is taken.
+pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl Store) {
+    let rivals: Vec<User> = (1..=20).map(|seed| user("ada", seed)).collect();
+    let record = any_record();
+    let results =
+        join_all(rivals.iter().map(|rival| store.users().insert_user(rival, &record))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    for error in results.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, StoreError::Taken(Field::Email)), "{error:?}");
+    }
+    assert_eq!(store.users().list_users(None, 10).await.expect("the store answers").len(), 1);
+}
+
+/// By id, which is by time; a page begins after the last one's end.
+pub async fn users_are_listed_in_the_order_they_registered(store: &impl Store) {
+    for (seed, name) in [(3, "carol"), (1, "ada"), (2, "bob")] {
+        store
+            .users()
+            .insert_user(&user(name, seed), &any_record())
+            .await
+            .expect("the user is saved");
+    }
+    let first = store.users().list_users(None, 2).await.expect("the store answers");
+    assert_eq!(first.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
+    let rest = store.users().list_users(Some(first[1].id), 2).await.expect("the store answers");
+    assert_eq!(rest.iter().map(|u| u.username.as_str()).collect::<Vec<_>>(), ["carol"]);
+    assert!(
+        store.users().list_users(Some(rest[0].id), 2).await.expect("the store answers").is_empty()
+    );
+}
+
+/// Whoever knows the old password is out.
+pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Store) {
+    let (ada, kept, kept_token) = ada_logged_in(store).await;
+    let (other, other_token) = session(&ada, START, 60);
+    insert(store, &other, &other_token).await;
+    let (new, later) = (PasswordHash::from_phc("$argon2id$new"), START + Duration::HOUR);
+    let changed = store
+        .users()
+        .replace_password(
+            ada.id,
+            &new,
+            Some(kept.id),
+            &record(AuthEventKind::PasswordChanged, later),
+        )
+        .await;
+    assert!(changed.expect("the password is changed"));
+    assert!(is_live(store, &kept_token).await);
+    assert!(!is_live(store, &other_token).await);
+    let ada =
+        store.users().user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
+    assert_eq!((ada.password_hash, ada.updated_at), (Some(new.clone()), later));
+    assert!(
+        store
+            .users()
+            .replace_password(ada.id, &new, None, &record(AuthEventKind::PasswordChanged, later))
+            .await
+            .expect("changed again")
+    );
+    assert!(!is_live(store, &kept_token).await);
+}
+
+/// A rehash is no change of password.
+pub async fn an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password(store: &impl Store) {
+    let (ada, _, token) = ada_logged_in(store).await;
+    let old = ada.password_hash.expect("ada has a password");
+    let new = PasswordHash::from_phc("$argon2id$stronger");
+    assert!(
+        store
+            .users()
+            .upgrade_password_hash(ada.id, &old, &new)
+            .await
+            .expect("the hash is replaced")
+    );
+    assert!(is_live(store, &token).await);
+    let late = PasswordHash::from_phc("$argon2id$late");
+    assert!(
+        !store.users().upgrade_password_hash(ada.id, &old, &late).await.expect("nothing happens")
+    );
+    let ada =
+        store.users().user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
+    assert_eq!(ada.password_hash, Some(new));
+}
+
+/// Being shut out takes effect at once, and is undone without bringing a session back.
+pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
+    let (ada, _, old_token) = ada_logged_in(store).await;
+    assert!(store.users().set_active(ada.id, false, &any_record()).await.expect("ada is disabled"));
+    assert!(!is_live(store, &old_token).await);
+    let found =
+        store.users().user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
+    assert!(!found.is_active);
+    let (session, token) = session(&ada, START, 60);
+    let grant = grant(&session, &token);
+    assert!(
+        !store
+            .sessions()
+            .insert_session(grant, &any_record())
+            .await
+            .expect("the session is refused")
+    );
+    assert!(store.users().set_active(ada.id, true, &any_record()).await.expect("ada is enabled"));
+    assert!(!is_live(store, &old_token).await);
+    insert(store, &session, &token).await;
+}
+
+/// Neither the user, nor a session, nor the claim to the email address.
+pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
+    let (ada, _, token) = ada_logged_in(store).await;
+    assert!(store.users().delete_user(ada.id, &any_record()).await.expect("ada is deleted"));
+    assert!(!is_live(store, &token).await);
+    assert_eq!(store.users().user_by_id(ada.id).await.expect("the store answers"), None);
+    assert!(store.sessions().sessions_of(ada.id).await.expect("the store answers").is_empty());
+    store
+        .users()
+        .insert_user(&user("ada", 9), &any_record())
+        .await
+        .expect("the address is free again");
+}

@@ -1,0 +1,53 @@
+use async_trait::async_trait;
+
+use crate::{EmailAddress, PasswordHash, Record, SessionId, StoreError, User, UserId};
+
+/// Keeps users.
+#[async_trait]
+pub trait UserStore: Send + Sync {
+    /// Saves a new user. Whether the email address is free is decided here and nowhere before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] when another user has the email address.
+    async fn insert_user(&self, user: &User, record: &Record) -> Result<(), StoreError>;
+
+    /// Finds a user.
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Finds the user with this email address, in whatever spelling.
+    async fn user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError>;
+
+    /// Lists at most `limit` users in the order in which they registered, beginning after `after`.
+    async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
+
+    /// Sets a new password, and ends all sessions of the user except `keep` and all of their remembered logins. False
+    /// when there is no such user.
+    async fn replace_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        keep: Option<SessionId>,
+        record: &Record,
+    ) -> Result<bool, StoreError>;
+
+    /// Replaces the hash of an unchanged password, if it still is `from`. Ends nothing.
+    async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets a user in, or shuts them out, which ends all of their sessions and remembered logins. False when there
+    /// is no such user.
+    async fn set_active(
+        &self,
+        id: UserId,
+        active: bool,
+        record: &Record,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes a user and all that belongs to them. False when there is no such user.
+    async fn delete_user(&self, id: UserId, record: &Record) -> Result<bool, StoreError>;
+}
