@@ -2,7 +2,7 @@ use countersign_domain::{
     AuditEnds, AuditFilter, AuditRecord, BrokenChain, ChainLink, StoreError, UserId,
 };
 
-use crate::Auth;
+use crate::core::Core;
 
 /// What was found out about an audit trail that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct AuditReport {
 /// Why an audit trail could not be shown to be whole.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// It is not.
+    /// It is not whole.
     #[error(transparent)]
     Broken(#[from] BrokenChain),
     /// The store failed.
@@ -27,22 +27,25 @@ pub enum AuditError {
 /// How many records are read at once.
 const BATCH: u32 = 1_000;
 
-impl Auth {
-    /// At most `limit` records of the audit trail, the newest first.
+/// The audit trail.
+#[derive(Clone, Copy)]
+pub struct Audit<'a>(pub(crate) &'a Core);
+
+impl Audit<'_> {
+    /// Lists at most `limit` records, the newest first.
     ///
     /// # Errors
     ///
     /// When the store cannot say.
-    pub async fn audit_records(
+    pub async fn records(
         &self,
         filter: AuditFilter,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store.audit_records(filter, limit).await
+        self.0.store.audit().audit_records(filter, limit).await
     }
 
-    /// What has happened to a user, the newest first: at most `limit` records before number
-    /// `before`.
+    /// Lists what has happened to a user, the newest first: at most `limit` records before number `before`.
     ///
     /// # Errors
     ///
@@ -54,22 +57,22 @@ impl Auth {
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
         let filter = AuditFilter { user: Some(user), before, ..AuditFilter::default() };
-        self.store.audit_records(filter, limit).await
+        self.0.store.audit().audit_records(filter, limit).await
     }
 
-    /// Reads the whole audit trail, and checks that no record was changed or removed. Whoever can
-    /// write to the store can make a whole new trail, too; that shows where the end of an earlier
-    /// one was noted elsewhere and is handed in as `noted`.
+    /// Reads the whole audit trail, and checks that no record was changed or removed. Somebody who can write to the store
+    /// could also write a whole new trail. That shows if the end of the earlier one was noted elsewhere and is
+    /// passed as `noted`.
     ///
     /// # Errors
     ///
-    /// Says at which record the trail is broken.
-    pub async fn verify_audit(&self, noted: Option<ChainLink>) -> Result<AuditReport, AuditError> {
+    /// Names the record at which the trail is broken.
+    pub async fn verify(&self, noted: Option<ChainLink>) -> Result<AuditReport, AuditError> {
         loop {
-            let ends = self.store.audit_ends().await?;
+            let ends = self.0.store.audit().audit_ends().await?;
             let checked = self.check_trail(ends, noted).await;
             // Old records may have been removed meanwhile.
-            if checked.is_ok() || self.store.audit_ends().await?.removed == ends.removed {
+            if checked.is_ok() || self.0.store.audit().audit_ends().await?.removed == ends.removed {
                 return checked;
             }
         }
@@ -82,13 +85,13 @@ impl Auth {
     ) -> Result<AuditReport, AuditError> {
         let mut at = ends.removed;
         if let Some(noted) = noted.filter(|noted| (1..at.number).contains(&noted.number)) {
-            // Whoever removes everything can say that it was old.
+            // Somebody who removes everything can claim that it was old.
             let (expected, found) = (noted.number, at.number + 1);
             return Err(BrokenChain::Missing { expected, found }.into());
         }
         check_noted(noted, at)?;
         while at.number < ends.last.number {
-            let records = self.store.audit_trail(at.number, BATCH).await?;
+            let records = self.0.store.audit().audit_trail(at.number, BATCH).await?;
             if records.is_empty() {
                 let (expected, found) = (ends.last.number, at.number);
                 return Err(BrokenChain::WrongEnd { expected, found }.into());
@@ -106,19 +109,19 @@ impl Auth {
         Ok(AuditReport { records: at.number - ends.removed.number, ends })
     }
 
-    /// A record behind the end was not there when the end was noted, or was put there by somebody
-    /// else: what is written meanwhile moves the end along.
+    /// Checks that no record lies behind the end. A record that the service writes meanwhile moves the end along; any other
+    /// was put there by somebody else.
     async fn check_end(
         &self,
         ends: AuditEnds,
         at: ChainLink,
         noted: Option<ChainLink>,
     ) -> Result<(), AuditError> {
-        let end = self.store.audit_ends().await?.last.number.max(ends.last.number);
-        let beyond = self.store.audit_trail(end, 1).await?;
+        let end = self.0.store.audit().audit_ends().await?.last.number.max(ends.last.number);
+        let beyond = self.0.store.audit().audit_trail(end, 1).await?;
         if let Some(record) = beyond.first() {
             let found = record.link.number;
-            let now = self.store.audit_ends().await?.last.number;
+            let now = self.0.store.audit().audit_ends().await?.last.number;
             if now < found {
                 return Err(BrokenChain::WrongEnd { expected: end, found }.into());
             }

@@ -5,20 +5,21 @@ use std::time::Duration;
 use countersign_domain::throttle::Backoff;
 use countersign_domain::{PasswordPolicy, SessionLifetimes, ThrottlePolicy};
 
-use crate::BreachFile;
+use crate::password::breach::BreachFile;
 
 /// How the service behaves. The default is the recommended one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuthConfig {
     /// Which passwords may be set.
     pub password: PasswordPolicy,
-    /// Passwords that were stolen elsewhere, none of which may be set.
+    /// The passwords that were stolen elsewhere and may not be set.
     pub breach_file: Option<BreachFile>,
     /// What a password hash costs, and who computes it.
     pub hashing: HashingConfig,
     /// How long sessions live, and how many there are.
     pub sessions: SessionConfig,
-    /// How far guesses are let in; `None` lets in all of them, for load tests.
+    /// How many guesses are let in; `None` lets in all of them, for load tests.
     pub throttle: Option<ThrottlePolicy>,
     /// How long the audit trail is kept.
     pub audit: AuditConfig,
@@ -26,15 +27,17 @@ pub struct AuthConfig {
 
 /// How long the audit trail is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuditConfig {
     /// How long a record is kept; 400 days by default, so that a year can be looked back on.
     pub keep_for: countersign_domain::Duration,
-    /// How long its address is kept whole; 90 days by default. After that only its network is.
+    /// How long its address is kept whole; 90 days by default. After that only the network is kept.
     pub keep_addresses_for: countersign_domain::Duration,
 }
 
 /// What a password hash costs, and who computes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HashingConfig {
     /// Argon2id's memory, in KiB.
     pub memory_kib: u32,
@@ -44,14 +47,15 @@ pub struct HashingConfig {
     pub parallelism: u32,
     /// How many hashes are computed at once, each on its own thread with its own memory.
     pub workers: usize,
-    /// How many wait for a worker before more are turned away.
+    /// How many jobs wait for a worker before more are turned away.
     pub queue: usize,
-    /// How long one waits for a worker before it is turned away.
+    /// How long a job waits for a worker before it is turned away.
     pub max_wait: Duration,
 }
 
 /// How long sessions live, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionConfig {
     /// How long they live.
     pub lifetimes: SessionLifetimes,
@@ -61,14 +65,13 @@ pub struct SessionConfig {
     pub protection: Protection,
     /// Whether users may ask to be remembered; true by default.
     pub remember: bool,
-    /// How long a session is accepted without asking the store again, and so how long this process
-    /// may miss what another one did to it; a second by default, zero asks with every request. What
-    /// this process does to it is seen at once.
+    /// How long a session is accepted without asking the store again, and so how long this process may miss a change by
+    /// another one; a second by default. Zero asks with every request. A change by this process is seen at once.
     pub max_staleness: countersign_domain::Duration,
 }
 
-/// What happens to a session whose token comes from another browser than it was given to. A browser
-/// is told by what it calls itself, not by its address: addresses change on the way to work.
+/// What happens to a session whose token comes from another browser than it was given to. Browsers are told apart by
+/// what they call themselves, not by their address: addresses change on the way to work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protection {
     /// Nothing.
@@ -101,8 +104,8 @@ impl Default for AuditConfig {
 }
 
 impl Default for HashingConfig {
-    /// 19456 KiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C) on
-    /// one worker per core, 64 waiting for each, 2 seconds at the most.
+    /// 19456 KiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C); one worker per core, 64
+    /// waiting jobs for each, a wait of at most 2 seconds.
     fn default() -> Self {
         let workers = available_parallelism().map_or(1, NonZero::get);
         Self {
@@ -166,7 +169,7 @@ impl AuthConfig {
     /// The most lanes of one hash.
     pub(crate) const MAX_PARALLELISM: u32 = 16;
 
-    /// Whether the service can answer for this configuration.
+    /// Checks that the service can answer for this configuration.
     ///
     /// # Errors
     ///
@@ -184,12 +187,7 @@ impl AuthConfig {
             max_floor.max(password.min_chars),
             1024,
         )?;
-        in_range("argon2.memory_kib", hashing.memory_kib, 8, Self::MAX_MEMORY_KIB)?;
-        in_range("argon2.iterations", hashing.iterations, 1, Self::MAX_ITERATIONS)?;
-        in_range("argon2.parallelism", hashing.parallelism, 1, Self::MAX_PARALLELISM)?;
-        in_range("argon2.workers", hashing.workers, 1, 1024)?;
-        in_range("argon2.queue", hashing.queue, 1, 1_000_000)?;
-        in_range("argon2.max_wait", hashing.max_wait.as_secs(), 0, 60)?;
+        hashing.check()?;
         in_range("session.idle_timeout", seconds(idle), 1, month)?;
         in_range("session.absolute_timeout", seconds(absolute), 1, month)?;
         in_range("session.fresh_for", seconds(sessions.lifetimes.fresh), 1, month)?;
@@ -200,8 +198,14 @@ impl AuthConfig {
         let decade = 10 * 366 * 24 * 60 * 60;
         in_range("audit.keep_for", seconds(self.audit.keep_for), 1, decade)?;
         in_range("audit.keep_addresses_for", seconds(self.audit.keep_addresses_for), 1, decade)?;
-        self.throttle.as_ref().map_or(Ok(()), check_throttle)?;
-        hashing.check_strength()
+        self.throttle.as_ref().map_or(Ok(()), check_throttle)
+    }
+}
+
+impl SessionConfig {
+    /// How long users are remembered who ask for it; `None` where nobody is.
+    pub fn remembers_for(&self) -> Option<countersign_domain::Duration> {
+        self.remember.then_some(self.lifetimes.remembered)
     }
 }
 
@@ -212,19 +216,14 @@ impl HashingConfig {
         Self { memory_kib: 8, iterations: 1, ..Self::default() }
     }
 
-    /// How long a hash takes while all [`workers`](Self::workers) compute one, in memory that they
-    /// have used before: the shortest of three times. It starts as many threads.
-    ///
-    /// # Errors
-    ///
-    /// When the service would not run with these parameters.
-    ///
-    /// # Panics
-    ///
-    /// When the system has no thread left.
-    pub fn measure(&self) -> Result<Duration, ConfigError> {
-        AuthConfig { hashing: *self, ..AuthConfig::default() }.check()?;
-        Ok(crate::hasher::measure(self))
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        in_range("argon2.memory_kib", self.memory_kib, 8, AuthConfig::MAX_MEMORY_KIB)?;
+        in_range("argon2.iterations", self.iterations, 1, AuthConfig::MAX_ITERATIONS)?;
+        in_range("argon2.parallelism", self.parallelism, 1, AuthConfig::MAX_PARALLELISM)?;
+        in_range("argon2.workers", self.workers, 1, 1024)?;
+        in_range("argon2.queue", self.queue, 1, 1_000_000)?;
+        in_range("argon2.max_wait", self.max_wait.as_secs(), 0, 60)?;
+        self.check_strength()
     }
 
     fn check_strength(&self) -> Result<(), ConfigError> {

@@ -1,189 +1,205 @@
 //! The service of user authentication, for any program: [`Auth`].
 //!
-//! It decides; it neither saves nor speaks to browsers. Hand it a store (a
-//! [`countersign_domain::Store`]), and ask it to [`register`](Auth::register) a user, to
-//! [`log_in`](Auth::log_in) one, to [`authenticate`](Auth::authenticate) a session's token and to
-//! [`log_out`](Auth::log_out).
+//! It decides; it neither saves nor speaks to browsers. Give it a store (a [`countersign_domain::Store`]), name the
+//! [`Caller`] who asks, and ask it to [`register`](Acting::register) a user, to [`log_in`](Acting::log_in) one, to
+//! [`authenticate`](Acting::authenticate) a session's token and to [`log_out`](Acting::log_out):
 //!
-//! Behind that door are the throttle, the hashing workers and their queue, the hash that is computed
-//! for users who do not exist, the upgrade of old hashes, the expiry of sessions, and the audit trail.
+//! ```
+//! # use countersign_auth::{Auth, Caller, LogIn, LoginState, NewUser};
+//! # use countersign_auth::domain::{Client, memory::MemoryStore};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let auth = Auth::new(MemoryStore::default());
+//! let caller = Caller::visitor(Client::default());
+//! let password = "tidal lantern orbit mauve";
+//! auth.by(&caller).register(NewUser::new("ada@example.org", "Ada", password)).await?;
+//! let state = auth.by(&caller).log_in(LogIn::new("ada@example.org", password)).await?;
+//! let LoginState::Complete(begun) = state else { panic!("ada has no second factor") };
+//! let found = auth.by(&caller).authenticate(&begun.token).await?;
+//! assert_eq!(found.unwrap().user.username.as_str(), "Ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Behind that door are the throttle, the hashing workers and their queue, the hash that is computed for users who do not
+//! exist, the upgrade of old hashes, the expiry of sessions, and the audit trail.
 //!
 //! # Where to add what
 //!
-//! - A new use case: a file with one `impl Auth` block and one error enum, which holds only what a
-//!   caller branches on.
+//! - A new capability: a folder whose handle, such as [`Sessions`], holds an [`Acting`], and a method here or on
+//!   [`Acting`] that returns it. Its error enum holds only what a caller branches on.
+//! - A change of a user: through `Acting::change`, which saves its record, clears the cache and tells the
+//!   listeners.
+//! - A new way in: through `Acting::admit`, which asks for the second factor and begins the session.
 //! - A rule that needs no store and no clock: the domain crate.
 
-mod accounts;
-mod advice;
+mod account;
+mod admin;
 mod audit;
-mod breach;
-mod cache;
 mod caller;
 mod config;
-mod confirm;
+mod core;
 mod events;
-mod follow;
-mod hasher;
-mod log_in;
+mod factors;
+mod jobs;
+mod login;
 mod metrics;
-mod register;
-mod remember;
-mod seen;
-mod sessions;
+mod password;
+mod random;
+mod session;
+#[cfg(feature = "testing")]
+mod testing;
 mod throttle;
-mod workers;
 
 use std::sync::Arc;
 
-use countersign_domain::{Clock, Duration, OffsetDateTime, PasswordPolicy, Store, StoreError};
-use getrandom::SysRng;
-use getrandom::rand_core::UnwrapErr;
+use countersign_domain::{Clock, OffsetDateTime, Store, StoreError, UserId};
+use prometheus_client::registry::Registry;
 
-pub use accounts::SetPasswordError;
-pub use advice::{PasswordAdvice, PasswordWeakness};
-pub use audit::{AuditError, AuditReport};
-pub use breach::{BreachFile, BreachFileError};
+pub use account::confirm::{ConfirmError, Credential};
+pub use account::{Account, ChangePasswordError, PasswordChanged, Renewed};
+pub use admin::{Admin, SetPasswordError, Users};
+pub use audit::{Audit, AuditError, AuditReport};
 pub use caller::Caller;
 pub use config::{AuditConfig, AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
-pub use confirm::{ChangePasswordError, ConfirmError, Renewed};
+pub use core::Acting;
 pub use countersign_domain as domain;
 pub use countersign_domain::{AuthEvent, AuthEventKind};
 pub use events::AuthEvents;
+pub use jobs::Jobs;
+pub use login::admit::{LoginState, NewPendingLogin, NewSession};
+pub use login::factor::FactorError;
+pub use login::log_in::{InvalidLogIn, LogIn, LogInError};
+pub use login::register::{InvalidNewUser, NewUser, RegisterError, Registered};
+pub use password::advice::{PasswordAdvice, PasswordWeakness};
+pub use password::breach::{BreachFile, BreachFileError};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub use hasher::fuzzing;
-pub use log_in::{InvalidLogIn, LogIn, LogInError, Login, NewSession};
-pub use register::{InvalidRegistration, RegisterError, Registration};
-pub use remember::Resumed;
-pub use sessions::Authenticated;
-pub use throttle::Throttled;
+pub use password::fuzzing;
+pub use password::hasher::measure_hashing;
 #[cfg(feature = "testing")]
-pub use workers::BusyWorkers;
-pub use workers::Overloaded;
+pub use password::workers::BusyWorkers;
+pub use password::workers::Overloaded;
+pub use session::Sessions;
+pub use session::authenticate::Authenticated;
+pub use session::resume::Resumed;
+#[cfg(feature = "testing")]
+pub use testing::Testing;
+pub use throttle::Throttled;
+pub use throttle::browsers::BROWSER_KNOWN_FOR;
 
-use cache::SessionCache;
-use events::Listeners;
-use follow::Skew;
-use hasher::Hasher;
-use metrics::Metrics;
-use seen::Seen;
+use core::Core;
 
 /// The service. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Auth {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    hasher: Arc<Hasher>,
-    config: Arc<AuthConfig>,
-    listeners: Arc<Listeners>,
-    cache: Arc<SessionCache>,
-    seen: Arc<Seen>,
-    metrics: Arc<Metrics>,
-    skew: Skew,
-}
+pub struct Auth(Arc<Core>);
 
 impl Auth {
-    /// A service over `store` with the default configuration and the [store's
-    /// clock](Store::clock). It starts one hashing thread per core.
+    /// Returns a service over `store` with the default configuration and the [store's clock](Store::clock). It starts one
+    /// hashing thread per core.
     pub fn new(store: impl Store + 'static) -> Self {
         let clock = store.clock();
-        Self::assemble(Arc::new(store), clock, AuthConfig::default())
+        Self(Arc::new(Core::new(Arc::new(store), clock, AuthConfig::default())))
     }
 
-    /// A service with a configuration and a clock of the caller's, which is [that of the
-    /// store](Store::clock) unless there is a reason.
+    /// Returns a service with this configuration and this clock, which is [that of the store](Store::clock) unless there is
+    /// a reason for another.
     ///
     /// # Errors
     ///
-    /// When the configuration is weaker than what can be answered for.
+    /// When the configuration is weaker than what the service can answer for.
     pub fn with(
         store: impl Store + 'static,
         clock: impl Clock + 'static,
         config: AuthConfig,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self::assemble(Arc::new(store), Arc::new(clock), config))
+        Ok(Self(Arc::new(Core::new(Arc::new(store), Arc::new(clock), config))))
     }
 
-    fn assemble(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
-        let hasher = Arc::new(Hasher::start(&config.hashing, &mut Self::rng()));
-        let SessionConfig { max_staleness, lifetimes, .. } = config.sessions;
-        // A session that is used elsewhere meanwhile must not seem idle here.
-        let cache = Arc::new(SessionCache::new(max_staleness.min(lifetimes.idle)));
-        Self {
-            store,
-            clock,
-            hasher,
-            cache,
-            config: Arc::new(config),
-            listeners: Arc::default(),
-            seen: Arc::default(),
-            metrics: Arc::default(),
-            skew: Skew::default(),
-        }
+    /// Acts for `caller`: the door to everything that somebody asks for.
+    pub fn by<'a>(&'a self, caller: &'a Caller) -> Acting<'a> {
+        Acting { core: &self.0, caller }
     }
 
-    /// The same service with another protection of sessions.
-    #[must_use]
-    pub fn with_protection(&self, protection: Protection) -> Self {
-        let mut config = (*self.config).clone();
-        config.sessions.protection = protection;
-        Self { config: Arc::new(config), ..self.clone() }
+    /// Finds users.
+    pub fn users(&self) -> Users<'_> {
+        Users(&self.0)
     }
 
-    /// Which passwords may be set here.
-    pub fn password_policy(&self) -> &PasswordPolicy {
-        &self.config.password
+    /// Reads and checks the audit trail.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit(&self.0)
     }
 
-    /// How long a browser is known, in which a user has logged in; `None` where nothing is slowed
-    /// down.
-    pub fn knows_browsers_for(&self) -> Option<Duration> {
-        self.config.throttle.map(|_| throttle::BROWSER_IS_KNOWN_FOR)
+    /// Does what is done in the background.
+    pub fn jobs(&self) -> Jobs<'_> {
+        Jobs(&self.0)
     }
 
-    /// Whether users may ask to be remembered, and for how long.
-    pub fn remembers_for(&self) -> Option<Duration> {
-        let sessions = &self.config.sessions;
-        sessions.remember.then_some(sessions.lifetimes.remembered)
+    /// The configuration.
+    pub fn config(&self) -> &AuthConfig {
+        &self.0.config
     }
 
-    /// Whether the store can serve.
+    /// Sets what happens to a session whose token comes from another browser, in place of the configuration, for all
+    /// clones. The first call decides.
+    pub fn set_protection(&self, protection: Protection) {
+        let _ = self.0.protection.set(protection);
+    }
+
+    /// Checks that the store can serve.
     ///
     /// # Errors
     ///
     /// When it cannot.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-
-    /// How many password hashes have been computed since the start.
-    pub fn hashes_computed(&self) -> u64 {
-        self.hasher.computed()
-    }
-
-    /// Keeps all hashing workers busy until what is returned is dropped, for tests: what is to be
-    /// hashed meanwhile waits in the queue.
-    #[cfg(feature = "testing")]
-    pub async fn busy_workers(&self) -> BusyWorkers {
-        self.hasher.occupy(self.config.hashing.workers).await
+        self.0.store.ready().await
     }
 
     /// What time it is to this service.
     pub fn now(&self) -> OffsetDateTime {
-        self.clock.now()
+        self.0.now()
     }
 
-    /// The system's source of randomness, the only one of this crate. A system that has none is not
-    /// one to log in to: it panics then.
-    fn rng() -> UnwrapErr<SysRng> {
-        UnwrapErr(SysRng)
+    /// Notes that the program has changed a user, or what belongs to them, without this service: the next request sees it.
+    /// Otherwise it is seen within [`max_staleness`](SessionConfig::max_staleness).
+    pub fn user_changed(&self, user: UserId) {
+        self.0.cache.changed(user);
+    }
+
+    /// Lets `listener` hear of everything that happens from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives it no thread.
+    pub fn listen(&self, listener: impl AuthEvents) -> std::io::Result<()> {
+        self.0.listeners.add(listener)
+    }
+
+    /// Waits until every listener has heard of everything so far; for tests, and before a program ends.
+    pub async fn settle(&self) {
+        self.0.listeners.settle().await;
+    }
+
+    /// Adds what this service counts to `registry`: logins by their outcome, events, refused tries, and the work of the
+    /// hashing workers. A service belongs into a registry once.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+        self.0.cache.register_metrics(registry);
+        self.0.skew.register(registry);
+        self.0.hasher.register_metrics(registry);
+    }
+
+    /// What tests ask of the service.
+    #[cfg(feature = "testing")]
+    pub fn testing(&self) -> Testing<'_> {
+        Testing(&self.0)
     }
 }
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Auth").field("config", &self.0.config).finish_non_exhaustive()
     }
 }

@@ -7,10 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::{Auth, LogInError, Login};
-
-/// Nothing of a person's goes into a label: neither who nor from where, and nothing that was typed.
-/// So there are as many series after a year as after a day.
+/// A label holds nothing of a person: neither who they are nor where they come from, and nothing that they typed. So the
+/// number of series stays the same.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Why somebody may not log in.
@@ -18,11 +16,12 @@ const FAILURES: &[Reason] = &[
     Reason::UnknownUser,
     Reason::WrongPassword,
     Reason::NoPassword,
+    Reason::WrongCode,
     Reason::Disabled,
     Reason::Superseded,
 ];
 
-/// Which counter of the throttle was full.
+/// Which scope of the throttle was full.
 const COUNTERS: &[Reason] = &[
     Reason::AccountFromAddress,
     Reason::Account,
@@ -33,14 +32,41 @@ const COUNTERS: &[Reason] = &[
 ];
 
 const SUCCESS: &str = "success";
-const INVALID: &str = "invalid";
-const THROTTLED: &str = "throttled";
-const OVERLOADED: &str = "overloaded";
-const UNAVAILABLE: &str = "unavailable";
+
+/// How a login ends of which no event tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unheard {
+    /// A field cannot be anybody's.
+    Invalid,
+    /// The throttle refused it.
+    Throttled,
+    /// The hashing workers had no time for it.
+    Overloaded,
+    /// The store failed.
+    Unavailable,
+    /// It waits for a second factor.
+    FactorRequired,
+}
+
+impl Unheard {
+    const ALL: [Self; 5] =
+        [Self::Invalid, Self::Throttled, Self::Overloaded, Self::Unavailable, Self::FactorRequired];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Throttled => "throttled",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::FactorRequired => "factor_required",
+        }
+    }
+}
 
 /// The reason of what needs none.
 const NO_REASON: &str = "none";
 
+/// What is counted of the service.
 pub(crate) struct Metrics {
     logins: Family<Labels<1>, Counter>,
     events: Family<Labels<2>, Counter>,
@@ -48,22 +74,22 @@ pub(crate) struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Everything is there from the start, at zero: of a series that appears with its first event
-    /// Prometheus sees no increase.
+    /// Makes every series from the start, at zero: Prometheus sees no increase in a series that appears with its first
+    /// event.
     fn default() -> Self {
         let metrics = Self {
             logins: Family::default(),
             events: Family::default(),
             throttled: Family::default(),
         };
-        for outcome in [SUCCESS, INVALID, THROTTLED, OVERLOADED, UNAVAILABLE] {
+        for outcome in Unheard::ALL.map(Unheard::label).into_iter().chain([SUCCESS]) {
             drop(metrics.logins.get_or_create(&[("outcome", outcome)]));
         }
         for reason in FAILURES {
-            drop(metrics.logins.get_or_create(&[("outcome", reason.as_str())]));
+            drop(metrics.logins.get_or_create(&[("outcome", reason.label())]));
         }
         for reason in COUNTERS {
-            drop(metrics.throttled.get_or_create(&[("reason", reason.as_str())]));
+            drop(metrics.throttled.get_or_create(&[("reason", reason.label())]));
         }
         for kind in AuthEventKind::ALL {
             let reasons = match kind {
@@ -71,7 +97,7 @@ impl Default for Metrics {
                 AuthEventKind::UserThrottled => COUNTERS,
                 _ => &[],
             };
-            let reasons = reasons.iter().map(|reason| reason.as_str());
+            let reasons = reasons.iter().map(|reason| reason.label());
             let none = reasons.len() == 0;
             for reason in reasons.chain(none.then_some(NO_REASON)) {
                 drop(metrics.events.get_or_create(&event_labels(*kind, reason)));
@@ -82,16 +108,21 @@ impl Default for Metrics {
 }
 
 fn event_labels(kind: AuthEventKind, reason: &'static str) -> Labels<2> {
-    [("kind", kind.as_str()), ("reason", reason)]
+    [("kind", kind.label()), ("reason", reason)]
 }
 
 impl Metrics {
+    /// Counts a login that ended without an event. The others are counted with their event, which knows more of them.
+    pub(crate) fn login_ended(&self, outcome: Unheard) {
+        self.count_login(outcome.label());
+    }
+
     fn count_login(&self, outcome: &'static str) {
         self.logins.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     pub(crate) fn heard(&self, event: &AuthEvent) {
-        let reason = event.reason.map_or(NO_REASON, Reason::as_str);
+        let reason = event.reason.map_or(NO_REASON, Reason::label);
         self.events.get_or_create(&event_labels(event.kind, reason)).inc();
         match event.kind {
             AuthEventKind::UserLoggedIn => self.count_login(SUCCESS),
@@ -101,20 +132,17 @@ impl Metrics {
         }
     }
 
-    /// Counts a login of which nobody hears; the others are counted with their event, which knows
-    /// more of them.
-    pub(crate) fn login_ended(&self, done: &Result<Login, LogInError>) {
-        self.count_login(match done {
-            Ok(_) | Err(LogInError::WrongCredentials) => return,
-            Err(LogInError::Invalid(_)) => INVALID,
-            Err(LogInError::Throttled(_)) => THROTTLED,
-            Err(LogInError::Overloaded(_)) => OVERLOADED,
-            Err(LogInError::Store(_)) => UNAVAILABLE,
-        });
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let help = "Tries to log in by what came of them";
+        registry.register("countersign_logins", help, self.logins.clone());
+        let help = "What has happened to users and sessions";
+        registry.register("countersign_events", help, self.events.clone());
+        let help = "Tries that the throttle refused by the counter that was full";
+        registry.register("countersign_throttled", help, self.throttled.clone());
     }
 
     pub(crate) fn throttled(&self, reason: Option<Reason>) {
-        let reason = reason.map_or(NO_REASON, Reason::as_str);
+        let reason = reason.map_or(NO_REASON, Reason::label);
         self.throttled.get_or_create(&[("reason", reason)]).inc();
     }
 }
@@ -132,14 +160,14 @@ pub(crate) struct QueueMetrics {
     refused: Family<Labels<1>, Counter>,
 }
 
-/// Why a job was not done.
+/// Why the workers did not do a job.
 #[derive(Clone, Copy)]
-pub(crate) enum Refusal {
+pub(crate) enum JobRefused {
     QueueFull,
     WaitedTooLong,
 }
 
-impl Refusal {
+impl JobRefused {
     fn labels(self) -> Labels<1> {
         let reason = match self {
             Self::QueueFull => "queue_full",
@@ -149,8 +177,8 @@ impl Refusal {
     }
 }
 
-/// In seconds. A hash with the default parameters takes about 20 ms, one that was chosen to be
-/// costly a second; a wait is bounded by a minute.
+/// In seconds. A hash with the default parameters takes about 20 ms, one that was chosen to be costly about a second. A
+/// wait is bounded by a minute.
 const HASH_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 const WAIT_BUCKETS: [f64; 13] =
@@ -159,7 +187,7 @@ const WAIT_BUCKETS: [f64; 13] =
 impl QueueMetrics {
     pub(crate) fn new(limit: usize) -> Self {
         let refused = Family::default();
-        for reason in [Refusal::QueueFull, Refusal::WaitedTooLong] {
+        for reason in [JobRefused::QueueFull, JobRefused::WaitedTooLong] {
             drop(Family::<_, Counter>::get_or_create(&refused, &reason.labels()));
         }
         let metrics = Self {
@@ -173,7 +201,7 @@ impl QueueMetrics {
         metrics
     }
 
-    pub(crate) fn refused(&self, why: Refusal) {
+    pub(crate) fn refused(&self, why: JobRefused) {
         self.refused.get_or_create(&why.labels()).inc();
     }
 
@@ -205,32 +233,6 @@ impl QueueMetrics {
             Unit::Seconds,
             self.duration.clone(),
         );
-    }
-}
-
-impl Auth {
-    /// Adds what this service counts to `registry`: logins by their outcome, events, refused tries,
-    /// and the work of the hashing workers. A service belongs into a registry once.
-    pub fn register_metrics(&self, registry: &mut Registry) {
-        let Metrics { logins, events, throttled } = &*self.metrics;
-        registry.register(
-            "countersign_logins",
-            "Tries to log in by what came of them",
-            logins.clone(),
-        );
-        registry.register(
-            "countersign_events",
-            "What has happened to users and sessions",
-            events.clone(),
-        );
-        registry.register(
-            "countersign_throttled",
-            "Tries that the throttle refused by the counter that was full",
-            throttled.clone(),
-        );
-        self.cache.register_metrics(registry);
-        self.skew.register(registry);
-        self.hasher.register_metrics(registry);
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Password, PasswordError};
 
 /// Which passwords may be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PasswordPolicy {
     /// The fewest code points; 15 by default (NIST SP 800-63B-4, section 3.1.1.2, for a password
     /// that is the only factor).

@@ -45,6 +45,7 @@ pub struct Session {
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionLifetimes {
     /// A session that is not used for so long ends; 30 minutes by default (OWASP Session
     /// Management: 15 to 30 minutes).

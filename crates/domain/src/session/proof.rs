@@ -96,6 +96,11 @@ impl Proof {
         Self { methods: method.into(), password: None }
     }
 
+    /// Returns a proof that was shown in several steps.
+    pub fn new(methods: Methods, password: Option<PasswordHash>) -> Self {
+        Self { methods, password }
+    }
+
     /// Returns both proofs together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -1,31 +1,29 @@
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
-mod kernel;
-
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
-use argon2::{Algorithm, Params, Version};
+use argon2::Params;
 use countersign_domain::{CryptoRng, Password, PasswordHash};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
-use crate::config::{AuthConfig, HashingConfig};
-use crate::workers::{Overloaded, Workers};
-use crate::{Auth, Caller};
-use kernel::{Chosen, Kernel};
+use super::kernel::{Chosen, Kernel};
+use super::recipe::Recipe;
+use super::workers::{Overloaded, Workers};
+use crate::caller::Caller;
+use crate::config::{ConfigError, HashingConfig};
+use crate::random::rng;
 
 /// Hashes passwords with Argon2id and checks them against hashes.
 pub(crate) struct Hasher {
     workers: Workers<Chosen>,
     params: Params,
-    /// Checked against when there is nothing to check against. No password matches it.
+    /// Checked where there is no hash to check. No password matches it.
     dummy: Recipe,
     computed: Counter,
 }
 
-/// What an attempt came to.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Wrong,
@@ -35,32 +33,17 @@ pub(crate) enum Verdict {
     },
 }
 
-/// How to compute a hash, and what must come out.
-#[derive(Clone, Debug)]
-struct Recipe {
-    algorithm: Algorithm,
-    version: Version,
-    params: Params,
-    salt: Vec<u8>,
-    expected: Vec<u8>,
-}
-
-/// A saved hash that cannot be checked.
-#[derive(Debug, thiserror::Error)]
-#[error("the saved hash is not one of Argon2 with bearable parameters")]
-pub(crate) struct Unreadable;
-
 impl HashingConfig {
+    /// The parameters as Argon2 takes them.
     fn params(&self) -> Params {
         let &Self { memory_kib, iterations, parallelism, .. } = self;
-        // What `AuthConfig::check` has accepted is accepted here.
+        // Argon2 accepts what `AuthConfig::check` has accepted.
         Params::new(memory_kib, iterations, parallelism, None).unwrap_or_default()
     }
 }
 
-/// 16 bytes of salt and 32 of output (RFC 9106, section 4).
-const SALT_LEN: usize = 16;
-const OUTPUT_LEN: usize = 32;
+/// Only parameters that `AuthConfig::check` refuses make Argon2 fail.
+const IMPOSSIBLE: Overloaded = Overloaded { retry_after: Duration::from_secs(60) };
 
 impl Hasher {
     pub(crate) fn start(config: &HashingConfig, rng: &mut impl CryptoRng) -> Self {
@@ -80,24 +63,17 @@ impl Hasher {
         self.workers.metrics().register(registry);
     }
 
-    /// Hashes a password that `caller` wants to be set.
+    /// Hashes a password for `caller`.
     pub(crate) async fn hash(
         &self,
         password: Password,
         caller: &Caller,
-        rng: &mut (impl CryptoRng + Send),
     ) -> Result<PasswordHash, Overloaded> {
-        let mut recipe = Recipe::new(self.params.clone(), rng);
-        let computed = self.computed.clone();
-        self.workers
-            .run(caller.client.address, move |kernel| {
-                computed.inc();
-                recipe.expected = kernel.compute(&recipe, password.expose())?;
-                recipe.to_phc()
-            })
-            .await?
-            // Only parameters that `AuthConfig::check` refuses make Argon2 fail.
-            .ok_or(Overloaded { retry_after: Duration::from_secs(60) })
+        let hashed = self.check_and_hash(password, caller, |_| Ok::<_, Infallible>(()), |_| ());
+        hashed.await.map(|hashed| match hashed {
+            Ok((hash, ())) => hash,
+            Err(never) => match never {},
+        })
     }
 
     /// Keeps all `workers` busy until what is returned is dropped.
@@ -106,17 +82,30 @@ impl Hasher {
         self.workers.occupy(workers).await
     }
 
-    /// Has other work done by the hashing workers, with their bounds: it is long, and not a hash.
-    pub(crate) async fn run_beside<T: Send + 'static>(
+    /// Does three things in one job, so that they wait once: asks `check` whether `password` may be set, hashes it, and has
+    /// `after` look at it.
+    pub(crate) async fn check_and_hash<E: Send + 'static, A: Send + 'static>(
         &self,
+        password: Password,
         caller: &Caller,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
-        self.workers.run(caller.client.address, |_| work()).await
+        check: impl FnOnce(&Password) -> Result<(), E> + Send + 'static,
+        after: impl FnOnce(&Password) -> A + Send + 'static,
+    ) -> Result<Result<(PasswordHash, A), E>, Overloaded> {
+        let mut recipe = Recipe::new(self.params.clone(), &mut rng());
+        let computed = self.computed.clone();
+        let job = move |kernel: &mut Chosen| {
+            if let Err(error) = check(&password) {
+                return Some(Err(error));
+            }
+            computed.inc();
+            recipe.expected = kernel.compute(&recipe, password.expose())?;
+            Some(Ok((recipe.to_phc()?, after(&password))))
+        };
+        self.workers.run(caller.client.address, job).await?.ok_or(IMPOSSIBLE)
     }
 
-    /// Checks a password. Exactly one hash is computed, whatever there is to check against, so that
-    /// time tells nobody whether there is anything.
+    /// Checks a password. Computes exactly one hash, whether or not there is one to check against, so that the time tells
+    /// nobody which.
     pub(crate) async fn verify(
         &self,
         password: Password,
@@ -146,10 +135,19 @@ impl Hasher {
     }
 }
 
-/// How long a hash takes while all workers compute one, each on a thread of its own: the shortest of
-/// three times, after one that warms up their memory.
-pub(crate) fn measure(config: &HashingConfig) -> Duration {
-    let recipe = Recipe::new(config.params(), &mut Auth::rng());
+/// Measures how long a hash takes while as many workers as configured compute one, each on a thread of its own, in memory
+/// that they have used before. Returns the shortest of three times.
+///
+/// # Errors
+///
+/// When the service would not run with these parameters.
+///
+/// # Panics
+///
+/// When the system has no thread left.
+pub fn measure_hashing(config: &HashingConfig) -> Result<Duration, ConfigError> {
+    config.check()?;
+    let recipe = Recipe::new(config.params(), &mut rng());
     let mut kernels: Vec<_> = (0..config.workers).map(|_| Chosen::default()).collect();
     let mut once = || {
         let start = Instant::now();
@@ -161,62 +159,7 @@ pub(crate) fn measure(config: &HashingConfig) -> Duration {
         start.elapsed()
     };
     once();
-    [once(), once(), once()].into_iter().min().unwrap_or_default()
-}
-
-impl Recipe {
-    /// A new hash is made with a salt of its own; what is expected is noise until it is computed.
-    fn new(params: Params, rng: &mut impl CryptoRng) -> Self {
-        let (mut salt, mut noise) = (vec![0; SALT_LEN], vec![0; OUTPUT_LEN]);
-        rng.fill_bytes(&mut salt);
-        rng.fill_bytes(&mut noise);
-        Self {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            params,
-            salt,
-            expected: noise,
-        }
-    }
-
-    fn parse(hash: &PasswordHash) -> Result<Self, Unreadable> {
-        Self::from_phc(hash.as_phc()).ok_or(Unreadable)
-    }
-
-    fn from_phc(phc: &str) -> Option<Self> {
-        let hash = phc::PasswordHash::new(phc).ok()?;
-        let params = Params::try_from(&hash).ok()?;
-        // Whoever can write to the database must not be able to take all memory and time.
-        let bearable = params.m_cost() <= AuthConfig::MAX_MEMORY_KIB
-            && params.t_cost() <= AuthConfig::MAX_ITERATIONS
-            && params.p_cost() <= AuthConfig::MAX_PARALLELISM;
-        bearable.then_some(())?;
-        Some(Self {
-            algorithm: Algorithm::try_from(hash.algorithm.as_str()).ok()?,
-            version: Version::try_from(hash.version?).ok()?,
-            params,
-            salt: hash.salt?.as_ref().to_vec(),
-            expected: hash.hash?.as_bytes().to_vec(),
-        })
-    }
-
-    fn to_phc(&self) -> Option<PasswordHash> {
-        let hash = phc::PasswordHash {
-            algorithm: self.algorithm.ident(),
-            version: Some(self.version.into()),
-            params: ParamsString::try_from(&self.params).ok()?,
-            salt: Some(Salt::new(&self.salt).ok()?),
-            hash: Some(Output::new(&self.expected).ok()?),
-        };
-        Some(PasswordHash::from_phc(hash.to_string()))
-    }
-
-    fn is_made_with(&self, params: &Params) -> bool {
-        (self.algorithm, self.version) == (Algorithm::Argon2id, Version::V0x13)
-            && self.expected.len() == OUTPUT_LEN
-            && (self.params.m_cost(), self.params.t_cost(), self.params.p_cost())
-                == (params.m_cost(), params.t_cost(), params.p_cost())
-    }
+    Ok([once(), once(), once()].into_iter().min().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -239,7 +182,7 @@ mod tests {
     }
 
     async fn hash(hasher: &Hasher, typed: &str) -> PasswordHash {
-        hasher.hash(password(typed), &caller(), &mut UnwrapErr(SysRng)).await.unwrap()
+        hasher.hash(password(typed), &caller()).await.unwrap()
     }
 
     #[tokio::test]

@@ -1,18 +1,13 @@
-//! How hard a password is to guess, as advice to whoever chose it.
+//! How hard a password is to guess, as advice to the person who chose it.
 
-use std::time::Duration;
-
-use countersign_domain::PasswordContext;
-use tokio::time::timeout;
+use countersign_domain::{PasswordContext, PasswordPolicy};
 use zxcvbn::feedback::{Feedback, Warning};
 use zxcvbn::zxcvbn;
 
-use crate::{Auth, Caller};
-
-/// That a password may be set, and would not resist for long whoever has stolen its hash.
+/// Advice about a password that may be set, but would not resist for long if its hash were stolen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PasswordAdvice {
-    /// How many guesses it takes, as a power of ten.
+    /// The number of guesses it takes, as a power of ten.
     pub guesses_log10: f64,
     /// What makes it easy to guess, where one thing stands out.
     pub weakness: Option<PasswordWeakness>,
@@ -38,47 +33,30 @@ pub enum PasswordWeakness {
     Date,
 }
 
-/// Fewer guesses are weak: the highest score of zxcvbn, "strong protection from offline slow-hash
+/// A password that takes fewer guesses is weak. The highest score of zxcvbn, "strong protection from offline slow-hash
 /// scenario", begins here (Wheeler, zxcvbn, USENIX Security 2016, and its README).
 const STRONG_LOG10: f64 = 10.0;
 
-/// How much of a password is looked at. The estimate takes time that grows with the square of it,
-/// and more where many signs stand for letters: measured at the worst, 0.1 s for 32 characters and
-/// 1 s for 100. The beginning of a strong password of this length is strong.
+/// The number of characters of a password that are looked at. The time of the estimate grows with the square of it, and
+/// faster where many signs stand for letters: at worst 0.1 s for 32 characters and 1 s for 100, as measured. The
+/// beginning of a strong password is strong at this length.
 const MAX_CHARS: usize = 32;
 
-/// Advice is not worth more waiting.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-impl Auth {
-    /// What to tell `caller` about a password that may be set: nothing when it is strong, and
-    /// nothing when it may not be set, since that has been told. It is advice: while the hashing
-    /// workers, which compute it, are too busy for it there is none.
-    pub async fn password_advice(
-        &self,
-        password: &str,
-        email: &str,
-        username: &str,
-        caller: &Caller,
-    ) -> Option<PasswordAdvice> {
-        let context = PasswordContext { email, username };
-        let policy = self.password_policy();
-        let password = policy.parse_new(password, context).ok()?;
-        let known: Vec<String> = [email, username]
-            .into_iter()
-            .chain(policy.context_words.iter().map(String::as_str))
-            .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([text]))
-            .filter(|word| word.chars().count() >= 3)
-            // Bounded like the password, whatever somebody types.
-            .map(|word| word.chars().take(MAX_CHARS).collect())
-            .take(32)
-            .collect();
-        let work = move || estimate(str::from_utf8(password.expose()).unwrap_or_default(), &known);
-        timeout(PATIENCE, self.hasher.run_beside(caller, work)).await.ok()?.ok()?
-    }
+/// Returns the words that everybody knows about the owner of a password, and of the site.
+pub(crate) fn known_words(policy: &PasswordPolicy, context: PasswordContext<'_>) -> Vec<String> {
+    [context.email, context.username]
+        .into_iter()
+        .chain(policy.context_words.iter().map(String::as_str))
+        .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([text]))
+        .filter(|word| word.chars().count() >= 3)
+        // Bounded like the password, whatever somebody types.
+        .map(|word| word.chars().take(MAX_CHARS).collect())
+        .take(32)
+        .collect()
 }
 
-fn estimate(password: &str, known: &[String]) -> Option<PasswordAdvice> {
+/// Estimates how hard `password` is to guess for somebody who knows the words `known`. Returns nothing when it is strong.
+pub(crate) fn estimate(password: &str, known: &[String]) -> Option<PasswordAdvice> {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let end = password.char_indices().nth(MAX_CHARS).map_or(password.len(), |(end, _)| end);
     let entropy = zxcvbn(password.split_at(end).0, &known);

@@ -5,15 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use countersign_domain::{Password, PasswordContext, PasswordError, StoreError};
 use sha1::{Digest, Sha1};
-
-use crate::Auth;
 
 /// A file of stolen passwords: lines `SHA1:COUNT`, sorted by the hash, ended by LF or CRLF.
 ///
-/// It may be larger than the memory: a search reads some 30 short pieces of it. It is opened for
-/// each search, so that a file put in its place is used at once.
+/// It may be larger than the memory: a search reads about 30 short pieces of it. Each search opens it, so that a file put
+/// in its place is used at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreachFile {
     path: PathBuf,
@@ -29,7 +26,7 @@ pub enum BreachFileError {
     /// There is nothing in it.
     #[error("is empty")]
     Empty,
-    /// A line is not a hash and a count. A download that broke off ends in one.
+    /// A line is not a hash and a count. An interrupted download ends in such a line.
     #[error("has no SHA-1 hash and count (HASH:COUNT) in the line at byte {at}")]
     Malformed {
         /// Where in the file.
@@ -56,20 +53,20 @@ struct Line {
 /// The longest line is 40 digits, a colon, a count of 20 digits and CRLF: 63 bytes.
 const WINDOW: usize = 64;
 
-/// How many lines are looked at before a file is trusted: enough to notice one that is sorted by
-/// something else, few enough for a disk that turns.
+/// The number of lines that are checked before a file is trusted: enough to notice one that is sorted by something else,
+/// few enough for a slow disk.
 const SAMPLES: u64 = 256;
 
 impl BreachFile {
-    /// Looks whether there is such a file at `path`: at its first and its last line and at some in
-    /// between. A small file is looked through.
+    /// Checks that the file at `path` is such a file, by its first line, its last line and some in between. A small file is
+    /// checked completely.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or is not such a file as far as was looked.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, BreachFileError> {
         let path = path.into();
-        // Asked before it is opened, which a pipe would never be.
+        // The size is read before the file is opened: to open a pipe would block.
         let size = fs::metadata(&path)?.len();
         let last = size.checked_sub(1).ok_or(BreachFileError::Empty)?;
         let mut file = File::open(&path)?;
@@ -94,22 +91,19 @@ impl BreachFile {
         &self.path
     }
 
-    /// Whether the file has the hash of `password`. It blocks while the system reads.
+    /// Whether the file has the hash of `password`. Blocks while the system reads.
     ///
     /// # Errors
     ///
     /// When the file cannot say.
     pub fn contains(&self, password: &[u8]) -> Result<bool, BreachFileError> {
-        self.has(&digest(password))
-    }
-
-    fn has(&self, wanted: &Hash) -> Result<bool, BreachFileError> {
+        let wanted = &digest(password);
         let mut file = File::open(&self.path)?;
         let (mut low, mut high) = (0, file.metadata()?.len());
         if high == 0 {
             return Err(BreachFileError::Empty);
         }
-        // Both are where lines start, so the line between them is found or they come closer.
+        // Both are starts of lines: either the line between them is found, or they come closer.
         while low < high {
             let line = Line::at(&mut file, low + (high - low) / 2)?;
             match wanted.cmp(&line.hash) {
@@ -123,7 +117,7 @@ impl BreachFile {
 }
 
 impl Line {
-    /// The line that the byte at `at` belongs to.
+    /// Reads the line that the byte at `at` belongs to.
     fn at(file: &mut File, at: u64) -> Result<Self, BreachFileError> {
         let back = usize::try_from(at).map_or(WINDOW, |at| at.min(WINDOW));
         let from = at - back as u64;
@@ -148,7 +142,7 @@ fn digest(password: &[u8]) -> Hash {
     Sha1::digest(password).into()
 }
 
-/// The hash of a line, if it is one.
+/// Returns the hash of a line, if it is one.
 fn read(line: &[u8]) -> Option<Hash> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -163,35 +157,6 @@ fn read(line: &[u8]) -> Option<Hash> {
         *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
     }
     Some(hash)
-}
-
-impl Auth {
-    /// Reads a password that is to be set: one that the policy accepts and that nobody has stolen,
-    /// as typed or normalised. Where the file of stolen ones cannot say, none is set unasked.
-    pub(crate) async fn new_password(
-        &self,
-        typed: &str,
-        context: PasswordContext<'_>,
-    ) -> Result<Result<Password, PasswordError>, StoreError> {
-        let parsed = self.password_policy().parse_new(typed, context);
-        let (Ok(password), Some(file)) = (&parsed, self.config.breach_file.clone()) else {
-            return Ok(parsed);
-        };
-        let path = file.path.clone();
-        let hashes = [digest(typed.as_bytes()), digest(password.expose())];
-        let search = move || match hashes {
-            [typed, normal] if typed == normal => file.has(&typed),
-            [typed, normal] => Ok(file.has(&typed)? || file.has(&normal)?),
-        };
-        let unavailable = |error: &dyn std::fmt::Display| {
-            StoreError::Unavailable(format!("password.breach_file = {path:?} {error}").into())
-        };
-        let searched = tokio::task::spawn_blocking(search).await.map_err(|e| unavailable(&e))?;
-        if searched.map_err(|e| unavailable(&e))? {
-            return Ok(Err(PasswordError::Breached));
-        }
-        Ok(parsed)
-    }
 }
 
 #[cfg(test)]

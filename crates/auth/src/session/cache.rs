@@ -9,31 +9,30 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
-/// How many sessions are kept. One takes about a kilobyte, so all of them take about 10 MiB.
+/// The number of sessions that are kept. One takes about a kilobyte, all of them about 10 MiB.
 const MOST: usize = 10_000;
 
-/// How many counters the users share. Those who share one are read anew together, which costs a
-/// little and harms nobody.
+/// The number of counters that all users share. Users who share one are read anew together, which costs a little and
+/// harms nobody.
 const SHARES: usize = 1_024;
 
-/// What the store has said about tokens a short while ago, so that not every request asks it.
+/// The store's recent answers about tokens, so that not every request asks the store.
 ///
-/// Changes are numbered. An answer is good for as long as no change of its user has a higher number
-/// than the last change before the store was asked: an answer that a change has overtaken on its way
-/// is never used. A number is given out when the change is done, so whoever is told that a session
-/// has ended can rely on it.
+/// Changes are numbered. An answer is good while no change of its user has a higher number than the last change
+/// before the store was asked: an answer that a change overtook on its way is never used. A change gets its number
+/// when it is done, so a caller who is told that a session has ended can rely on it.
 pub(crate) struct SessionCache {
-    /// Apart from each other: made-up tokens drive out nobody's session.
+    /// Kept apart from the unknown tokens: made-up tokens drive out nobody's session.
     known: Cache<[u8; 32], Arc<Known>>,
     unknown: Cache<[u8; 32], Asked>,
-    /// How long an answer is good, since another process may change what this one has read.
+    /// How long an answer is good: another process may change what this one has read.
     max_staleness: Duration,
     changes: AtomicU64,
     last_of_user: Box<[AtomicU64]>,
     last_of_everybody: AtomicU64,
     start: Instant,
-    /// Up to when what other processes have done is known, in microseconds after `start`; at first,
-    /// when nobody follows what they do, for ever.
+    /// Until when the answers are trusted, in microseconds after `start`. It is for ever until somebody begins to follow
+    /// what other processes do.
     trusted_until: AtomicU64,
     trusted: Gauge,
     answers: Family<[(&'static str, &'static str); 1], Counter>,
@@ -46,7 +45,7 @@ pub(crate) struct Known {
     pub(crate) user: Arc<User>,
     pub(crate) session: Arc<Session>,
     asked: Asked,
-    /// In microseconds since 1970: later than the session says, if it was used meanwhile.
+    /// In microseconds since 1970. Later than the session says if it was used meanwhile.
     last_seen: AtomicI64,
 }
 
@@ -57,8 +56,7 @@ pub(crate) struct Asked {
     last_change: u64,
 }
 
-/// A moment by two clocks: one that the service goes by and that may be set back, and one that only
-/// goes on.
+/// A moment by two clocks: the one that the service goes by, which may be set back, and one that only moves on.
 #[derive(Clone, Copy)]
 struct Moment {
     time: OffsetDateTime,
@@ -69,19 +67,34 @@ struct Moment {
 pub(crate) enum Answer {
     Session(Arc<Known>),
     Nobody,
-    /// The store has to be asked; what it says is to be kept with this.
+    /// The store has to be asked. Its answer is kept with this.
     Ask(Asked),
 }
 
-/// A change that is under way. It is over when this is dropped.
-struct Change<'a> {
+/// A change that is under way. Dropped before its outcome is known, it counts as done.
+pub(crate) struct Change<'a> {
     cache: &'a SessionCache,
-    user: UserId,
+    user: Option<UserId>,
+    is_known: bool,
+}
+
+impl Change<'_> {
+    /// Ends the change, in which `user` was changed, or nobody.
+    pub(crate) fn end(mut self, user: Option<UserId>) {
+        self.is_known = true;
+        if let Some(user) = user {
+            self.cache.changed(user);
+        }
+    }
 }
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        self.cache.changed(self.user);
+        match self.user {
+            _ if self.is_known => {}
+            Some(user) => self.cache.changed(user),
+            None => self.cache.all_changed(),
+        }
     }
 }
 
@@ -111,11 +124,12 @@ impl SessionCache {
     pub(crate) fn register_metrics(&self, registry: &mut Registry) {
         let help = "Session tokens that were looked up by where the answer came from";
         registry.register("countersign_session_lookups", help, self.answers.clone());
-        let help = "0 while what other processes do cannot be followed, and each lookup asks";
+        let help =
+            "0 while what other processes do cannot be followed, and each lookup asks the store";
         registry.register("countersign_session_cache_trusted", help, self.trusted.clone());
     }
 
-    /// Whose token it is, as far as is known at `now`.
+    /// Looks up whose token it is, as far as is known at `now`.
     pub(crate) fn look_up(&self, token: &TokenDigest, now: OffsetDateTime) -> Answer {
         let answer = self.known_at(token, now);
         match answer {
@@ -136,7 +150,7 @@ impl SessionCache {
         {
             return Answer::Session(known);
         }
-        // No change of a user makes a token somebody's that was nobody's: tokens are drawn anew.
+        // No change of a user gives an unknown token an owner: tokens are drawn anew.
         if let Some(asked) = self.unknown.get(token.as_bytes())
             && self.is_recent(asked.at, now)
             && self.last_of_everybody.load(Ordering::SeqCst) <= asked.last_change
@@ -161,14 +175,13 @@ impl SessionCache {
         self.max_staleness
     }
 
-    /// Has answers that the store gave a short while ago be used for so long from `since` on, when what
-    /// other processes had done was noted.
+    /// Trusts recent answers for the time of `lease` from `since` on, when the changes of other processes had been read.
     pub(crate) fn trust(&self, since: Instant, lease: std::time::Duration) {
         self.trusted_until.store(self.micros_at(since + lease), Ordering::Release);
         self.trusted.set(1);
     }
 
-    /// Has the store be asked for each token.
+    /// Stops trusting recent answers: the store is asked for each token.
     pub(crate) fn distrust(&self) {
         self.trusted_until.store(0, Ordering::Release);
         self.trusted.set(0);
@@ -183,7 +196,7 @@ impl SessionCache {
         elapsed.as_micros().try_into().unwrap_or(u64::MAX)
     }
 
-    /// Keeps what the store has said.
+    /// Keeps what the store answered.
     pub(crate) fn keep(
         &self,
         token: &TokenDigest,
@@ -203,14 +216,12 @@ impl SessionCache {
         known
     }
 
-    /// Has a store change a user or their sessions. Nothing that was known of them is good any more
-    /// when that is over, whatever came of it, and also when nobody waits for it to the end.
-    pub(crate) async fn changing<T>(&self, user: UserId, change: impl Future<Output = T>) -> T {
-        let _change = Change { cache: self, user };
-        change.await
+    /// Begins a change of a user or their sessions; of anybody, where it is not known of whom.
+    pub(crate) fn change(&self, user: Option<UserId>) -> Change<'_> {
+        Change { cache: self, user, is_known: false }
     }
 
-    /// A user or their sessions have changed.
+    /// Notes that a user or their sessions have changed.
     pub(crate) fn changed(&self, user: UserId) {
         let number = self.next_change();
         if let Some(last) = self.share_of(user) {
@@ -218,7 +229,7 @@ impl SessionCache {
         }
     }
 
-    /// Anybody's sessions may have changed.
+    /// Notes that anybody's sessions may have changed.
     pub(crate) fn all_changed(&self) {
         self.last_of_everybody.fetch_max(self.next_change(), Ordering::SeqCst);
     }
@@ -233,7 +244,7 @@ impl SessionCache {
     }
 
     fn share_of(&self, user: UserId) -> Option<&AtomicU64> {
-        // The end of an identifier is random.
+        // The end of an id is random.
         let [.., high, low] = user.as_uuid().into_bytes();
         self.last_of_user.get(usize::from(u16::from_be_bytes([high, low])) % SHARES)
     }

@@ -1,9 +1,9 @@
-//! Who computes Argon2. Both kernels come to the same output, so either reads what the other wrote.
+//! The code that computes Argon2. Both kernels compute the same output, so each reads what the other wrote.
 
 #[cfg(any(test, not(feature = "argon2-simd")))]
 use argon2::{Argon2, Block};
 
-use super::Recipe;
+use super::recipe::Recipe;
 
 /// The kernel that this build hashes with.
 #[cfg(not(feature = "argon2-simd"))]
@@ -11,10 +11,10 @@ pub(super) type Chosen = RustCrypto;
 #[cfg(feature = "argon2-simd")]
 pub(super) type Chosen = Simd;
 
-/// Computes Argon2 in memory that it keeps for the next time. Memory of this size that is given back
-/// and asked for again is cleared by the system each time, and glibc does not always give it back.
+/// Computes Argon2 in memory that it keeps for the next time. The system clears memory of this size each time it is given
+/// back and requested again, and glibc does not always give it back.
 pub(super) trait Kernel: Default {
-    /// What comes out for a password; `None` where the recipe is none of Argon2's.
+    /// Computes the output for a password; `None` where the recipe is none of Argon2's.
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>>;
 }
 
@@ -28,7 +28,7 @@ impl Kernel for RustCrypto {
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>> {
         let argon2 = Argon2::new(recipe.algorithm, recipe.version, recipe.params.clone());
         let count = recipe.params.block_count();
-        // Exactly so many: an odd hash that wants more does not keep them.
+        // Exactly this many: a rare hash that needs more does not keep them.
         if self.0.len() != count {
             self.0 = Vec::new();
             self.0.resize(count, Block::default());
@@ -40,8 +40,8 @@ impl Kernel for RustCrypto {
     }
 }
 
-/// The crate `argon2-rust`, which finds out what the processor can do, and takes half the time where
-/// that is AVX2 or AVX-512. **Nobody has audited it yet.**
+/// The crate `argon2-rust`, which detects what the processor can do and takes half the time where that is AVX2 or AVX-512.
+/// **Nobody has audited it yet.**
 #[cfg(feature = "argon2-simd")]
 #[derive(Default)]
 pub(super) struct Simd(Option<argon2_rust::Hasher>);
@@ -71,7 +71,7 @@ impl Kernel for Simd {
         };
         let argon2 = argon2_rust::Argon2::new(algorithm, version, params);
         let hasher = self.0.get_or_insert_with(|| argon2.hasher());
-        // It keeps the most that it was ever asked for: an odd hash that wants more does not keep it.
+        // The hasher keeps the most that it ever used. A rare hash that needs more must not keep it.
         if hasher.reserved_blocks() != recipe.params.block_count() {
             hasher.clear();
         }
@@ -211,7 +211,7 @@ mod tests {
             let mut kernel = Simd::default();
             let mut blocks_after = |memory_kib| {
                 let params = Params::new(memory_kib, 1, 1, None).unwrap();
-                let recipe = Recipe::new(params, &mut crate::Auth::rng());
+                let recipe = Recipe::new(params, &mut crate::random::rng());
                 kernel.compute(&recipe, b"a password").unwrap();
                 kernel.0.as_ref().map_or(0, argon2_rust::Hasher::reserved_blocks)
             };

@@ -1,11 +1,11 @@
 //! What the parser of saved hashes promises.
 
-use super::Recipe;
 use super::kernel::{Chosen, Kernel};
+use super::recipe::Recipe;
 use crate::config::AuthConfig;
 
-/// A saved hash in PHC format: what is accepted is bearable, can be computed, and is written as it
-/// was read. One that could not be computed would be answered sooner than a wrong password.
+/// Checks a saved hash in PHC format: an accepted hash has bounded costs, can be computed, and is written as it was read.
+/// A hash that could not be computed would be answered sooner than a wrong password.
 ///
 /// # Panics
 ///
@@ -25,7 +25,7 @@ pub fn phc(input: &[u8]) {
                 == (params, &recipe.salt, &recipe.expected)
     });
     assert!(is_same, "{written:?}");
-    // The others differ in nothing but the time they take.
+    // Costlier hashes differ only in the time they take.
     if params.m_cost() <= 64 && params.t_cost() <= 2 {
         let output = Chosen::default().compute(&recipe, b"a password");
         assert_eq!(output.map(|output| output.len()), Some(recipe.expected.len()), "{written:?}");

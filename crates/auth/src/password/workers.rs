@@ -1,5 +1,3 @@
-mod queue;
-
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::metrics::{QueueMetrics, Refusal};
-use queue::{Full, Place, Queue};
+use super::queue::{Full, Place, Queue};
+use crate::metrics::{JobRefused, QueueMetrics};
 
-/// More was asked for than the hashing workers do in time. It may work a little later.
+/// The hashing workers have more to do than they can do in time. The same call may work a little later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hashing workers are overloaded")]
 pub struct Overloaded {
@@ -20,9 +18,9 @@ pub struct Overloaded {
 
 /// Threads that do long work, each with a scratch space `S` of its own that it keeps.
 ///
-/// Async threads only wait for them. They run at a lower priority than those, so that pages stay
-/// fast while passwords are hashed. The queue before them is bounded and serves addresses in turn;
-/// whoever has waited for too long or has gone away leaves it at once, and is not worked for.
+/// Async threads only wait for them. The workers run at a lower priority, so that pages stay fast while passwords are
+/// hashed. The queue before them is bounded and serves addresses in turn. A caller who has waited for too long or has
+/// gone away leaves the queue at once, and no worker does the job.
 pub(crate) struct Workers<S> {
     shared: Arc<Shared<S>>,
     max_wait: Duration,
@@ -38,37 +36,37 @@ struct Shared<S> {
 
 struct Waiting<S> {
     queue: Queue<Job<S>>,
-    /// Nobody will come any more.
+    /// The service is gone: no job will follow.
     is_over: bool,
 }
 
 struct Job<S> {
     queued: Instant,
-    /// Dropped without being called, it tells its caller that nothing comes.
+    /// When it is dropped without being called, its caller learns that no answer will come.
     work: Box<dyn FnOnce(&mut S) + Send>,
 }
 
-/// Somebody who waits for a job. Whoever is dropped meanwhile leaves the queue.
-struct Claimant<'w, S> {
+/// A caller who waits for a job. Dropped meanwhile, they leave the queue.
+struct Waiter<'w, S> {
     shared: &'w Shared<S>,
     place: Place,
 }
 
-impl<S> Claimant<'_, S> {
-    /// Whether the job was still in the queue. It no longer is.
+impl<S> Waiter<'_, S> {
+    /// Takes the job out of the queue. False when a worker has begun it.
     fn give_up(&self) -> bool {
         self.shared.change(|queue| queue.remove(self.place)).is_some()
     }
 }
 
-impl<S> Drop for Claimant<'_, S> {
+impl<S> Drop for Waiter<'_, S> {
     fn drop(&mut self) {
         self.give_up();
     }
 }
 
 impl<S: Default + 'static> Workers<S> {
-    /// Starts `count` threads, before which at most `queue` jobs wait, each for at most `max_wait`.
+    /// Starts `count` threads. At most `queue` jobs wait for them, each for at most `max_wait`.
     pub(crate) fn start(count: usize, queue: usize, max_wait: Duration) -> Self {
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Waiting { queue: Queue::new(queue), is_over: false }),
@@ -78,7 +76,7 @@ impl<S: Default + 'static> Workers<S> {
         for _ in 0..count {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name("countersign-hash".to_owned());
-            // With fewer threads work takes longer; with none, everybody hears `Overloaded`.
+            // With fewer threads work takes longer; with none, every call ends with `Overloaded`.
             if let Err(error) = thread.spawn(move || shared.work_off()) {
                 tracing::error!(%error, "a hashing worker could not be started");
             }
@@ -90,7 +88,7 @@ impl<S: Default + 'static> Workers<S> {
         &self.shared.metrics
     }
 
-    /// Has `work` done by the next free worker for somebody at `address`, when it is their turn.
+    /// Runs `work` on a worker for a caller at `address`, when it is their turn.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         address: Option<IpAddr>,
@@ -102,24 +100,24 @@ impl<S: Default + 'static> Workers<S> {
         let work = move |scratch: &mut S| {
             let begun = Instant::now();
             let done = work(scratch);
-            // Before the answer: whoever has that finds the work counted.
+            // Before the answer, so that a caller who has it finds the work counted.
             duration.observe(begun.elapsed().as_secs_f64());
             let _caller_has_gone = reply.send(done);
         };
         let place = self.shared.queue(address, work).map_err(|Full| overloaded)?;
-        let claimant = Claimant { shared: &self.shared, place };
+        let waiter = Waiter { shared: &self.shared, place };
         let done = match tokio::time::timeout(self.max_wait, &mut answer).await {
             Ok(done) => done,
-            Err(_) if claimant.give_up() => {
-                self.metrics().refused(Refusal::WaitedTooLong);
+            Err(_) if waiter.give_up() => {
+                self.metrics().refused(JobRefused::WaitedTooLong);
                 return Err(overloaded);
             }
-            Err(_) => answer.await, // it is being worked on
+            Err(_) => answer.await, // a worker has begun it
         };
         done.map_err(|_| overloaded)
     }
 
-    /// Keeps `count` workers busy, and returns when they are.
+    /// Keeps `count` workers busy. Returns when they are.
     #[cfg(feature = "testing")]
     pub(crate) async fn occupy(&self, count: usize) -> BusyWorkers {
         let mut busy = BusyWorkers(Vec::new());
@@ -155,7 +153,7 @@ impl<S> Shared<S> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the queue, and has the metrics say how long it is then.
+    /// Changes the queue, and notes its new length in the metrics.
     fn change<T>(&self, change: impl FnOnce(&mut Queue<Job<S>>) -> T) -> T {
         self.change_in(&mut self.lock(), change)
     }
@@ -177,16 +175,16 @@ impl<S> Shared<S> {
     ) -> Result<Place, Full> {
         let job = Job { queued: Instant::now(), work: Box::new(work) };
         let queued = self.change(|queue| queue.push(address.into(), job));
-        // Either this one or, dropped here, the one that has made room for it.
+        // Either this job or, dropped here, the one that made room for it.
         if !matches!(queued, Ok((_, None))) {
-            self.metrics.refused(Refusal::QueueFull);
+            self.metrics.refused(JobRefused::QueueFull);
         }
         let (place, _turned_away) = queued?;
         self.changed.notify_one();
         Ok(place)
     }
 
-    /// The job whose turn it is, as soon as there is one; `None` when there will be none.
+    /// Waits for the job whose turn it is; `None` when no job will follow.
     fn next(&self) -> Option<Job<S>> {
         let mut waiting = self.lock();
         loop {
@@ -216,7 +214,7 @@ impl<S: Default> Shared<S> {
     }
 }
 
-/// On Linux niceness belongs to a thread; elsewhere it would slow the whole process.
+/// Lowers the priority of this thread. On Linux niceness belongs to a thread; elsewhere it would slow the whole process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::getpriority_process(None)

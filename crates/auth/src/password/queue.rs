@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use countersign_domain::throttle::network;
+use countersign_domain::network;
 
-/// Where a job comes from, as far as turns are taken by it: an address of IPv4 or, since one owner
-/// has all of that, the /64 of one of IPv6. All who come from nowhere are one.
+/// The place that takes a turn: an IPv4 address, or the /64 of an IPv6 address, which has one owner. All callers without
+/// an address are one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Origin(Option<IpAddr>);
 
@@ -17,19 +17,19 @@ impl From<Option<IpAddr>> for Origin {
     }
 }
 
-/// A bounded queue that serves origins in turn, and the jobs of one origin in the order in which
-/// they came: whoever sends many waits behind their own.
+/// A bounded queue that serves origins in turn, and the jobs of one origin in the order in which they came. An origin
+/// that sends many jobs waits behind its own.
 pub(super) struct Queue<J> {
     limit: usize,
     len: usize,
-    /// Counts jobs and turns: what is numbered later comes later.
+    /// Counts jobs and turns: a higher number comes later.
     counted: u64,
     lines: BTreeMap<Origin, Line<J>>,
     /// The origins that have a line, by their turn.
     turns: BTreeMap<u64, Origin>,
 }
 
-/// What waits of one origin; never empty.
+/// The jobs of one origin; never empty.
 struct Line<J> {
     turn: u64,
     jobs: BTreeMap<u64, J>,
@@ -42,7 +42,7 @@ pub(super) struct Place {
     number: u64,
 }
 
-/// There is no room, and nobody to make any.
+/// The queue has no room, and no job that may be turned away.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -56,8 +56,8 @@ impl<J> Queue<J> {
         self.len
     }
 
-    /// Puts a job last in its line. In a full queue it takes the room of another, which is returned:
-    /// the newest of the longest line, if that is still the longest with this one in its own.
+    /// Puts a job last in its line. In a full queue it takes the room of another job, which is returned: the newest of the
+    /// longest line, if that line stays the longest.
     pub(super) fn push(&mut self, origin: Origin, job: J) -> Result<(Place, Option<J>), Full> {
         let turned_away = match self.len < self.limit {
             true => None,
@@ -73,7 +73,7 @@ impl<J> Queue<J> {
         Ok((Place { origin, number }, turned_away))
     }
 
-    /// Takes the first job of the origin whose turn it is, which then is behind all others.
+    /// Takes the first job of the origin whose turn it is. The origin then comes last.
     pub(super) fn pop(&mut self) -> Option<J> {
         let (_, origin) = self.turns.first_key_value()?;
         let (origin, turn) = (*origin, self.count());
@@ -87,7 +87,7 @@ impl<J> Queue<J> {
         job
     }
 
-    /// Takes the job out that stands at `place`, if it still does.
+    /// Takes out the job at `place`, if it is still there.
     pub(super) fn remove(&mut self, place: Place) -> Option<J> {
         let line = self.lines.get_mut(&place.origin)?;
         let job = line.jobs.remove(&place.number)?;
@@ -99,8 +99,8 @@ impl<J> Queue<J> {
         Some(job)
     }
 
-    /// Turns somebody away whose line is longer than that of `newcomer` will be. Where all are alike
-    /// nobody is: those who have waited must not make room for an endless row of newcomers.
+    /// Turns away a job whose line is longer than that of `newcomer` will be. Where all lines are alike none is turned
+    /// away: jobs that have waited must not make room for an endless row of newcomers.
     fn make_room(&mut self, newcomer: Origin) -> Option<J> {
         let own = self.lines.get(&newcomer).map_or(0, |line| line.jobs.len()) + 1;
         let newest = |line: &Line<J>| line.jobs.last_key_value().map_or(0, |(number, _)| *number);

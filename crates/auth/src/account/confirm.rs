@@ -1,0 +1,142 @@
+use countersign_domain::{PasswordError, Proof, Reason, StoreError, User};
+
+use super::Account;
+use crate::password::hasher::Verdict;
+use crate::password::workers::Overloaded;
+use crate::throttle::{NotCounted, Throttled, Try};
+
+/// What a logged-in user shows to prove once more who they are.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Credential<'a> {
+    /// Their password.
+    Password(&'a str),
+    /// A code of their second factor.
+    Code(&'a str),
+}
+
+/// Why a logged-in user has not proved who they are.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfirmError {
+    /// It cannot be anybody's password.
+    #[error("the password is invalid: {0}")]
+    Invalid(PasswordError),
+    /// It is not their password.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// It is not the code of a factor of theirs.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// They have no password, and their login is not fresh.
+    #[error("the login is not fresh")]
+    NotFresh,
+    /// The session has ended meanwhile.
+    #[error("the session has ended")]
+    Ended,
+    /// Too many tries have failed: try again later.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// Try again later.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Account<'_> {
+    /// Checks a credential. A password costs exactly one hash.
+    pub(super) async fn confirm(&self, credential: Credential<'_>) -> Result<Proof, ConfirmError> {
+        match credential {
+            Credential::Password(typed) => self.confirm_password(typed).await,
+            Credential::Code(typed) => self.confirm_code(typed).await,
+        }
+    }
+
+    async fn confirm_password(&self, typed: &str) -> Result<Proof, ConfirmError> {
+        let (acting, core) = (self.acting(), self.core);
+        let password = core.config.password.parse_attempt(typed).map_err(ConfirmError::Invalid)?;
+        let standing = self.standing().await?;
+        let tried = acting.try_login(Some(&self.who.user), &self.who.user.email).await?;
+        let hash = standing.as_ref().and_then(|user| user.password_hash.as_ref());
+        let verdict = match core.hasher.verify(password, hash, acting.caller).await {
+            Ok(verdict) => verdict,
+            Err(overloaded) => {
+                acting.called_off(tried).await;
+                return Err(overloaded.into());
+            }
+        };
+        match (verdict, hash) {
+            (Verdict::Correct { .. }, Some(hash)) => {
+                acting.succeeded(tried).await;
+                Ok(Proof::password(hash.clone()))
+            }
+            _ if standing.is_none() => {
+                acting.called_off(tried).await;
+                Err(ConfirmError::Ended)
+            }
+            _ => self.refuse(tried, Reason::WrongPassword, ConfirmError::WrongPassword).await,
+        }
+    }
+
+    async fn confirm_code(&self, typed: &str) -> Result<Proof, ConfirmError> {
+        let acting = self.acting();
+        let user = self.standing().await?.ok_or(ConfirmError::Ended)?;
+        let tried = acting.try_login(Some(&user), &user.email).await?;
+        match acting.core.factors.check(&user, typed).await? {
+            Some(method) => {
+                acting.succeeded(tried).await;
+                Ok(Proof::factor(method))
+            }
+            None => self.refuse(tried, Reason::WrongCode, ConfirmError::WrongCode).await,
+        }
+    }
+
+    async fn refuse(
+        &self,
+        tried: Try,
+        why: Reason,
+        error: ConfirmError,
+    ) -> Result<Proof, ConfirmError> {
+        let (user, session) = (Some(self.who.user.id), Some(self.who.session.id));
+        self.acting().failed(tried, why, user, session).await?;
+        Err(error)
+    }
+
+    /// Takes the login itself as the proof, where it is fresh and still stands.
+    pub(super) async fn freshness(&self) -> Result<Proof, ConfirmError> {
+        if !self.who.is_fresh {
+            return Err(ConfirmError::NotFresh);
+        }
+        match self.standing().await? {
+            Some(user) if user.password_hash.is_none() => {
+                Ok(Proof::new(self.who.session.methods.clone(), None))
+            }
+            // They have set a password meanwhile, which must be shown.
+            Some(_) => Err(ConfirmError::WrongPassword),
+            None => Err(ConfirmError::Ended),
+        }
+    }
+
+    /// Reads the user from the store, if their session still stands there: a change that cannot be taken back rests on
+    /// nothing that another process may have ended meanwhile.
+    async fn standing(&self) -> Result<Option<User>, StoreError> {
+        let store = &self.core.store;
+        let sessions = store.sessions().sessions_of(self.who.user.id).await?;
+        if !sessions.iter().any(|session| session.id == self.who.session.id) {
+            return Ok(None);
+        }
+        let user = store.users().user_by_id(self.who.user.id).await?;
+        Ok(user.filter(|user| user.is_active))
+    }
+}
+
+impl From<NotCounted> for ConfirmError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => error.into(),
+        }
+    }
+}

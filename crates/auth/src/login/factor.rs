@@ -1,0 +1,112 @@
+//! The second step of a login.
+
+use countersign_domain::{
+    HashDigest, Method, PendingLogin, PendingStore, Proof, Reason, SecretToken, StoreError,
+    TokenDigest, User,
+};
+
+use super::admit::{Applicant, LoginState};
+use crate::core::Acting;
+
+/// Why a login was not completed.
+#[derive(Debug, thiserror::Error)]
+pub enum FactorError {
+    /// The code is not the user's. The login waits on, unless this was its last try.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// The login has ended: it took too long or too many codes, or its user has changed meanwhile. Log in again.
+    #[error("the login has ended")]
+    Ended,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Acting<'_> {
+    /// Returns the factors of which one completes the login with this token; `None` when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn pending_factors(
+        &self,
+        token: &SecretToken,
+    ) -> Result<Option<Vec<Method>>, StoreError> {
+        let Some(store) = self.core.store.pending() else { return Ok(None) };
+        let login = store.pending_by_token(&token.digest(), self.core.now()).await?;
+        let Some(login) = login else { return Ok(None) };
+        match self.standing_applicant(&login).await? {
+            Some((user, _)) => self.core.factors.of(&user).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Completes a login that waits for a second factor. A login takes at most [`PendingLogin::MAX_TRIES`] codes.
+    ///
+    /// # Errors
+    ///
+    /// When the code is wrong, the login has ended, or the store failed.
+    pub async fn verify_factor(
+        &self,
+        token: &SecretToken,
+        code: &str,
+    ) -> Result<LoginState, FactorError> {
+        let store = self.core.store.pending().ok_or(FactorError::Ended)?;
+        let token = token.digest();
+        let login = store.try_pending(&token, self.core.now()).await?;
+        let login = login.ok_or(FactorError::Ended)?;
+        let Some((user, earlier)) = self.standing_applicant(&login).await? else {
+            return end(store, &token).await;
+        };
+        let Some(method) = self.core.factors.check(&user, code).await? else {
+            let mut record = self.record(
+                countersign_domain::AuthEventKind::UserLoginFailed,
+                Some(user.id),
+                None,
+            );
+            record.audit.event.reason = Some(Reason::WrongCode);
+            self.write_down(&[record]).await?;
+            return Err(FactorError::WrongCode);
+        };
+        // Of several right codes at once, one completes the login.
+        if !store.end_pending(&token).await? {
+            return Err(FactorError::Ended);
+        }
+        let tried = self.recall_try(&user, &login.counted).await?;
+        let proof = earlier.and(Proof::factor(method));
+        let applicant = Applicant { user: &user, proof, remember: login.remember, tried };
+        self.admit(applicant).await?.map_err(|_| FactorError::Ended)
+    }
+
+    /// Ends a login that waits for a second factor. It makes no difference whether it has ended already.
+    ///
+    /// # Errors
+    ///
+    /// When it may still wait.
+    pub async fn give_up_login(&self, token: &SecretToken) -> Result<(), StoreError> {
+        match self.core.store.pending() {
+            Some(store) => store.end_pending(&token.digest()).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the user of a waiting login with what they have proved, if both still hold.
+    async fn standing_applicant(
+        &self,
+        login: &PendingLogin,
+    ) -> Result<Option<(User, Proof)>, StoreError> {
+        let user = self.core.store.users().user_by_id(login.user_id).await?;
+        let Some(user) = user.filter(|user| user.is_active) else { return Ok(None) };
+        let hash =
+            user.password_hash.clone().filter(|hash| login.password == Some(HashDigest::of(hash)));
+        if login.password.is_some() && hash.is_none() {
+            return Ok(None);
+        }
+        Ok(Some((user, Proof::new(login.methods.clone(), hash))))
+    }
+}
+
+async fn end(store: &dyn PendingStore, token: &TokenDigest) -> Result<LoginState, FactorError> {
+    store.end_pending(token).await?;
+    Err(FactorError::Ended)
+}

@@ -1,0 +1,193 @@
+use countersign_domain::{
+    EmailAddress, EmailError, Password, PasswordError, PasswordHash, Proof, Reason, StoreError,
+    User,
+};
+
+use super::admit::{Applicant, LoginState};
+use crate::core::Acting;
+use crate::metrics::Unheard;
+use crate::password::hasher::Verdict;
+use crate::password::workers::Overloaded;
+use crate::throttle::{NotCounted, Throttled, Try};
+
+/// What somebody typed to log in.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct LogIn<'a> {
+    /// The email address.
+    pub email: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// Whether they want to be remembered.
+    pub remember: bool,
+}
+
+impl<'a> LogIn<'a> {
+    /// Returns the login of somebody who does not want to be remembered.
+    pub fn new(email: &'a str, password: &'a str) -> Self {
+        Self { email, password, remember: false }
+    }
+
+    /// Returns the same login of somebody who wants to be remembered, or does not.
+    #[must_use]
+    pub fn remember(self, remember: bool) -> Self {
+        Self { remember, ..self }
+    }
+}
+
+/// What is wrong with a [`LogIn`], field by field, before any user is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InvalidLogIn {
+    /// What is wrong with the email address.
+    pub email: Option<EmailError>,
+    /// What is wrong with the password.
+    pub password: Option<PasswordError>,
+}
+
+/// Why somebody was not logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum LogInError {
+    /// A field cannot be anybody's.
+    #[error("the login is invalid: {0:?}")]
+    Invalid(InvalidLogIn),
+    /// There is no such user, or their password is another, or they have none, or are disabled. Nobody is told which.
+    #[error("invalid email address or password")]
+    WrongCredentials,
+    /// Too many tries have failed: try again later. Nobody is told whose.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// Try again later.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Acting<'_> {
+    /// Logs a user in by their password. Computes exactly one hash for each attempt, whether or not there is such a user.
+    ///
+    /// # Errors
+    ///
+    /// When a field is invalid, the credentials are wrong, or the service cannot do it now.
+    pub async fn log_in(&self, attempt: LogIn<'_>) -> Result<LoginState, LogInError> {
+        let done = self.log_in_by_password(attempt).await;
+        let unheard = match &done {
+            // An event tells of these.
+            Ok(LoginState::Complete(_)) | Err(LogInError::WrongCredentials) => None,
+            Ok(LoginState::FactorRequired(_)) => Some(Unheard::FactorRequired),
+            Err(LogInError::Invalid(_)) => Some(Unheard::Invalid),
+            Err(LogInError::Throttled(_)) => Some(Unheard::Throttled),
+            Err(LogInError::Overloaded(_)) => Some(Unheard::Overloaded),
+            Err(LogInError::Store(_)) => Some(Unheard::Unavailable),
+        };
+        unheard.into_iter().for_each(|outcome| self.core.metrics.login_ended(outcome));
+        done
+    }
+
+    async fn log_in_by_password(&self, attempt: LogIn<'_>) -> Result<LoginState, LogInError> {
+        let (email, password) = self.read(attempt)?;
+        let found = self.core.store.users().user_by_email(&email).await?;
+        let tried = self.try_login(found.as_ref(), &email).await?;
+        let user = found.as_ref().filter(|user| user.is_active);
+        let hash = user.and_then(|user| user.password_hash.as_ref());
+        let verdict = match self.core.hasher.verify(password.clone(), hash, self.caller).await {
+            Ok(verdict) => verdict,
+            Err(overloaded) => {
+                self.called_off(tried).await;
+                return Err(overloaded.into());
+            }
+        };
+        let (Some(user), Some(hash), Verdict::Correct { outdated }) = (user, hash, verdict) else {
+            return self.refuse(tried, why_refused(found.as_ref()), found.as_ref()).await;
+        };
+        let upgraded = match outdated {
+            true => self.upgrade_hash(user, hash, password).await,
+            false => None,
+        };
+        let proof = Proof::password(upgraded.unwrap_or_else(|| hash.clone()));
+        let applicant = Applicant { user, proof, remember: attempt.remember, tried };
+        match self.admit(applicant).await? {
+            Ok(state) => Ok(state),
+            Err(tried) => self.refuse(tried, Reason::Superseded, Some(user)).await,
+        }
+    }
+
+    fn read(&self, attempt: LogIn<'_>) -> Result<(EmailAddress, Password), LogInError> {
+        let policy = &self.core.config.password;
+        match (EmailAddress::parse(attempt.email), policy.parse_attempt(attempt.password)) {
+            (Ok(email), Ok(password)) => Ok((email, password)),
+            (email, password) => {
+                let invalid = InvalidLogIn { email: email.err(), password: password.err() };
+                Err(LogInError::Invalid(invalid))
+            }
+        }
+    }
+
+    async fn refuse(
+        &self,
+        tried: Try,
+        why: Reason,
+        user: Option<&User>,
+    ) -> Result<LoginState, LogInError> {
+        self.failed(tried, why, user.map(|user| user.id), None).await?;
+        Err(LogInError::WrongCredentials)
+    }
+
+    /// Logs a user in for whom the application vouches: Flask-Login's `login_user`. `None` when they are gone, or
+    /// disabled.
+    ///
+    /// # Errors
+    ///
+    /// When the store failed.
+    pub async fn log_in_user(
+        &self,
+        user: &User,
+        remember: bool,
+    ) -> Result<Option<LoginState>, StoreError> {
+        let (proof, tried) = (Proof::application(), Try::default());
+        let admitted = self.admit(Applicant { user, proof, remember, tried }).await?;
+        Ok(admitted.ok())
+    }
+
+    /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: the next one makes up for
+    /// it.
+    async fn upgrade_hash(
+        &self,
+        user: &User,
+        old: &PasswordHash,
+        password: Password,
+    ) -> Option<PasswordHash> {
+        let new = self.core.hasher.hash(password, self.caller).await.ok()?;
+        let under_way = self.core.cache.change(Some(user.id));
+        match self.core.store.users().upgrade_password_hash(user.id, old, &new).await {
+            Ok(is_upgraded) => {
+                under_way.end(is_upgraded.then_some(user.id));
+                is_upgraded.then_some(new)
+            }
+            Err(error) => {
+                tracing::warn!(%error, user = %user.id, "a password hash was not upgraded");
+                None
+            }
+        }
+    }
+}
+
+impl From<NotCounted> for LogInError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Why nobody is logged in, for the trail.
+fn why_refused(user: Option<&User>) -> Reason {
+    match user {
+        None => Reason::UnknownUser,
+        Some(user) if !user.is_active => Reason::Disabled,
+        Some(user) if user.password_hash.is_none() => Reason::NoPassword,
+        Some(_) => Reason::WrongPassword,
+    }
+}
