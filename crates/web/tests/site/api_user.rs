@@ -1,4 +1,4 @@
-//! The guard `ApiUser`: who shows a session's token in a header.
+//! Tests of the guard `ApiUser`, which reads a session token from a header.
 
 use countersign_web::auth::Caller;
 use countersign_web::{ApiUser, AuthPages};
