@@ -40,7 +40,7 @@ fn the_rules_need_no_runtime_no_database_and_no_network() {
 fn a_program_that_registers_and_logs_in_needs_no_framework_and_no_template_engine() {
     let unwanted = ["rocket", "rocket_dyn_templates", "tera", "hyper", "http"];
     let names = below("countersign-auth", &["--edges", "normal,dev"]);
-    assert!(names.iter().any(|name| name == "countersign-persistence"), "for the example");
+    assert!(names.iter().any(|name| name == "countersign-persistence"), "the example needs it");
     assert_none_of(&unwanted, &names, "countersign-auth");
 }
 

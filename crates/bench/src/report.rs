@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(reached(figure().wanted(Target::ratio_at_least(1.06))), Some(false));
         assert_eq!(reached(figure().wanted(Target::value_at_most(21.0))), Some(true));
         let nothing = Figure::new("x", f64::NAN, "µs").wanted(Target::value_at_most(1.0));
-        assert_eq!(reached(nothing), Some(false), "what was not measured reaches nothing");
+        assert_eq!(reached(nothing), Some(false), "a missing value reaches no target");
         let no_floor = Figure::new("x", 1.0, "µs").wanted(Target::ratio_at_most(1.0));
         assert_eq!(reached(no_floor), Some(false));
     }

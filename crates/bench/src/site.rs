@@ -66,7 +66,7 @@ impl Program {
 
 /// Builds the program with the cargo that runs this one, and returns the path of the executable.
 fn build() -> Outcome<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "cargo tells what it runs where it is")]
+    #[expect(clippy::disallowed_methods, reason = "cargo tells its path to the programs it runs")]
     let cargo = std::env::var_os("CARGO");
     let cargo = cargo.ok_or("not started by cargo: name the program with --bin PATH")?;
     note("building the program");

@@ -40,7 +40,7 @@ fn every_kind_is_answered_the_same_and_the_control_is_told_apart() {
     let Some(output) = enumerate(&["--tries", "5", "--seed", "7", "--json"]) else { return };
     let report: Value = serde_json::from_str(works(&output)).unwrap();
     assert_eq!((&report["tries"], &report["seed"]), (&5.into(), &7.into()));
-    assert_eq!(report["argon2"]["memory_kib"], 19_456, "what it costs by default");
+    assert_eq!(report["argon2"]["memory_kib"], 19_456, "the default cost");
     let doors = report["doors"].as_array().unwrap();
     assert_eq!(doors.len(), 2);
     for door in doors {

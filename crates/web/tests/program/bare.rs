@@ -57,7 +57,7 @@ fn a_bare_program_is_full_when_its_descriptors_are() {
     limit_files(server.id(), 1024);
     let room = room_for(1100);
     let crowd = crowd(server.port, room.count, b"");
-    assert!(!is_served(&server), "everybody else waits");
+    assert!(!is_served(&server), "other visitors have to wait");
     eprintln!("1024 descriptors, 1100 connections: nobody is served; {:?}", taken_by(server.id()));
     drop(crowd);
     let start = Instant::now();

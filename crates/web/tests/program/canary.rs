@@ -114,7 +114,7 @@ fn nothing_that_is_typed_or_shown_sings_where_it_should_not() {
         secrets.extend(REMEMBER.split('.').map(str::to_owned));
 
         let files = files_of_the_database(&place);
-        assert!(files.iter().any(|(name, _)| name.ends_with("-wal")), "it is open");
+        assert!(files.iter().any(|(name, _)| name.ends_with("-wal")), "the database is open");
         let log = server.log();
         let trail = place.run(&["audit", "list", "--json"]);
         holds_none(&format!("the log ({level})"), log.as_bytes(), &secrets);

@@ -64,7 +64,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
             let said =
                 format!("copied {}: {} rows", table["table"].as_str().unwrap(), table["rows"]);
             assert!(done.stderr.contains(&said) || table["table"] == "audit_ends", "{done:?}");
-            assert_ne!(table["rows"], 0, "{table}: the site is not lively enough");
+            assert_ne!(table["rows"], 0, "{table}: the test made no rows");
         }
         reports.push(report);
         let again = place.export(from, to, &[]);

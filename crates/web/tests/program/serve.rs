@@ -15,7 +15,7 @@ fn it_says_where_it_is_in_one_line_and_makes_its_database() {
     let server = place.serve(&[]);
     let expected = format!("Countersign is ready at http://127.0.0.1:{}\n", server.port);
     assert_eq!(server.line, expected);
-    assert_ne!(server.port, 0, "the port that it was given, not the one it was told");
+    assert_ne!(server.port, 0, "the real port, not the configured one");
     assert!(place.path("countersign.db").is_file());
     server.browser().get("/health/ready").is(200);
     let (_, _, rest) = server.end("TERM");

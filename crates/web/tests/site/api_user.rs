@@ -7,7 +7,7 @@ use rocket::{get, routes};
 
 use crate::support::{EMAIL, Site, rocket};
 
-#[expect(clippy::needless_pass_by_value, reason = "Rocket hands a guard over")]
+#[expect(clippy::needless_pass_by_value, reason = "Rocket passes guards by value")]
 #[get("/api/whoami")]
 fn whoami(me: ApiUser) -> String {
     format!("{} in session {}", me.email, me.session().id)

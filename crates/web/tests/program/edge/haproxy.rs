@@ -94,7 +94,7 @@ impl Edge {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(first).unwrap();
         while child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < Duration::from_secs(60), "nobody ends it: {}", self.log());
+            assert!(start.elapsed() < Duration::from_secs(60), "it is still open: {}", self.log());
             std::thread::sleep(Duration::from_millis(200));
             // The connection may be closed by now. The next round notices that.
             let _ = stdin.write_all(b"a");

@@ -57,7 +57,7 @@ impl Exposition {
         let lines = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it has no end: {text}"));
         let (mut helped, mut current) = (None, String::new());
         for line in lines.lines() {
-            assert!(!line.starts_with("# EOF"), "it ends once");
+            assert!(!line.starts_with("# EOF"), "there is only one end");
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 let (name, help) = rest.split_once(' ').unwrap();
                 assert!(help.ends_with('.') && !help.ends_with(".."), "{line}");
