@@ -46,17 +46,17 @@ fn a_page_from_memory_asks_nothing_and_the_others_ask_the_database() {
     let find = |what: &str| figures.iter().find(|figure| figure["what"] == what);
     let value = |what: &str| find(what).and_then(|figure| figure["value"].as_f64()).unwrap();
     // A session in the cache is read again once a second.
-    assert!(value("each page from memory: round trips") < 0.5, "{figures:?}");
-    let asks = value("each page that asks: round trips");
+    assert!(value("each cached page: round trips") < 0.5, "{figures:?}");
+    let asks = value("each uncached page: round trips");
     assert!((1.0..4.0).contains(&asks), "{figures:?}");
     assert!(value("each login: round trips") > asks, "{figures:?}");
     // A given server may keep no statistics.
     if find("each login: statements").is_some() {
-        assert!(value("each page from memory: statements") < 0.2, "{figures:?}");
-        assert!((value("each page that asks: statements") - 1.0).abs() < 0.1, "{figures:?}");
+        assert!(value("each cached page: statements") < 0.2, "{figures:?}");
+        assert!((value("each uncached page: statements") - 1.0).abs() < 0.1, "{figures:?}");
         assert!(value("each login: statements") > 8.0, "{figures:?}");
     }
-    for what in ["page that asks", "login"] {
+    for what in ["uncached page", "login"] {
         let rate = value(&format!("1 nodes, {what}: rate"));
         assert!(rate > 0.0, "{figures:?}");
         let grown = find(&format!("2000 sessions, {what}: rate")).unwrap();

@@ -72,7 +72,7 @@ impl<'a> People<'a> {
             let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
             Ok(self.database.ask(&bytes)?.trim().parse()?)
         };
-        let what = format!("of {} sessions: {one}", self.sessions);
+        let what = format!("{} sessions: size of {one}", self.sessions);
         let whole = Figure::new(&what, size("pg_total_relation_size")?, "bytes");
         let row = size("pg_relation_size")?;
         Ok(vec![whole, Figure::new(&format!("{what}, without indexes"), row, "bytes")])

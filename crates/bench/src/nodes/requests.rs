@@ -25,8 +25,8 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Remembered => "page from memory",
-            Self::Asked => "page that asks",
+            Self::Remembered => "cached page",
+            Self::Asked => "uncached page",
             Self::Login => "login",
             Self::Registration => "registration",
         }
