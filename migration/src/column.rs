@@ -1,4 +1,4 @@
-//! What differs between databases.
+//! Functions that hide the differences between databases.
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::sea_query::{
@@ -6,11 +6,11 @@ use sea_orm_migration::sea_query::{
 };
 use sea_orm_migration::{DbErr, SchemaManager};
 
-/// What MySQL remembers of a table that is ours.
+/// The comment that marks our tables on MySQL.
 const OURS: &str = "Countersign";
 
-/// A new table whose texts compare byte by byte. SQLite and PostgreSQL compare so unless told
-/// otherwise; MySQL would take `a` for `A`, and one token or password hash for another.
+/// Returns the definition of a new table whose texts compare byte by byte. SQLite and PostgreSQL do so by
+/// default. MySQL would treat `a` and `A` as equal, and so confuse tokens or password hashes.
 pub(crate) fn table(schema: &SchemaManager<'_>, name: &'static str) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name);
@@ -20,7 +20,8 @@ pub(crate) fn table(schema: &SchemaManager<'_>, name: &'static str) -> TableCrea
     table
 }
 
-/// A moment in UTC, to the microsecond; there is one unless the caller says `null`. MySQL's plain `DATETIME` rounds to seconds.
+/// Returns a column for a moment in UTC, to the microsecond. It is `NOT NULL` unless the caller adds `null`.
+/// MySQL's plain `DATETIME` would round to seconds.
 pub(crate) fn moment(schema: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     match schema.get_database_backend() {
@@ -30,13 +31,13 @@ pub(crate) fn moment(schema: &SchemaManager<'_>, name: &'static str) -> ColumnDe
     column.not_null().take()
 }
 
-/// MySQL commits whatever changes the schema. There a step may find that a run which was killed has
-/// done it already; elsewhere such a run left nothing behind.
+/// Tells whether the database commits each statement that changes the schema, as MySQL does. There a killed
+/// run may already have done some steps; on other databases it leaves nothing behind.
 fn commits_each_statement(schema: &SchemaManager<'_>) -> bool {
     schema.get_database_backend() == DbBackend::MySql
 }
 
-/// Creates a table. One of that name that is not ours is an error.
+/// Creates a table. If another application has a table of that name, this is an error.
 pub(crate) async fn create_table(
     schema: &SchemaManager<'_>,
     name: &'static str,
@@ -56,7 +57,7 @@ async fn is_ours(schema: &SchemaManager<'_>, name: &'static str) -> Result<bool,
     Ok(schema.get_connection().query_one_raw(question).await?.is_some())
 }
 
-/// Creates the indexes of a table.
+/// Creates the indexes of a table that are missing.
 pub(crate) async fn create_indexes<const N: usize>(
     schema: &SchemaManager<'_>,
     table: &'static str,

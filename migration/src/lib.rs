@@ -1,18 +1,18 @@
 //! The history of Countersign's database schema.
 //!
-//! [`up`] brings a database to the schema that this version of Countersign uses, [`down`] takes
-//! steps back, [`status`] says where it stands. Any number of programs may do so at once: each
-//! waits for the one before it. On SQLite and PostgreSQL a run takes effect as a whole or not at all.
-//! MySQL and MariaDB commit each statement that changes the schema: there each migration is noted when
-//! it is done, and the next run completes one that was cut off.
+//! [`up`] brings a database to the schema that this version of Countersign uses, [`down`] reverts
+//! migrations, and [`status`] lists them. Any number of programs may do so at once: each waits for the one
+//! before it. On SQLite and PostgreSQL a run takes effect as a whole or not at all. MySQL and MariaDB commit
+//! each statement that changes the schema. There each migration is recorded when it is complete, and the
+//! next run completes one that was interrupted.
 //!
 //! # Adding a migration
 //!
-//! One file `m<date>_<number>_<subject>.rs`, named in [`Migrator`] after all others; the name of
-//! the file is what the database remembers, so neither it nor what a released migration does ever
-//! changes. It names tables and columns in plain text, since an entity says what the schema is
-//! today and a migration what it was then. What differs between databases is in `column`, with
-//! functions that find what a run on MySQL has done already.
+//! Write a file `m<date>_<number>_<subject>.rs`, and add it to [`Migrator`] after all others. The database
+//! records the name of the file. Never change the name or the content of a released migration. A migration
+//! names tables and columns in plain text, since an entity describes the schema of today and a migration an
+//! older one. The module `column` hides the differences between databases, and skips the steps that an
+//! interrupted run on MySQL has already done.
 
 mod column;
 mod m20260301_000001_users;
@@ -32,7 +32,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
 use run::Run;
 
-/// What a database driver reports.
+/// The error of a database driver.
 pub use sea_orm_migration::DbErr;
 
 /// All migrations, the oldest first.
@@ -51,37 +51,37 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// That a migration takes long.
+/// The progress of a migration that takes long.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// Its name.
+    /// The name of the migration.
     pub name: &'a str,
-    /// Which one it is of those that are to be applied or reverted, from 1.
+    /// Its number in this run, from 1.
     pub number: usize,
-    /// How many these are.
+    /// The number of migrations in this run.
     pub of: usize,
-    /// How long it has taken so far.
+    /// The time that it has taken so far.
     pub taken: Duration,
 }
 
-/// How often somebody who waits is told that it goes on.
+/// The interval at which the progress of a migration is reported.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// Applies all migrations that are pending, and returns their names.
+/// Applies all pending migrations, and returns their names.
 ///
 /// # Errors
 ///
-/// When the database cannot be written, or holds a migration of a newer version. What was done then is
-/// said in the documentation of this crate.
+/// When the database cannot be written, or contains a migration of a newer version. The documentation of
+/// this crate says what a failed run leaves behind.
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     up_telling(db, |_| {}).await
 }
 
-/// As [`up`]; `tell` is called every five seconds while one of them goes on.
+/// Does the same as [`up`], and calls `tell` every five seconds while a migration runs.
 ///
 /// # Errors
 ///
-/// As those of [`up`].
+/// The same as for [`up`].
 pub async fn up_telling(
     db: &DatabaseConnection,
     tell: impl Fn(Progress<'_>) + Send,
@@ -90,7 +90,7 @@ pub async fn up_telling(
     let schema = run.schema();
     let pending: Vec<_> = of_state(&schema, false).await?;
     if !pending.is_empty() {
-        // Whoever has nothing to do needs no right to create a table.
+        // Only here, so that a run with nothing to do needs no right to create tables.
         Migrator::install(schema.get_connection()).await?;
     }
     for (done, migration) in pending.iter().enumerate() {
@@ -103,19 +103,20 @@ pub async fn up_telling(
     Ok(names(&pending))
 }
 
-/// Reverts the last `steps` migrations that were applied, and returns their names, the newest
-/// first. What was saved in the tables that they made is lost.
+/// Reverts the last `steps` migrations that were applied, and returns their names, newest first. The data in
+/// the tables that they created is lost.
 ///
 /// # Errors
 ///
-/// When the database cannot be written, or holds a migration of a newer version.
+/// When the database cannot be written, or contains a migration of a newer version.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, DbErr> {
     let run = Run::begin(db).await?;
     let schema = run.schema();
     let applied = of_state(&schema, true).await?;
     let last: Vec<_> = applied.into_iter().rev().take(steps as usize).collect();
     for migration in &last {
-        // Noted first: should this be cut off on MySQL, the next run makes what is missing.
+        // The record is removed first, so that after an interrupted run on MySQL the next `up` creates what
+        // is missing.
         let noted = seaql_migrations::Entity::delete_by_id(migration.name());
         noted.exec(schema.get_connection()).await?;
         migration.down(&schema).await?;
@@ -128,7 +129,7 @@ fn names(migrations: &[Box<dyn MigrationTrait>]) -> Vec<String> {
     migrations.iter().map(|migration| migration.name().to_owned()).collect()
 }
 
-/// The migrations that are applied, or those that are not, the oldest first.
+/// Returns the migrations that are applied, or those that are pending, oldest first.
 async fn of_state(
     schema: &SchemaManager<'_>,
     applied: bool,
@@ -139,7 +140,7 @@ async fn of_state(
 }
 
 async fn note(schema: &SchemaManager<'_>, name: &str) -> Result<(), DbErr> {
-    #[expect(clippy::disallowed_methods, reason = "it is for the eyes of people alone")]
+    #[expect(clippy::disallowed_methods, reason = "only people read this time")]
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let row = seaql_migrations::ActiveModel {
         version: ActiveValue::Set(name.to_owned()),
@@ -149,7 +150,7 @@ async fn note(schema: &SchemaManager<'_>, name: &str) -> Result<(), DbErr> {
     noting.exec_without_returning(schema.get_connection()).await.map(drop)
 }
 
-/// Does some work, and says from time to time how long it has taken.
+/// Awaits the work, and reports at regular intervals how long it has taken.
 async fn told<T>(work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
     let (mut work, mut taken) = (pin!(work), Duration::ZERO);
     loop {
@@ -163,11 +164,11 @@ async fn told<T>(work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
     }
 }
 
-/// Each migration, the oldest first, and whether it is applied. Writes nothing.
+/// Returns the name of each migration, oldest first, and whether it is applied. Writes nothing.
 ///
 /// # Errors
 ///
-/// When the database cannot be read, or holds a migration of a newer version.
+/// When the database cannot be read, or contains a migration of a newer version.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
     status_of(&SchemaManager::new(&run::begin_unprepared(db).await?)).await
 }
@@ -183,8 +184,8 @@ async fn status_of(schema: &SchemaManager<'_>) -> Result<Vec<(String, bool)>, Db
     let known: Vec<_> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
     if let Some(unknown) = applied.iter().find(|name| !known.contains(name)) {
         return Err(DbErr::Migration(format!(
-            "the database holds the migration {unknown}, which this version of Countersign does \
-             not know; a newer version has been run on it"
+            "the database contains the migration {unknown}, which this version of Countersign does \
+             not know; it was probably migrated by a newer version"
         )));
     }
     Ok(known.into_iter().map(|name| (name.clone(), applied.contains(&name))).collect())

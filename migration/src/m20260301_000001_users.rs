@@ -19,7 +19,7 @@ impl MigrationTrait for Migration {
             .col(moment(schema, "updated_at"))
             .take();
         create_table(schema, "users", users).await?;
-        // Decides that an email address belongs to one user, and finds the user who logs in.
+        // Makes email addresses unique, and finds the user at a login.
         let email = Index::create()
             .name("users_email_canonical_key")
             .table("users")

@@ -31,14 +31,14 @@ impl MigrationTrait for Migration {
 
         let index = |name| Index::create().name(name).table("remembered_logins").take();
         let indexes = [
-            // Every use: the series is presented, the secret only compared.
+            // Finds the remembered login of a cookie. The secret is only compared.
             index("remembered_logins_series_digest_key").col("series_digest").unique().take(),
-            // A user's logins in order: listed and ended; the foreign key.
+            // Finds the remembered logins of a user in order. Also serves the foreign key.
             index("remembered_logins_user_id_created_at_idx")
                 .col("user_id")
                 .col("created_at")
                 .take(),
-            // Purged.
+            // Finds what has expired, to delete it.
             index("remembered_logins_expires_at_idx").col("expires_at").take(),
         ];
         create_indexes(schema, "remembered_logins", indexes).await

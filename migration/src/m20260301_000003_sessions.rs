@@ -38,13 +38,13 @@ impl MigrationTrait for Migration {
 
         let index = |name| Index::create().name(name).table("sessions").take();
         let indexes = [
-            // Every request that carries a token.
+            // Finds the session of a token.
             index("sessions_token_digest_key").col("token_digest").unique().take(),
-            // A user's sessions in order: listed, limited and ended; the foreign key.
+            // Finds the sessions of a user in order. Also serves the foreign key.
             index("sessions_user_id_created_at_idx").col("user_id").col("created_at").take(),
-            // The sessions that end with a remembered login: the foreign key.
+            // Finds the sessions that end with a remembered login, for the foreign key.
             index("sessions_remembered_id_idx").col("remembered_id").take(),
-            // The two ways in which a session dies: purged.
+            // Find sessions that have expired or were idle for too long, to delete them.
             index("sessions_expires_at_idx").col("expires_at").take(),
             index("sessions_last_seen_at_idx").col("last_seen_at").take(),
         ];

@@ -15,8 +15,7 @@ impl MigrationTrait for Migration {
             .col(moment(schema, "forgotten_at"))
             .take();
         create_table(schema, "throttle_counters", counters).await?;
-        // No key to `users`: who is throttled is no fact about an account, and an application may
-        // keep its users elsewhere.
+        // There is no foreign key to `users`, since an application may keep its users elsewhere.
         let browsers = table(schema, "known_browsers")
             .col(ColumnDef::new("token_digest").binary_len(32).not_null().primary_key())
             .col(ColumnDef::new("user_id").uuid().not_null())
@@ -26,16 +25,16 @@ impl MigrationTrait for Migration {
         create_table(schema, "known_browsers", browsers).await?;
 
         let index = |table, name| Index::create().name(name).table(table).take();
-        // Purged.
+        // Finds counters that have run out, to delete them.
         let forgotten = index("throttle_counters", "throttle_counters_forgotten_at_idx")
             .col("forgotten_at")
             .take();
         create_indexes(schema, "throttle_counters", [forgotten]).await?;
         let browsers = |name| index("known_browsers", name);
         let indexes = [
-            // Purged.
+            // Finds browsers that have expired, to delete them.
             browsers("known_browsers_expires_at_idx").col("expires_at").take(),
-            // A user's browsers in order: limited and forgotten.
+            // Finds the browsers of a user in order.
             browsers("known_browsers_user_id_created_at_idx")
                 .col("user_id")
                 .col("created_at")

@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        // No key to `users`: what was done to an account is remembered after it is gone.
+        // There is no foreign key to `users`, since the trail of an account outlives the account.
         let events = table(schema, "audit_events")
             .col(ColumnDef::new("number").big_integer().not_null().primary_key())
             .col(moment(schema, "at"))
@@ -51,10 +51,10 @@ impl MigrationTrait for Migration {
 
         let index = |name| Index::create().name(name).table("audit_events").take();
         let indexes = [
-            // What happened to a user, and what of a kind happened, the newest first.
+            // Find the newest records of a user, and those of a kind.
             index("audit_events_user_id_number_idx").col("user_id").col("number").take(),
             index("audit_events_kind_number_idx").col("kind").col("number").take(),
-            // Since a moment; what has grown old.
+            // Finds the records since a moment, and those that are too old.
             index("audit_events_at_idx").col("at").take(),
         ];
         create_indexes(schema, "audit_events", indexes).await?;
@@ -62,7 +62,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        // The triggers go with their tables.
+        // Dropping a table drops its triggers.
         drop_table(schema, "audit_events").await?;
         drop_table(schema, "audit_ends").await?;
         triggers::drop_functions(schema).await

@@ -1,4 +1,4 @@
-//! Moves the schema of a Countersign database: `up`, `down [N]` or `status`.
+//! Migrates the schema of a Countersign database: `up`, `down [N]` or `status`.
 
 use std::error::Error;
 #[cfg(feature = "sqlite")]
@@ -24,35 +24,35 @@ use sea_orm_migration::sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions
 #[cfg(feature = "sqlite")]
 use sea_orm_migration::sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-/// How long a server may take to let this program in.
+/// The timeout of a connection to a server.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const DEFAULT_URL: &str = "sqlite://countersign.db?mode=rwc";
 
-/// Moves the schema of a Countersign database.
+/// Migrates the schema of a Countersign database.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The database. Unless given: $COUNTERSIGN_DATABASE_URL, $DATABASE_URL or
-    /// sqlite://countersign.db?mode=rwc, whichever is found first.
+    /// The database [default: the first that is set of $COUNTERSIGN_DATABASE_URL and $DATABASE_URL, or
+    /// else sqlite://countersign.db?mode=rwc].
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
 }
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Apply all migrations that are pending.
+    /// Apply all pending migrations.
     Up,
-    /// Revert the last migrations; what was saved in their tables is lost.
+    /// Revert the last migrations, and lose the data in their tables.
     Down {
-        /// How many.
+        /// Number of migrations to revert.
         #[arg(default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
     },
-    /// Say which migrations are applied; changes nothing.
+    /// List the migrations and whether they are applied, without changing anything.
     Status,
 }
 
@@ -63,10 +63,10 @@ async fn main() -> ExitCode {
     match run(arguments.command, &url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The URL of another database may hold a password, so it is not repeated.
+            // The URL of a server may contain a password, so only the URL of a file is shown.
             let url = url.split('?').next().filter(|url| url.starts_with("sqlite:"));
             let error = format!("{}: {error}", url.unwrap_or("the database URL"));
-            // There is nobody left to tell when standard error is closed.
+            // If standard error is closed, the error cannot be reported.
             writeln!(io::stderr(), "{}", error.replace(char::is_control, " ")).ok();
             ExitCode::FAILURE
         }
@@ -98,7 +98,7 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says that it goes on, on standard error.
+/// Prints the progress to standard error.
 fn say(progress: Progress<'_>) {
     let Progress { name, number, of, taken } = progress;
     let line = format!("applying {name} ({number} of {of}), {} s", taken.as_secs());
@@ -109,7 +109,7 @@ fn told(state: &str, names: Vec<String>) -> Vec<(&str, String)> {
     names.into_iter().map(|name| (state, name)).collect()
 }
 
-#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "only a file is made"))]
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "only files are created"))]
 async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
@@ -142,7 +142,7 @@ async fn open(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn
     }
 }
 
-/// Opens the database; makes it only if it `may_create` and the URL says `mode=rwc`.
+/// Opens the database. Creates it only if `may_create` is true and the URL contains `mode=rwc`.
 #[cfg(feature = "sqlite")]
 async fn open_file(url: &str, may_create: bool) -> Result<DatabaseConnection, Box<dyn Error>> {
     let rest = url.strip_prefix("sqlite:").unwrap_or(url);
@@ -155,7 +155,7 @@ async fn open_file(url: &str, may_create: bool) -> Result<DatabaseConnection, Bo
     Ok(pool.connect_with(options.create_if_missing(false)).await?.into())
 }
 
-/// Makes an empty database file, for the eyes of its owner alone: it will hold password hashes.
+/// Creates an empty database file that only its owner can read, since it will contain password hashes.
 #[cfg(feature = "sqlite")]
 fn create(file: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();

@@ -1,4 +1,4 @@
-//! One program at a time moves the schema of a database.
+//! The lock that lets only one program at a time migrate a database.
 
 use sea_orm_migration::SchemaManager;
 #[cfg(feature = "postgres")]
@@ -10,29 +10,30 @@ use sea_orm_migration::sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-/// The key of PostgreSQL's lock: `Countersign` as nobody else would number theirs.
+/// The key of the advisory lock on PostgreSQL. Other applications are unlikely to use the same number.
 const POSTGRES_LOCK: i64 = i64::from_be_bytes(*b"Counters");
 
-/// The name of MySQL's lock. The server has one list of names for all its databases.
+/// The name of the lock on MySQL, as an SQL expression. It contains the name of the database, since a server
+/// has one list of locks for all its databases.
 #[cfg(feature = "mysql")]
 const MYSQL_LOCK: &str = "CONCAT('countersign ', MD5(DATABASE()))";
 
-/// A year, which is for ever; MariaDB knows no word for that.
+/// The timeout of the lock: a year, since MariaDB has no way to wait without a limit.
 #[cfg(feature = "mysql")]
 const MYSQL_PATIENCE: u32 = 31_536_000;
 
-/// The right to move the schema, which nobody else has until it ends.
+/// A run of migrations, which holds the lock until it ends.
 pub(crate) enum Run {
-    /// Takes effect as a whole or not at all.
+    /// A transaction, which takes effect as a whole or not at all.
     Transaction(DatabaseTransaction),
-    /// MySQL commits whatever changes the schema, so that its lock is one of a connection. It goes
-    /// with the connection, however that ends.
+    /// A connection to MySQL. A transaction could not hold the lock, since MySQL commits each statement that
+    /// changes the schema. When the connection ends in any way, the server releases the lock.
     #[cfg(feature = "mysql")]
     Connection(DatabaseConnection),
 }
 
-/// Begins a transaction. A connection that keeps no prepared statements is one to a pooler, which may
-/// answer with a connection on which somebody else has left some, of the names that come next.
+/// Begins a transaction. If the connection keeps no prepared statements, it may go through a pooler. Another
+/// client may have left prepared statements of the same names on the pooler's connection: this removes them.
 pub(crate) async fn begin_unprepared(
     db: &DatabaseConnection,
 ) -> Result<DatabaseTransaction, DbErr> {
@@ -49,14 +50,14 @@ pub(crate) async fn begin_unprepared(
 }
 
 impl Run {
-    /// Waits for whoever moves the schema now.
+    /// Begins a run, after any other run has ended.
     pub(crate) async fn begin(db: &DatabaseConnection) -> Result<Self, DbErr> {
         match db.get_database_backend() {
             #[cfg(feature = "mysql")]
             DbBackend::MySql => Self::with_own_connection(db).await,
             DbBackend::Postgres => {
                 let transaction = begin_unprepared(db).await?;
-                // A migration takes as long as it takes, unlike what a request asks.
+                // The timeouts are meant for requests. A migration may take longer.
                 let lock = format!(
                     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                      SET LOCAL idle_in_transaction_session_timeout = 0; \
@@ -66,8 +67,8 @@ impl Run {
                 Ok(Self::Transaction(transaction))
             }
             _ => {
-                // The immediate kind waits for the writer before it, where the ordinary kind fails
-                // as soon as it turns from reading to writing.
+                // An immediate transaction waits for the writer before it. A deferred one fails when it
+                // writes after reading, if another program has written in between.
                 let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
                 let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
                 Ok(Self::Transaction(db.begin_with_options(options).await?))
@@ -77,11 +78,11 @@ impl Run {
 
     #[cfg(feature = "mysql")]
     async fn with_own_connection(db: &DatabaseConnection) -> Result<Self, DbErr> {
-        // Not one of the pool's: those give up after a few seconds.
+        // The connections of the pool would give up after a few seconds, so this one is separate.
         let options = db.get_mysql_connection_pool().connect_options();
         let pool = MySqlPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let own: DatabaseConnection = pool.connect_lazy_with((*options).clone()).into();
-        // Another program may have been killed in the middle of what the server still works on.
+        // Waits also for a killed program whose last statement the server still executes.
         let lock = format!("DO GET_LOCK({MYSQL_LOCK}, {MYSQL_PATIENCE})");
         own.execute_unprepared(&lock).await?;
         Ok(Self::Connection(own))
@@ -95,7 +96,7 @@ impl Run {
         }
     }
 
-    /// Makes what was done last, and lets the next one in.
+    /// Commits the run, and releases the lock for the next one.
     pub(crate) async fn end(self) -> Result<(), DbErr> {
         match self {
             Self::Transaction(transaction) => transaction.commit().await,

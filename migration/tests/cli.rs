@@ -1,4 +1,4 @@
-//! The program.
+//! Tests of the program `countersign-migration`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};

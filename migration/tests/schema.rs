@@ -1,4 +1,4 @@
-//! The schema moves up and down as a whole, however many programs move it at once.
+//! Tests that the schema migrates up and down as a whole, even with many programs at once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use countersign_migration::{down, status, up};
@@ -119,7 +119,7 @@ const ADA: &str = "INSERT INTO users VALUES (x'01', 'a@b.c', 'a@b.c', 'a', NULL,
 const REMEMBERED: &str = "INSERT INTO remembered_logins \
      VALUES (x'02', x'01', x'03', x'04', NULL, NULL, NULL, '', '', '')";
 
-/// One session of a login that is remembered, and one of a login that is not.
+/// Makes a database with two sessions: one of a remembered login, one of an ordinary login.
 async fn with_sessions(dir: &TempDir) -> DatabaseConnection {
     let db = open(dir).await;
     up(&db).await.unwrap();

@@ -1,4 +1,4 @@
-//! The schema moves on servers as it does in a file, whoever moves it at once and whoever is killed.
+//! Tests migrations on database servers, with several programs at once and with programs that are killed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../../crates/persistence/tests/support/server.rs"]
@@ -18,7 +18,7 @@ async fn ask(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// All that there is but for what is noted of it: columns, indexes, foreign keys and triggers.
+/// Returns all columns, indexes, foreign keys and triggers, except those of the table of migrations.
 async fn schema(db: &DatabaseConnection) -> Vec<String> {
     let here = match db.get_database_backend() {
         DbBackend::Postgres => "current_schema()",
@@ -51,7 +51,7 @@ async fn schema(db: &DatabaseConnection) -> Vec<String> {
     all
 }
 
-/// The whole schema, made without any trouble.
+/// Returns the schema that an undisturbed run creates.
 async fn whole(engine: Engine) -> Vec<String> {
     let database = TestDatabase::new(engine).await.unwrap();
     let db = database.connection().await;
@@ -119,7 +119,7 @@ async fn a_database_of_a_newer_version_is_refused() {
             );
         }
         assert_eq!(schema(&db).await, before);
-        // Whoever failed holds the lock no longer.
+        // A failed run must have released the lock.
         db.execute_unprepared("DELETE FROM seaql_migrations WHERE version LIKE '%robots'")
             .await
             .unwrap();
@@ -152,7 +152,7 @@ fn program(database: &TestDatabase) -> Command {
     command
 }
 
-/// Somewhere in the middle, wherever that is on this machine.
+// The run is killed after different shares of the time that it takes on this machine.
 #[tokio::test]
 async fn a_run_that_is_killed_is_completed_by_the_next() {
     for engine in Engine::ALL {
@@ -174,7 +174,7 @@ async fn a_run_that_is_killed_is_completed_by_the_next() {
     }
 }
 
-/// What a run leaves that was cut off after each of its statements, on a database that commits each.
+// MariaDB commits each statement, so an interrupted run leaves a partial migration behind.
 #[tokio::test]
 async fn every_half_of_a_migration_is_completed() {
     let Some(database) = TestDatabase::new(Engine::MariaDb).await else { return };
@@ -203,7 +203,7 @@ fn say(what: &str) {
     writeln!(std::io::stderr(), "{what}").ok();
 }
 
-/// `COUNTERSIGN_TEST_USERS=1000000` asks for more.
+// `COUNTERSIGN_TEST_USERS=1000000` tests with more users.
 #[tokio::test]
 async fn a_database_with_many_users_is_migrated_in_bounded_time() {
     #[expect(clippy::disallowed_methods, reason = "a test's configuration begins here")]

@@ -1,10 +1,10 @@
-//! Registers and logs in on the command line, with no web framework at all.
+//! Registers and logs in on the command line, without a web framework.
 //!
 //! ```console
 //! $ cargo run -p countersign-auth --example cli -- sqlite://example.db?mode=rwc ada@example.org
 //! ```
 //!
-//! The password is the first line of standard input. Whoever is not registered yet is registered.
+//! The password is the first line of standard input. The example registers the user if necessary.
 #![expect(clippy::print_stdout, reason = "this is a program for a terminal")]
 
 use std::error::Error;
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Registration { email: &email, username: &email, password: &password, caller };
     match auth.register(registration).await {
         Ok(user) => println!("registered {}", user.email),
-        Err(RegisterError::EmailTaken) => println!("{email} is registered already"),
+        Err(RegisterError::EmailTaken) => println!("{email} is already registered"),
         Err(error) => return Err(error.into()),
     }
 
@@ -41,9 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("logged in as {}", begun.user.username);
 
-    let known =
-        auth.authenticate(&begun.token, caller).await?.ok_or("the session does not stand")?;
-    println!("session {} stands until {}", known.session.id, known.session.expires_at);
+    let known = auth.authenticate(&begun.token, caller).await?.ok_or("the session is not valid")?;
+    println!("session {} is valid until {}", known.session.id, known.session.expires_at);
 
     auth.log_out(&known.session, caller).await?;
     println!("logged out");

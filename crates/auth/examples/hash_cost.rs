@@ -1,12 +1,12 @@
-//! What a hash with the default parameters costs here, in milliseconds of a core: by the crate that
-//! computes it, in memory that is kept or asked for anew, on one thread and on two at once. Linux
-//! alone says what a thread has cost.
+//! Measures what a hash with the default parameters costs, in milliseconds of a core. It compares the crates
+//! that can compute it, memory that is kept or allocated for each hash, and one or two threads at once. It
+//! runs only on Linux, which reports the processor time of a thread.
 //!
 //! ```console
 //! $ cargo run --release -p countersign-auth --features argon2-simd --example hash_cost
 //! ```
 //!
-//! `docs/hashing.md` has what it said.
+//! `docs/hashing.md` contains the results.
 #![expect(clippy::print_stdout, reason = "this is a program for a terminal")]
 
 use std::error::Error;
@@ -19,7 +19,7 @@ const HASHES: u32 = 20;
 
 type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Hash = Box<dyn FnMut() -> bool>;
-/// How a thread hashes, made on that thread.
+/// The name of a way to hash, and a function that prepares it on the current thread.
 type Way = (&'static str, fn() -> Hash);
 
 const WAYS: &[Way] = &[
@@ -49,14 +49,14 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// With its default parameters, which are those of `argon2`.
+/// Returns a hasher of `argon2-rust` with its default parameters, which are those of `argon2`.
 #[cfg(feature = "argon2-simd")]
 fn simd() -> argon2_rust::Argon2 {
     use argon2_rust::{Algorithm, Params, Version};
     argon2_rust::Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::OWASP)
 }
 
-/// How many milliseconds this thread has run.
+/// Returns the processor time of this thread, in milliseconds.
 fn cpu() -> Done<f64> {
     std::thread::yield_now();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
@@ -64,7 +64,7 @@ fn cpu() -> Done<f64> {
     Ok(nanoseconds / 1e6)
 }
 
-/// What a hash costs while `threads` hash, on the thread where it costs most.
+/// Measures the cost of a hash while this number of threads hash, on the thread where it costs most.
 fn cost((name, make): Way, threads: usize) -> Done<f64> {
     let barrier = Barrier::new(threads);
     let hash = || -> Done<f64> {
@@ -74,7 +74,7 @@ fn cost((name, make): Way, threads: usize) -> Done<f64> {
         let before = cpu()?;
         let works = (0..HASHES).fold(works, |works, _| hash() && works);
         let cost = (cpu()? - before) / f64::from(HASHES);
-        if works { Ok(cost) } else { Err(format!("{name} does not hash").into()) }
+        if works { Ok(cost) } else { Err(format!("{name} cannot hash").into()) }
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(hash)).collect();
@@ -88,7 +88,7 @@ fn cost((name, make): Way, threads: usize) -> Done<f64> {
 fn main() -> Done<()> {
     println!("{:28}  one thread  two at once", "milliseconds of a core");
     let mut costs = vec![[Vec::new(), Vec::new()]; WAYS.len()];
-    // In turn, so that what else the machine does falls on all alike.
+    // The ways take turns, so that other work on the machine slows down all alike.
     for _ in 0..ROUNDS {
         for (way, costs) in WAYS.iter().zip(&mut costs) {
             for (threads, costs) in (1..).zip(costs) {

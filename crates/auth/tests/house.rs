@@ -1,4 +1,4 @@
-//! What stands below a layer, as cargo sees it, and that a program without a framework works.
+//! Tests of the dependencies of the layers, as cargo reports them, and of the example without a framework.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Write;
@@ -10,7 +10,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// The names of all crates that `package` is built from.
+/// Returns the names of all crates that `package` is built from.
 fn below(package: &str, options: &[&str]) -> Vec<String> {
     let tree = cargo()
         .args(["tree", "--package", package, "--prefix", "none", "--format", "{p}"])
@@ -24,7 +24,7 @@ fn below(package: &str, options: &[&str]) -> Vec<String> {
 }
 
 fn assert_none_of(unwanted: &[&str], names: &[String], package: &str) {
-    assert!(names.iter().any(|name| name == package), "{package} is below itself");
+    assert!(names.iter().any(|name| name == package), "{package} is part of its tree");
     let found: Vec<_> = names.iter().filter(|name| unwanted.contains(&name.as_str())).collect();
     assert!(found.is_empty(), "below {package} stand {found:?}");
 }
@@ -40,13 +40,13 @@ fn the_rules_need_no_runtime_no_database_and_no_network() {
 fn a_program_that_registers_and_logs_in_needs_no_framework_and_no_template_engine() {
     let unwanted = ["rocket", "rocket_dyn_templates", "tera", "hyper", "http"];
     let names = below("countersign-auth", &["--edges", "normal,dev"]);
-    assert!(names.iter().any(|name| name == "countersign-persistence"), "for the example");
+    assert!(names.iter().any(|name| name == "countersign-persistence"), "the example needs it");
     assert_none_of(&unwanted, &names, "countersign-auth");
 }
 
 #[test]
 fn an_application_compiles_nothing_that_only_the_program_needs() {
-    // sea-orm-migration brings tracing-subscriber by itself.
+    // tracing-subscriber is not in the list, since sea-orm-migration depends on it.
     let unwanted = ["clap", "clap_complete", "rpassword", "humantime", "h2", "tokio-rustls"];
     let options = ["--edges", "normal", "--no-default-features"];
     let names = below("countersign-web", &options);

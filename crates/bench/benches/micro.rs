@@ -1,4 +1,4 @@
-//! The steps of a request for the members' page, one by one: `cargo bench -p countersign-bench`.
+//! Measures the single steps of a request for the members' page: `cargo bench -p countersign-bench`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ fn main() {
     divan::main();
 }
 
-/// What was shown, looked up by its digest.
+/// Parses a token and computes its digest.
 #[divan::bench]
 fn token_digest(bencher: Bencher<'_, '_>) {
     let shown = SecretToken::generate(&mut UnwrapErr(SysRng)).expose().to_string();
@@ -31,7 +31,7 @@ fn cookie_extraction(bencher: Bencher<'_, '_>) {
     bencher.bench(|| cookie(black_box(&[&header]), "session").map(str::len));
 }
 
-/// Who is logged in, by a session that lies in memory.
+/// Authenticates a token whose session is in the cache.
 #[divan::bench]
 fn cached_lookup(bencher: Bencher<'_, '_>) {
     let lookup = || -> Result<_, Box<dyn Error>> {
@@ -43,7 +43,7 @@ fn cached_lookup(bencher: Bencher<'_, '_>) {
             auth.register(Registration { email, username, password, caller: &caller }).await?;
             let tried = LogIn { email, password, remember: false, caller: &caller };
             let Login::Complete(begun) = auth.log_in(tried).await? else {
-                return Err("a password is all there is to show".into());
+                return Err("the login asks for more than a password".into());
             };
             Ok::<_, Box<dyn Error>>(begun.token)
         })?;

@@ -1,8 +1,8 @@
-//! What the program costs, next to what it cannot cost less than.
+//! Measures what the program costs, and compares it with floors: the least that it could cost.
 //!
-//! The site and the floors run at the same time and are loaded in turn, so that whatever else the
-//! machine does meets both: the ratios say more than the figures. The load comes from the same
-//! machine, and takes its share of it.
+//! The site and the floors run at the same time and are loaded in turn, so that other work on the machine
+//! slows down both. The ratios are therefore more reliable than the figures. The load generator runs on the
+//! same machine and uses its share of the processor.
 
 mod flood;
 mod growth;
@@ -20,19 +20,19 @@ use crate::{Outcome, note, say};
 
 use crate::report::{Figure, Report};
 
-/// What is measured, and for how long.
+/// The options of the command `all`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Takes less than a minute, and says less.
+    /// Measure for less than a minute, with less precise figures.
     #[arg(long)]
     quick: bool,
-    /// Measures these alone.
+    /// Measure only these parts.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Writes the figures to this file too, as JSON.
+    /// Also write the figures to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// The program; without it the release build is brought up to date and used.
+    /// Path of the program to measure [default: the release build, which is built first].
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
 }
@@ -40,15 +40,15 @@ pub(crate) struct Options {
 /// A part of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The members' page, and who is sent to log in.
+    /// The members' page, and the redirect of visitors who are not logged in.
     Page,
-    /// Logging in and registering.
+    /// Logins and registrations.
     Hashing,
-    /// What a flood of logins does to members.
+    /// How a flood of logins slows down members' pages.
     Flood,
-    /// How long the program takes to start, and what it holds then.
+    /// How long the program takes to start, and how much memory it uses when idle.
     Start,
-    /// What many users do to all that.
+    /// How the number of users changes pages and logins.
     Growth,
 }
 
@@ -64,7 +64,7 @@ impl Part {
     }
 }
 
-/// How much is measured.
+/// How many rounds are measured, for how long, and with how many users.
 struct Extent {
     rounds: usize,
     round: Duration,
@@ -84,7 +84,7 @@ impl Extent {
         }
     }
 
-    /// The numbers of the rounds, each with a line that says how far it is.
+    /// Yields the number of each round, and prints a line of progress before it.
     fn rounds(&self, what: &str) -> impl Iterator<Item = usize> {
         (0..self.rounds).inspect(move |round| {
             self.note(&format!("{what}, round {} of {}", round + 1, self.rounds));
@@ -96,11 +96,11 @@ impl Extent {
     }
 }
 
-/// Measures, and prints a table in Markdown.
+/// Measures all chosen parts, and prints a table in Markdown.
 ///
 /// # Errors
 ///
-/// When something could not be measured, never because of what it came to.
+/// When something could not be measured, never because a target was missed.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let program = Program::find(options.bin.as_deref())?;
     let extent = Extent::new(options.quick);

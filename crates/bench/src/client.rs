@@ -1,5 +1,5 @@
-//! An HTTP/1.1 client that keeps one connection and does nothing unasked, so that what is timed is
-//! the site.
+//! An HTTP/1.1 client that keeps one connection and does as little as possible, so that it measures the site
+//! and not itself.
 
 use std::fmt::Write as _;
 use std::io::{Error, ErrorKind, Read, Write};
@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 
 use httparse::{EMPTY_HEADER, Status};
 
-/// More than any answer takes on a busy machine.
+/// The timeout of a read or write: longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_HEADERS: usize = 64;
 
-/// A connection that is kept. Once it is broken, it stays broken: opening another one in the middle
-/// of a measurement would be measured too.
+/// A connection that is kept open. It never reconnects: the time for that would distort a measurement.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// What has come and was not read yet.
+    /// Bytes that were received and not parsed yet.
     ahead: Vec<u8>,
 }
 
@@ -24,7 +23,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// In the order in which they came, the names in lower case.
+    /// The headers in the order received, with their names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -35,12 +34,12 @@ impl Answer {
     }
 }
 
-/// A form that is posted, ready to be written.
+/// Returns the bytes of a request that posts a form.
 pub(crate) fn post(path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Vec<u8> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let mut request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(request, "{name}: {value}\r\n");
     }
     let kind = "application/x-www-form-urlencoded";
@@ -57,8 +56,8 @@ impl Connection {
         Ok(Self { stream, ahead: Vec::new() })
     }
 
-    /// Sends a request, and returns the answer with the time from the first byte written to the
-    /// last byte read.
+    /// Sends a request, and returns the answer and the time from the first byte written to the last byte
+    /// read.
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<(Answer, Duration), Error> {
         let start = Instant::now();
         self.stream.write_all(request)?;
@@ -133,7 +132,7 @@ impl Connection {
 }
 
 fn malformed(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, format!("the site sent {what} that cannot be read"))
+    Error::new(ErrorKind::InvalidData, format!("the site sent {what} that cannot be parsed"))
 }
 
 #[cfg(test)]
@@ -143,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// What a client gets from a server that sends these pieces, with a pause after each.
+    /// Returns what a client receives from a server that sends these pieces, with a pause after each.
     fn answers<const N: usize>(pieces: &'static [&'static str]) -> [Result<Answer, Error>; N] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -153,7 +152,7 @@ mod tests {
                 stream.write_all(piece.as_bytes()).unwrap();
                 thread::sleep(Duration::from_millis(5));
             }
-            // The requests are read, lest closing resets the connection before it is read.
+            // Closing with unread requests would reset the connection and lose the answer.
             let mut rest = [0; 4096];
             let _ = stream.read(&mut rest);
         });

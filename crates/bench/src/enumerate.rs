@@ -1,8 +1,8 @@
-//! Whether the login tells anybody that an account exists.
+//! Checks whether the login reveals that an account exists.
 //!
-//! Accounts of several kinds are tried with a password that is not theirs. What is answered must be
-//! the same, byte for byte, and how long it takes must come from one distribution. A control, which
-//! is refused before a password is hashed, must be told apart: else nothing is shown.
+//! It tries accounts of several kinds with a wrong password. The answers must be the same, byte for byte,
+//! and their times must come from one distribution. A control, which is refused before a password is
+//! hashed, must be told apart: otherwise the measurement proves nothing.
 
 mod door;
 mod hashes;
@@ -24,32 +24,32 @@ use door::{Door, Seen};
 use people::{Kind, People};
 use report::{DoorReport, Report};
 
-/// How the login is tried.
+/// The options of the command `enumerate`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How often each kind of account is tried at each door.
+    /// Number of tries for each kind of account at each door.
     #[arg(long, value_name = "N", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u32).range(2..=10_000))]
     tries: u32,
-    /// Repeats the order and the addresses of another run.
+    /// Seed that repeats the order and the addresses of another run.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Prints JSON in place of Markdown.
+    /// Print JSON instead of Markdown.
     #[arg(long)]
     json: bool,
-    /// The program; without it the release build is brought up to date and used.
+    /// Path of the program to measure [default: the release build, which is built first].
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
 }
 
-/// What one kind of account was answered, and how long it took, in milliseconds.
+/// The distinct answers to one kind of account, and the time of each try in milliseconds.
 #[derive(Debug, Default)]
 struct Tried {
     seen: Vec<Seen>,
     times: Vec<f64>,
 }
 
-/// Tries the kinds at every door, and prints what came of it.
+/// Tries every kind of account at every door, and prints a report.
 ///
 /// # Errors
 ///
@@ -62,11 +62,11 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     note("counting hashes");
     let hashes = runtime.block_on(hashes::count())?;
 
-    // Nobody is slowed down for guessing here: that has to be as blind, and is tested elsewhere.
+    // The throttle is off. Other tests check that it treats unknown accounts like known ones.
     let site = Site::start(&program, &[("COUNTERSIGN_THROTTLE__ENABLED", "false")])?;
     note("making accounts");
     let people = runtime.block_on(People::make(&site.database_url(), &mut rng))?;
-    // What is left of the runtime would run beside what is timed.
+    // The threads of the runtime would disturb the measurement.
     drop(runtime);
 
     let mut doors = Vec::new();
@@ -79,8 +79,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         .trim())
 }
 
-/// Tries each kind once in every round, in an order that chance decides, on one connection: what
-/// slows the machine down for a while slows all kinds down alike.
+/// Tries each kind once in every round, in random order, on one connection. So anything that slows the
+/// machine down for a while slows down all kinds alike.
 fn try_all(
     site: &Site,
     door: Door,
@@ -116,12 +116,12 @@ fn try_all(
     Ok(all)
 }
 
-/// One line that is written over on a terminal, and one for each quarter elsewhere.
+/// Shows the progress: on a terminal as one line that is overwritten, elsewhere as a line for each quarter.
 fn progress(door: Door, done: u32, of: u32) {
     let line = format!("{}: {done} of {of}", door.name());
     if stderr().is_terminal() {
         let end = if done == of { "\n" } else { "" };
-        // There is nowhere left to say that this failed.
+        // A failure to write to standard error cannot be reported anywhere.
         let _ = write!(stderr(), "\r{line}{end}");
     } else if done > 0 && done.is_multiple_of(of.div_ceil(4)) || done == of {
         note(&line);

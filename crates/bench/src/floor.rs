@@ -1,5 +1,5 @@
-//! What a site cannot be faster than: the parts that Countersign is made of, alone. A floor is a
-//! process of its own, as the site is.
+//! The floors: Rocket alone and Argon2 alone, the parts below whose cost a site cannot go. A floor runs in
+//! its own process, like the site.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,12 +16,12 @@ use tempfile::TempDir;
 use crate::process::Process;
 use crate::{Outcome, say};
 
-/// A floor.
+/// A floor that can be run.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Floor {
-    /// Rocket with the template of the members' page, which shows everybody the same user.
+    /// Serve the template of the members' page with Rocket alone, showing the same user to everybody.
     Page,
-    /// Argon2 with the parameters of the program, on as many threads as it uses.
+    /// Hash with Argon2 alone, with the parameters of the program.
     Hash {
         #[arg(long)]
         threads: usize,
@@ -30,11 +30,11 @@ pub(crate) enum Floor {
     },
 }
 
-/// How fast passwords are hashed by Argon2 alone.
+/// How fast Argon2 alone hashes passwords.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Hashes {
     pub(crate) per_second: f64,
-    /// Of the processor.
+    /// Processor time of one hash.
     pub(crate) millis_each: f64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn run(floor: Floor) -> Outcome<()> {
     }
 }
 
-/// What the page shows; the same as the site's.
+/// The user that the page shows, with the same fields as on the site.
 struct Shown {
     id: String,
     email: String,
@@ -102,7 +102,7 @@ async fn page() -> Outcome<()> {
     };
     let announce = AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
-            // Whoever started this waits for the line; without it there is nothing to measure.
+            // If the line cannot be written, the parent process reports that the floor did not start.
             let _ =
                 say(&format!("The floor is ready at http://127.0.0.1:{}", rocket.config().port));
         })

@@ -1,4 +1,4 @@
-//! Many clients at once: as fast as they are answered, or at a pace.
+//! Runs many clients at once, each as fast as it is answered or at a fixed pace.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use crate::Outcome;
 use crate::client::Connection;
 use crate::stats::Samples;
 
-/// What a load of requests came to.
+/// The results of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
-    /// How many were answered with each status.
+    /// The number of answers with each status.
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) seconds: f64,
-    /// From the first byte written to the last one read, in milliseconds.
+    /// The times from the first byte written to the last byte read, in milliseconds.
     pub(crate) latencies: Samples,
 }
 
@@ -28,27 +28,27 @@ impl Load {
         self.requests() as f64 / self.seconds
     }
 
-    /// The load, if every answer had this status.
+    /// Returns the load if every answer had this status.
     ///
     /// # Errors
     ///
-    /// When one had another: what was measured is not what was meant.
+    /// When an answer had another status, so that something else was measured.
     pub(crate) fn all(self, status: u16) -> Outcome<Self> {
         if self.requests() == 0 || self.statuses.keys().any(|found| *found != status) {
             let found = self.statuses.iter().map(|(status, n)| format!("{n} × {status}"));
             let found = found.collect::<Vec<_>>().join(", ");
-            return Err(format!("expected {status} alone, and was answered {found}").into());
+            return Err(format!("expected only answers {status}, got {found}").into());
         }
         Ok(self)
     }
 }
 
-/// How a load is put on a site.
+/// How many clients send requests, for how long, and how fast.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) connections: u64,
     pub(crate) duration: Duration,
-    /// The least time between two requests of one connection; none for as fast as they are answered.
+    /// The least time between two requests of one connection; zero to send as fast as answers come.
     pub(crate) pace: Duration,
 }
 
@@ -57,8 +57,8 @@ impl Plan {
         Self { connections, duration, pace: Duration::ZERO }
     }
 
-    /// Sends, on each connection, the requests that `next` makes of its number and of how many it
-    /// has sent.
+    /// Sends requests on all connections. `next` makes each request from the number of its connection and the
+    /// number of requests sent on it before.
     pub(crate) fn put_on(
         self,
         site: SocketAddr,

@@ -1,12 +1,12 @@
 //! Drives the program `countersign` from outside, as its users do, and measures what it does.
 //!
-//! The figures are for people to read: a command fails when it could not measure, never because of
-//! what it measured.
+//! The figures are for people to read. A command fails when it cannot measure, never because a figure is
+//! bad.
 //!
 //! # Adding a measurement
 //!
-//! A command in `Command`, and a file that has its options and its `run`. It starts the program
-//! with `site`, speaks to it with `client`, many times at once with `load`, and sums up with `stats`.
+//! Add a variant to `Command`, and a file with its options and its `run`. The file starts the program with
+//! `site`, sends requests with `client`, runs many clients at once with `load`, and summarises with `stats`.
 
 mod all;
 mod client;
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What a measurement came to, or why nothing was measured.
+/// The result of a measurement, or the reason why it failed.
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Measures the program countersign from outside.
@@ -39,18 +39,18 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What pages, logins and floods cost, next to Rocket and Argon2 alone.
+    /// Measure what pages, logins and floods cost, compared with Rocket and Argon2 alone.
     All(all::Options),
-    /// Whether the login tells anybody that an account exists: by its answers, or by time.
+    /// Check whether the login reveals that an account exists, by its answers or by its timing.
     Enumerate(enumerate::Options),
-    /// What one node and several cost on one PostgreSQL, and what it sees of them.
+    /// Measure what one or several nodes cost on one PostgreSQL server, and what that server sees.
     Nodes(nodes::Options),
-    /// What the others are compared with; they start it.
+    /// Run a floor, with which the other commands compare the program. They start it themselves.
     #[command(subcommand, hide = true)]
     Floor(floor::Floor),
 }
 
-/// What the program allocates with, so that the floors do too.
+/// The allocator of the program, so that the floors use the same one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes to standard output. A reader that has seen enough is no failure.
+/// Writes to standard output. A closed pipe is not an error: the reader has seen enough.
 fn say(text: &str) -> Outcome<()> {
     match writeln!(stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -78,8 +78,8 @@ fn say(text: &str) -> Outcome<()> {
     }
 }
 
-/// Writes what is no result to standard error.
+/// Writes progress and errors to standard error, apart from the results.
 fn note(line: &str) {
-    // There is nowhere left to say that this failed.
+    // A failure to write to standard error cannot be reported anywhere.
     let _ = writeln!(stderr(), "{line}");
 }

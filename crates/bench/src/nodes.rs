@@ -1,8 +1,7 @@
-//! What one program and several cost on one PostgreSQL, and what that sees of them.
+//! Measures what one or several nodes cost on one PostgreSQL server, and what that server sees of them.
 //!
-//! The load, the programs and the database share one machine, so that no rate says how far several
-//! machines get. What each request costs a node and the database does, for that is what a capacity
-//! is reckoned from.
+//! The load, the nodes and the database share one machine, so the rates do not show how far several machines
+//! scale. The costs of each request to a node and to the database do: use them to plan capacity.
 
 mod costs;
 mod limit;
@@ -32,36 +31,36 @@ use requests::Kind;
 use server::Server;
 use wire::Often;
 
-/// What is measured, and on what.
+/// The options of the command `nodes`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Takes half a minute, and says less.
+    /// Measure for half a minute, with less precise figures.
     #[arg(long)]
     quick: bool,
-    /// Writes the figures to this file too, as JSON.
+    /// Also write the figures to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// The program; without it the release build is brought up to date and used.
+    /// Path of the program to measure [default: the release build, which is built first].
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
-    /// A server of PostgreSQL without a database, such as `postgres://postgres@127.0.0.1:5432`;
-    /// without it one is started that is gone afterwards.
+    /// URL of a PostgreSQL server, without a database, such as `postgres://postgres@127.0.0.1:5432`
+    /// [default: a temporary server].
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// How many sessions there are before anything is measured, ten of each user. With several
-    /// numbers, each after the first is a database that is compared with that of the first.
+    /// Number of sessions in the database, ten for each user. With several numbers, one database is made for
+    /// each, and the others are compared with the first.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10_000])]
     sessions: Vec<u64>,
-    /// How many programs share the database, one measurement for each.
+    /// Number of nodes that share the database. Each number is measured.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 2, 3])]
     nodes: Vec<usize>,
 }
 
-/// Enough to keep the nodes busy, and few enough to leave them the processor.
+/// Enough connections to keep the nodes busy, and few enough to leave them most of the processor.
 const CONNECTIONS: u64 = 16;
 
-/// The sessions were made before, from other browsers, and outlive the measurement; the load says
-/// from where each client comes.
+/// Settings for sessions that were inserted beforehand, for other browsers, and that must outlive the
+/// measurement. The load generator acts as a trusted proxy that names the address of each client.
 const SETTINGS: [(&str, &str); 4] = [
     ("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1"),
     ("COUNTERSIGN_SESSION__PROTECTION", "off"),
@@ -69,11 +68,11 @@ const SETTINGS: [(&str, &str); 4] = [
     ("COUNTERSIGN_SESSION__ABSOLUTE_TIMEOUT", "30d"),
 ];
 
-/// Measures, and prints a table in Markdown.
+/// Measures everything, and prints a table in Markdown.
 ///
 /// # Errors
 ///
-/// When something could not be measured, never because of what it came to.
+/// When something could not be measured, never because of the figures.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let program = Program::find(options.bin.as_deref())?;
     let server = Server::find(options.postgres.as_deref())?;
@@ -82,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         if options.quick { (1, 500, 30, 1) } else { (3, 5_000, 200, 61) };
     let bench = Bench { program: &program, rounds, round: Duration::from_millis(millis) };
     let often = Often { counted, idle: Duration::from_secs(idle) };
-    // What came of it is said even where the rest could not be measured: it took long.
+    // The figures so far are reported even if a later measurement failed, since they took long.
     let measured = bench.all(options, &server, often, &mut report.figures);
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report)?;
@@ -95,7 +94,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
 
 struct Bench<'a> {
     program: &'a Program,
-    /// What is compared is measured in turns, so many times, since other work comes and goes.
+    /// The number of rounds. Each round measures everything that is compared in turn, since the other load of
+    /// the machine varies.
     rounds: usize,
     round: Duration,
 }
@@ -125,7 +125,7 @@ impl Bench<'_> {
         figures.extend(self.several(first, &options.nodes)?);
         figures.extend(first.size("audit_events", "a record of the trail")?);
         figures.extend(used::costs(first)?.figures("a session in use, each minute"));
-        // The last, since those who log in lose the sessions that were made for them.
+        // Comes last: each login ends an inserted session of its user.
         figures.extend(self.limit(first)?);
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Bench<'_> {
         Site::start(self.program, &settings)
     }
 
-    /// One program and several on one database.
+    /// Measures one and several nodes on one database.
     fn several(&self, people: &People<'_>, nodes: &[usize]) -> Outcome<Vec<Figure>> {
         let mut figures = Vec::new();
         for kind in Kind::ALL {
@@ -149,7 +149,7 @@ impl Bench<'_> {
         Ok(figures)
     }
 
-    /// Logins without hashes.
+    /// Measures logins without hashes.
     fn limit(&self, people: &People<'_>) -> Outcome<Vec<Figure>> {
         let all =
             self.in_turns(&Browsers::ALL, |browsers| limit::costs(people, *browsers, self.round))?;
@@ -159,7 +159,7 @@ impl Bench<'_> {
         Ok(figures.collect())
     }
 
-    /// One program on a small database and on large ones.
+    /// Measures one node on a small database and on large ones.
     fn growth(&self, small: &People<'_>, large: &[People<'_>]) -> Outcome<Vec<Figure>> {
         let mut figures = Vec::new();
         if large.is_empty() {
@@ -177,7 +177,7 @@ impl Bench<'_> {
         Ok(figures)
     }
 
-    /// Measures each of these in turns, and returns what each came to.
+    /// Measures each of these in turn, round by round, and returns the median costs of each.
     fn in_turns<T>(
         &self,
         these: &[T],
@@ -193,17 +193,17 @@ impl Bench<'_> {
         Ok(all.iter().map(|rounds| Costs::median(rounds)).collect())
     }
 
-    /// What requests of a kind cost on so many nodes.
+    /// Starts this many nodes, and measures what requests of a kind cost on them.
     fn costs(&self, people: &People<'_>, nodes: usize, kind: Kind) -> Outcome<Costs> {
         let url = people.database.url();
         let nodes = (0..nodes).map(|_| self.node(&url, kind.staleness()));
         let nodes = nodes.collect::<Outcome<Vec<_>>>()?;
-        // Connections are made, and their statements prepared.
+        // A first load opens connections and prepares their statements.
         let warm = || self.put_on(&nodes, self.round / 4, people, kind);
         let measure = || self.put_on(&nodes, self.round, people, kind);
-        // A machine that is busy with other work makes a node say once that it is.
+        // On a machine that is busy with other work, a node may answer once that it is overloaded.
         warm().and_then(|_| measure()).or_else(|error| {
-            note(&format!("once more: {error}"));
+            note(&format!("trying again: {error}"));
             measure()
         })
     }
@@ -241,7 +241,7 @@ impl Bench<'_> {
             loads.into_iter().map(|load| load.all(kind.status())).collect::<Outcome<_>>()?;
         let requests = loads.iter().map(Load::requests).sum::<u64>().max(1) as f64;
         let micros = |time: Duration| time.as_secs_f64() * 1e6 / requests;
-        // Of the node that answered last.
+        // The latency of the slowest node counts.
         let worst = |q| Samples::new(loads.iter().map(|load| load.latencies.quantile(q)));
         let mut costs = vec![
             ("rate", loads.iter().map(Load::rate).sum(), "/s"),

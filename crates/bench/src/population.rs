@@ -1,4 +1,4 @@
-//! A site with many users and as many sessions, all of them members for as long as is measured.
+//! The users of a site, each with a session that lasts longer than the measurement.
 
 use countersign_auth::{Auth, Caller, Registration};
 use countersign_domain::{
@@ -15,28 +15,28 @@ use crate::Outcome;
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
 pub(crate) const WRONG: &str = "copper window seven gulls";
 
-/// The users of a site: the `n`th one has a known address and the `n`th session.
+/// The users of a site. The `n`th user has the address [`address`]`(n)` and the `n`th session.
 #[derive(Debug)]
 pub(crate) struct Population {
-    /// What each user's browser shows.
+    /// The session token of each user.
     tokens: Vec<String>,
 }
 
-/// The address of the `n`th user.
+/// Returns the email address of the `n`th user.
 pub(crate) fn address(n: u64) -> String {
     format!("member{n:06}@example.org")
 }
 
 impl Population {
-    /// Makes `size` users with a session each in a database whose schema is there. All have one
-    /// password and one hash of it: making hashes is not what is measured.
+    /// Creates `size` users, each with a session, in a database that has the schema. All have the same
+    /// password and the same hash, since the time to make hashes is not measured here.
     pub(crate) fn make(url: &str, size: u64) -> Outcome<Self> {
         Runtime::new()?.block_on(async {
             let database = Database::connect(url).await?;
             let hash = hash(&database).await?;
             let mut tokens = Vec::new();
             let (clock, mut rng) = (SystemClock, UnwrapErr(SysRng));
-            // Each batch is a transaction, and a line of progress is worth that much time.
+            // The number of users in one transaction.
             const BATCH: u64 = 10_000;
             for start in (0..size).step_by(BATCH as usize) {
                 let (mut users, mut sessions) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ impl Population {
         self.tokens.len() as u64
     }
 
-    /// The members' page, asked for by the `n`th user.
+    /// Returns a request for the members' page by the `n`th user.
     pub(crate) fn members_page(&self, n: u64) -> Vec<u8> {
         let token = self.tokens.get((n % self.size().max(1)) as usize);
         let token = token.map_or("", String::as_str);
@@ -86,7 +86,7 @@ impl Population {
     }
 }
 
-/// The hash of [`PASSWORD`], as the service makes it.
+/// Registers a user, and returns the hash of [`PASSWORD`] that the service made.
 async fn hash(database: &Database) -> Outcome<countersign_domain::PasswordHash> {
     let auth = Auth::new(database.clone());
     let caller = &Caller::administrator();

@@ -1,11 +1,11 @@
-//! What a process costs, as Linux counts it in /proc.
+//! The processor time and memory of a process, as Linux reports them in `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
 use crate::Outcome;
 
-/// A process that is measured from outside, or this one.
+/// The process that is measured: another one or this one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process(u32);
 
@@ -14,50 +14,50 @@ impl Process {
         Self(id)
     }
 
-    /// How long it has used processors so far, in the program and in the system for it. Linux counts
-    /// that in steps of ten milliseconds.
+    /// Returns the processor time so far, in user and system mode. Linux counts it in steps of ten
+    /// milliseconds.
     pub(crate) fn cpu(self) -> Outcome<Duration> {
-        // utime is the 14th field of all and stime the 15th.
+        // utime is the 14th field and stime the 15th.
         self.ticks(2)
     }
 
-    /// The same with that of its children, those that have ended too.
+    /// Returns the processor time including that of all children, even those that have ended.
     pub(crate) fn cpu_with_children(self) -> Outcome<Duration> {
-        // cutime and cstime follow.
+        // The fields cutime and cstime follow.
         let mut all = self.ticks(4)?;
         let children = self.read(&format!("task/{}/children", self.0))?;
         for child in children.split_whitespace() {
-            // One that has ended since is counted with the parent from the next time on.
+            // The parent's fields include a child that has just ended from the next reading on.
             all += Self(child.parse()?).cpu().unwrap_or_default();
         }
         Ok(all)
     }
 
-    /// So many fields of times, from the 14th on.
+    /// Returns the sum of this number of fields, from the 14th on.
     fn ticks(self, fields: usize) -> Outcome<Duration> {
         let stat = self.read("stat")?;
-        // The name of the program stands in brackets, and may hold anything. After it comes the third
-        // field.
-        let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat is not as it should be")?;
+        // The second field is the name of the program in brackets, and may contain any character. The third
+        // field follows the last closing bracket.
+        let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat has an unexpected format")?;
         let ticks = rest.split_whitespace().skip(11).take(fields).map(str::parse::<u64>);
         let ticks = ticks.sum::<Result<u64, _>>()?;
         let per_second = rustix::param::clock_ticks_per_second().max(1);
         Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
     }
 
-    /// The memory that it holds now, in MiB.
+    /// Returns the resident memory in MiB.
     pub(crate) fn memory(self) -> Outcome<f64> {
         let status = self.read("status")?;
         let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = held.and_then(|line| line.split_whitespace().next());
-        let kib = kib.ok_or("/proc/PID/status does not say VmRSS")?.parse::<f64>()?;
+        let kib = kib.ok_or("/proc/PID/status has no VmRSS")?.parse::<f64>()?;
         Ok(kib / 1024.0)
     }
 
     fn read(self, what: &str) -> Outcome<String> {
         let path = format!("/proc/{}/{what}", self.0);
         fs::read_to_string(&path).map_err(|error| {
-            format!("cannot read {path} ({error}): the processor is measured on Linux alone").into()
+            format!("cannot read {path} ({error}): processes can be measured only on Linux").into()
         })
     }
 }

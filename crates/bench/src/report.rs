@@ -1,4 +1,4 @@
-//! What came of it, for people and for programs.
+//! The report of the commands `all` and `nodes`, as Markdown and as JSON.
 
 use std::fmt;
 use std::thread::available_parallelism;
@@ -13,26 +13,26 @@ pub(crate) struct Report {
     profile: String,
     machine: String,
     cores: usize,
-    /// How many programs wanted a processor in the minute before.
+    /// The load average of the minute before the measurement.
     load: Option<f64>,
     quick: bool,
     pub(crate) figures: Vec<Figure>,
 }
 
-/// Something that was measured.
+/// A measured value.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
     what: String,
     value: f64,
     unit: &'static str,
-    /// The same of what it is compared with, in the same run.
+    /// The value of the floor, from the same run.
     floor: Option<f64>,
     ratio: Option<f64>,
     target: Option<Target>,
     reached: Option<bool>,
 }
 
-/// What a figure should be.
+/// The bound that a figure should keep.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Target {
     of: Of,
@@ -74,12 +74,12 @@ impl Figure {
         Self { what: what.to_owned(), value, unit, floor, ratio, target, reached }
     }
 
-    /// Compares it with the same of something else.
+    /// Compares the figure with that of the floor.
     pub(crate) fn against(self, floor: f64) -> Self {
         Self { floor: Some(floor), ratio: Some(self.value / floor), ..self }
     }
 
-    /// Says what it should be.
+    /// Sets the target, and checks whether the figure reaches it.
     pub(crate) fn wanted(self, target: Target) -> Self {
         let figure = match target.of {
             Of::Ratio => self.ratio.unwrap_or(f64::NAN),
@@ -155,7 +155,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Three digits, which is more than such figures are worth.
+/// Formats a value with three digits; the figures are not more precise than that.
 fn short(value: f64) -> String {
     match value.abs() {
         0.0..10.0 => format!("{value:.2}"),
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(reached(figure().wanted(Target::ratio_at_least(1.06))), Some(false));
         assert_eq!(reached(figure().wanted(Target::value_at_most(21.0))), Some(true));
         let nothing = Figure::new("x", f64::NAN, "µs").wanted(Target::value_at_most(1.0));
-        assert_eq!(reached(nothing), Some(false), "what was not measured reaches nothing");
+        assert_eq!(reached(nothing), Some(false), "a missing value reaches no target");
         let no_floor = Figure::new("x", 1.0, "µs").wanted(Target::ratio_at_most(1.0));
         assert_eq!(reached(no_floor), Some(false));
     }

@@ -1,5 +1,5 @@
-//! The program `countersign` as a site of its own: a free port, a database of its own, and no
-//! configuration but what is said. A floor is started in its place in the same way.
+//! Starts the program `countersign` as a site on a free port, with its own database and only the given
+//! configuration. A floor is started in the same way.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -19,20 +19,20 @@ use crate::{Outcome, note};
 /// The built program.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// How it was built, `debug` or `release`.
+    /// The build profile, `debug` or `release`.
     pub(crate) profile: String,
-    /// The configuration that it starts with.
+    /// The configuration of the program by default.
     pub(crate) configuration: Value,
 }
 
 impl Program {
-    /// The program at `given`, or the release build of this workspace, which is brought up to date.
+    /// Finds the program at `given`, or builds this workspace's in release mode.
     ///
     /// # Errors
     ///
-    /// When there is none, or it does not run.
+    /// When the program is missing, does not build or does not run.
     pub(crate) fn find(given: Option<&Path>) -> Outcome<Self> {
-        // A site is started in another directory.
+        // The path must be absolute, since a site is started in another directory.
         let path = match given {
             Some(path) => std::path::absolute(path)?,
             None => build()?,
@@ -51,24 +51,24 @@ impl Program {
         let profile = profile.unwrap_or("unknown").to_owned();
         note(&format!("the program: {} ({profile})", path.display()));
         if profile == "debug" {
-            note("warning: a debug build; its figures are not those of a release build");
+            note("warning: this is a debug build; its figures say nothing about a release build");
         }
         Ok(Self { path, profile, configuration })
     }
 
-    /// How many threads hash passwords.
+    /// Returns the number of threads that hash passwords.
     pub(crate) fn workers(&self) -> Outcome<usize> {
         let workers = self.configuration.pointer("/countersign/argon2/workers");
-        let workers = workers.and_then(Value::as_u64).ok_or("argon2.workers is not known")?;
+        let workers = workers.and_then(Value::as_u64).ok_or("argon2.workers is not a number")?;
         Ok(usize::try_from(workers)?)
     }
 }
 
-/// Builds the program with the cargo that runs this one, and returns where cargo put it.
+/// Builds the program with the cargo that runs this one, and returns the path of the executable.
 fn build() -> Outcome<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "cargo tells what it runs where it is")]
+    #[expect(clippy::disallowed_methods, reason = "cargo tells its path to the programs it runs")]
     let cargo = std::env::var_os("CARGO");
-    let cargo = cargo.ok_or("not run by cargo: name the program with --bin PATH")?;
+    let cargo = cargo.ok_or("not started by cargo: name the program with --bin PATH")?;
     note("building the program");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let built = Command::new(cargo)
@@ -77,16 +77,16 @@ fn build() -> Outcome<PathBuf> {
         .stderr(Stdio::inherit())
         .output()?;
     if !built.status.success() {
-        return Err("the program does not build".into());
+        return Err("cannot build the program".into());
     }
     let said = String::from_utf8_lossy(&built.stdout);
     let said = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut built =
         said.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
-    Ok(built.next_back().ok_or("cargo does not say where it put the program")?)
+    Ok(built.next_back().ok_or("cargo did not report the path of the program")?)
 }
 
-/// The program without the settings of whoever runs this one.
+/// Returns a command for the program, without the settings in the environment of this one.
 fn command(path: &Path) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
@@ -99,7 +99,7 @@ fn command(path: &Path) -> Command {
     command
 }
 
-/// A site that runs until this is dropped.
+/// A site that runs until this value is dropped.
 pub(crate) struct Site {
     child: Child,
     folder: Arc<TempDir>,
@@ -111,7 +111,7 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// When it does not get ready.
+    /// When the site does not start.
     pub(crate) fn start(program: &Program, settings: &[(&str, &str)]) -> Outcome<Self> {
         Self::start_in(Arc::new(TempDir::new()?), program, settings)
     }
@@ -120,7 +120,7 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// When it does not get ready.
+    /// When the database cannot be made, or the site does not start.
     pub(crate) fn populated(
         program: &Program,
         size: u64,
@@ -134,17 +134,17 @@ impl Site {
             .output()?;
         if !migrated.status.success() {
             let why = String::from_utf8_lossy(&migrated.stderr);
-            return Err(format!("the database cannot be made: {}", why.trim()).into());
+            return Err(format!("cannot make the database: {}", why.trim()).into());
         }
         let population = Population::make(&url, size)?;
         Ok((Self::start_in(folder, program, settings)?, population))
     }
 
-    /// Starts a site on a database that an earlier one has left in `folder`.
+    /// Starts a site on the database that an earlier one left in `folder`.
     ///
     /// # Errors
     ///
-    /// When it does not get ready.
+    /// When the site does not start.
     pub(crate) fn start_in(
         folder: Arc<TempDir>,
         program: &Program,
@@ -164,7 +164,7 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// When it does not get ready.
+    /// When the floor does not start.
     pub(crate) fn floor(name: &str) -> Outcome<Self> {
         let mut floor = command(&std::env::current_exe()?);
         floor.args(["floor", name]);
@@ -175,7 +175,7 @@ impl Site {
         let log = folder.path().join("log");
         let mut child = command
             .current_dir(folder.path())
-            // What it leaves behind when it is killed goes with the folder.
+            // Temporary files that a killed program leaves are removed with the folder.
             .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -201,19 +201,19 @@ impl Site {
         Process::of(self.child.id())
     }
 
-    /// How long the file of its database is, without what is still in the log beside it.
+    /// Returns the size of the database file, without the write-ahead log beside it.
     pub(crate) fn bytes(&self) -> Outcome<u64> {
         Ok(std::fs::metadata(file(&self.folder))?.len())
     }
 
-    /// Stops it, and returns the folder that its database is in.
+    /// Stops the site, and returns the folder with its database.
     pub(crate) fn stop(self) -> Arc<TempDir> {
         Arc::clone(&self.folder)
     }
 }
 
 impl Hashes {
-    /// Hashes passwords on so many threads of a process of their own.
+    /// Hashes passwords with Argon2 alone, on this number of threads of a new process.
     pub(crate) fn measure(threads: usize, duration: std::time::Duration) -> Outcome<Self> {
         let (threads, millis) = (threads.to_string(), duration.as_millis().to_string());
         let mut floor = command(&std::env::current_exe()?);
@@ -221,7 +221,7 @@ impl Hashes {
         let output = floor.output()?;
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("Argon2 alone does not run: {}", why.trim()).into());
+            return Err(format!("cannot measure Argon2 alone: {}", why.trim()).into());
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
@@ -237,7 +237,7 @@ fn database_url(folder: &TempDir) -> String {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // One that has ended by itself needs neither.
+        // Both fail if the process has already ended, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

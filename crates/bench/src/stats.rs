@@ -1,4 +1,4 @@
-//! Quantiles, and whether two samples come from one distribution.
+//! Quantiles, and a test whether two samples come from one distribution.
 
 /// Measured values, sorted.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +11,8 @@ impl Samples {
         Self(sorted)
     }
 
-    /// The value that a share of `q` lies below, straight between neighbours (type 7 of Hyndman and
-    /// Fan, 1996). Nothing has no quantile: not a number.
+    /// Returns the quantile `q`, interpolated linearly between neighbours (type 7 of Hyndman and Fan, 1996).
+    /// Returns NaN if there are no values.
     pub(crate) fn quantile(&self, q: f64) -> f64 {
         let place = q.clamp(0.0, 1.0) * self.0.len().saturating_sub(1) as f64;
         let value = |index: f64| self.0.get(index as usize).copied().unwrap_or(f64::NAN);
@@ -24,21 +24,21 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    /// The smallest difference that, added to every value of this sample, tells it from itself at
-    /// this level; `None` where no difference does, because there are too few values. Of another
-    /// sample that far away chance hides about every second one.
+    /// Returns the smallest shift of all values that the test detects at this level, or `None` if there are
+    /// too few values to detect any. For another sample that is shifted by as much, the test detects it in
+    /// about half of all cases.
     pub(crate) fn resolution(&self, level: f64) -> Option<f64> {
         let is_seen = |shift: f64| {
             let shifted = Self(self.0.iter().map(|value| value + shift).collect());
             compare(self, &shifted).p < level
         };
-        // Beyond the range the two have nothing in common.
+        // Shifted by more than the range, the two samples do not overlap.
         let mut seen = 2.0 * (self.quantile(1.0) - self.quantile(0.0)) + f64::EPSILON;
         let mut unseen = 0.0;
         if !is_seen(seen) {
             return None;
         }
-        // D never falls while the shift grows.
+        // The bisection works because D never falls while the shift grows.
         for _ in 0..24 {
             let middle = f64::midpoint(unseen, seen);
             *(if is_seen(middle) { &mut seen } else { &mut unseen }) = middle;
@@ -50,10 +50,9 @@ impl Samples {
 /// The two-sample Kolmogorov-Smirnov test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Comparison {
-    /// The largest distance between the two empirical distributions: 0 is none, 1 nothing in
-    /// common.
+    /// The largest distance between the two empirical distributions, from 0 (equal) to 1 (no overlap).
     pub(crate) d: f64,
-    /// How often two samples of one distribution are that far apart, or farther.
+    /// The probability that two samples of one distribution are at least that far apart.
     pub(crate) p: f64,
 }
 
@@ -63,7 +62,7 @@ pub(crate) fn compare(one: &Samples, other: &Samples) -> Comparison {
     Comparison { d: distance as f64 / (n * m).max(1) as f64, p: probability(n, m, distance) }
 }
 
-/// The statistic times both sizes: a whole number, so that nothing is rounded.
+/// Returns D times both sample sizes: an integer, so that nothing is rounded.
 fn distance(one: &Samples, other: &Samples) -> u64 {
     let (n, m) = (one.0.len() as u64, other.0.len() as u64);
     let (mut ones, mut others) = (one.0.iter().peekable(), other.0.iter().peekable());
@@ -82,10 +81,9 @@ fn distance(one: &Samples, other: &Samples) -> u64 {
     largest
 }
 
-/// The exact probability, by counting lattice paths (Hodges, 1958): the order in which the values of
-/// two samples of one distribution come is a path from (0, 0) to (n, m), each as likely as any
-/// other, and this is the share of those that touch the distance. Ties make it too large, never too
-/// small.
+/// Returns the exact probability by counting lattice paths (Hodges, 1958). The merged order of two samples
+/// is a path from (0, 0) to (n, m). If both come from one distribution, all paths are equally likely, and
+/// the probability is the share of paths that reach the distance. Ties make it too large, never too small.
 fn probability(n: u64, m: u64, distance: u64) -> f64 {
     let mut touched = vec![0.0; m as usize + 1];
     for i in 0..=n {
@@ -142,7 +140,7 @@ mod tests {
         assert!(disjoint.p > 0.0 && disjoint.p < 1e-100, "{}", disjoint.p);
     }
 
-    /// Gnedenko and Korolyuk (1951) for two samples of one size n at the distance k/n:
+    /// Gnedenko and Korolyuk (1951), for two samples of the same size n at the distance k/n:
     /// 2 (C(2n, n-k) - C(2n, n-2k) + ...) / C(2n, n).
     #[test]
     fn the_probability_is_that_of_gnedenko_and_korolyuk() {
@@ -151,17 +149,17 @@ mod tests {
         }
     }
 
-    /// Massey (1952), table 1: with ten values each 7/10 is the smallest distance below 5 %, and
-    /// 6/10 is above it.
+    /// Massey (1952), table 1: for two samples of ten values, 7/10 is the smallest distance with a
+    /// probability below 5 %.
     #[test]
     fn the_probability_is_that_of_masseys_table() {
         close(probability(10, 10, 70), 0.0123, 5e-5);
         close(probability(10, 10, 60), 0.0524, 5e-5);
-        // Of the 35 orders in which three and four values can come, two keep them apart.
+        // Two of the 35 orders of three and four values separate the samples.
         close(probability(3, 4, 12), 2.0 / 35.0, 1e-12);
     }
 
-    /// Smirnov (1948): with large samples 5 % lies at 1.358 sqrt((n + m) / (n m)).
+    /// Smirnov (1948): for large samples, 1.358 sqrt((n + m) / (n m)) has a probability of 5 %.
     #[test]
     fn the_probability_of_large_samples_is_that_of_smirnovs_table() {
         let (n, m) = (900_u32, 1200_u32);

@@ -1,4 +1,4 @@
-//! The command `all`, on the program that lies beside this one.
+//! Tests the command `all` with the program in the same folder.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
 
@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn all(options: &[&str]) -> Option<Output> {
     let bench = Path::new(env!("CARGO_BIN_EXE_countersign-bench"));
     let program = bench.with_file_name("countersign");
-    // Cargo builds it together with the tests of the workspace, and not with those of this package.
+    // Cargo builds the program for the tests of the workspace, but not for those of this package alone.
     if !program.is_file() {
         eprintln!("skipped: the program is not built: cargo build -p countersign-web");
         return None;

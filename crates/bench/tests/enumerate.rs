@@ -1,4 +1,4 @@
-//! The command `enumerate`, on the program that lies beside this one.
+//! Tests the command `enumerate` with the program in the same folder.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The program, where it is built. Cargo builds it together with the tests of the workspace, and not
-/// with those of this package alone.
+/// Returns the path of the program if it is built. Cargo builds it for the tests of the workspace, but not
+/// for those of this package alone.
 fn program() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_BIN_EXE_countersign-bench"));
     let name = format!("countersign{}", std::env::consts::EXE_SUFFIX);
@@ -15,7 +15,7 @@ fn program() -> Option<PathBuf> {
     program.is_file().then_some(program)
 }
 
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn enumerate(options: &[&str]) -> Option<Output> {
     let Some(program) = program() else {
         eprintln!("skipped: the program is not built: cargo build -p countersign-web");
@@ -23,7 +23,7 @@ fn enumerate(options: &[&str]) -> Option<Output> {
     };
     let mut bench = Command::new(env!("CARGO_BIN_EXE_countersign-bench"));
     bench.args(["enumerate", "--bin"]).arg(program).args(options);
-    // What somebody has set for their own site has no effect.
+    // Settings in the environment, for somebody's own site, must have no effect.
     bench.env("COUNTERSIGN_PASSWORD__MAX_LENGTH", "1000").env("ROCKET_PORT", "1");
     Some(bench.output().unwrap())
 }
@@ -40,7 +40,7 @@ fn every_kind_is_answered_the_same_and_the_control_is_told_apart() {
     let Some(output) = enumerate(&["--tries", "5", "--seed", "7", "--json"]) else { return };
     let report: Value = serde_json::from_str(works(&output)).unwrap();
     assert_eq!((&report["tries"], &report["seed"]), (&5.into(), &7.into()));
-    assert_eq!(report["argon2"]["memory_kib"], 19_456, "what it costs by default");
+    assert_eq!(report["argon2"]["memory_kib"], 19_456, "the default cost");
     let doors = report["doors"].as_array().unwrap();
     assert_eq!(doors.len(), 2);
     for door in doors {
@@ -51,7 +51,7 @@ fn every_kind_is_answered_the_same_and_the_control_is_told_apart() {
             assert!(kind["p95_ms"].as_f64() >= kind["median_ms"].as_f64(), "{kind}");
             if kind["is_control"] == true {
                 assert_eq!(kind["status"], 422, "{kind}");
-                // On a busy machine one of five may take as long as a hash.
+                // On a busy machine, one of five tries may take as long as a hash.
                 assert!(kind["against_known"]["d"].as_f64() >= Some(0.6), "{kind}");
             } else {
                 assert_eq!(kind["status"], 401, "{kind}");
@@ -61,7 +61,7 @@ fn every_kind_is_answered_the_same_and_the_control_is_told_apart() {
     }
     let verdict = &report["verdict"];
     assert_eq!(verdict["one_hash_each"], true, "{verdict}");
-    assert_eq!(verdict["enough_tries"], false, "five cannot tell: {verdict}");
+    assert_eq!(verdict["enough_tries"], false, "five tries are too few: {verdict}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The command `nodes`, on the program that lies beside this one.
+//! Tests the command `nodes` with the program in the same folder.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
 
@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// `None`, and a line that says so, where the program is not built.
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+/// Runs the command, or prints a line and returns `None` if the program is not built.
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn nodes(options: &[&str]) -> Option<Output> {
     let bench = Path::new(env!("CARGO_BIN_EXE_countersign-bench"));
     let program = bench.with_file_name("countersign");
-    // Cargo builds it together with the tests of the workspace, and not with those of this package.
+    // Cargo builds the program for the tests of the workspace, but not for those of this package alone.
     if !program.is_file() {
         eprintln!("skipped: the program is not built: cargo build -p countersign-web");
         return None;
@@ -20,8 +20,8 @@ fn nodes(options: &[&str]) -> Option<Output> {
     Some(Command::new(bench).args(["nodes", "--bin"]).arg(program).args(options).output().unwrap())
 }
 
-/// `None`, and a line that says so, where PostgreSQL cannot be had.
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+/// Runs the command, or prints a line and returns `None` if there is no PostgreSQL.
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn with_postgres(options: &[&str]) -> Option<Output> {
     let output = nodes(options)?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -45,18 +45,18 @@ fn a_page_from_memory_asks_nothing_and_the_others_ask_the_database() {
     let figures = report["figures"].as_array().unwrap();
     let find = |what: &str| figures.iter().find(|figure| figure["what"] == what);
     let value = |what: &str| find(what).and_then(|figure| figure["value"].as_f64()).unwrap();
-    // What is in memory is asked for again once a second.
-    assert!(value("each page from memory: round trips") < 0.5, "{figures:?}");
-    let asks = value("each page that asks: round trips");
+    // A session in the cache is read again once a second.
+    assert!(value("each cached page: round trips") < 0.5, "{figures:?}");
+    let asks = value("each uncached page: round trips");
     assert!((1.0..4.0).contains(&asks), "{figures:?}");
     assert!(value("each login: round trips") > asks, "{figures:?}");
-    // A server that was there already may keep no statistics.
+    // A given server may keep no statistics.
     if find("each login: statements").is_some() {
-        assert!(value("each page from memory: statements") < 0.2, "{figures:?}");
-        assert!((value("each page that asks: statements") - 1.0).abs() < 0.1, "{figures:?}");
+        assert!(value("each cached page: statements") < 0.2, "{figures:?}");
+        assert!((value("each uncached page: statements") - 1.0).abs() < 0.1, "{figures:?}");
         assert!(value("each login: statements") > 8.0, "{figures:?}");
     }
-    for what in ["page that asks", "login"] {
+    for what in ["uncached page", "login"] {
         let rate = value(&format!("1 nodes, {what}: rate"));
         assert!(rate > 0.0, "{figures:?}");
         let grown = find(&format!("2000 sessions, {what}: rate")).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is changed in an audit trail shows.
+//! Tests that every change to an audit trail is detected.
 
 use std::net::IpAddr;
 
@@ -57,7 +57,7 @@ fn trails(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<AuditReco
     prop::collection::vec((events(), any::<[u8; 16]>()), length).prop_map(chain)
 }
 
-/// Whether the trail is whole, and ends where that is noted.
+/// Checks that the trail is whole, and ends with this link.
 fn check(trail: &[AuditRecord], end: ChainLink) -> Result<(), BrokenChain> {
     let mut at = ChainLink::default();
     for record in trail {
@@ -72,7 +72,7 @@ fn end(trail: &[AuditRecord]) -> ChainLink {
     trail.last().map(|record| record.link).unwrap_or_default()
 }
 
-/// Puts something else into one field; false if it was there already.
+/// Replaces the value of one field. Returns false if the value was the same before.
 fn alter(record: &mut AuditRecord, field: usize, other: &AuditRecord) -> bool {
     let before = record.clone();
     let (event, new) = (&mut record.event, &other.event);
@@ -134,8 +134,7 @@ proptest! {
         prop_assert_eq!(check(&trail, end), Ok(()));
     }
 
-    /// Without the salt nothing tells one address of a network from another, so only the network may
-    /// be left.
+    // Without the salt, the addresses of a network cannot be told apart, so only the network may remain.
     #[test]
     fn a_lost_salt_hides_no_other_address(
         mut trail in trails(1..4),
@@ -189,7 +188,7 @@ proptest! {
         let forged = AuditEntry { event, salt }.record_after(link);
         trail.insert(place, before.filter(|_| is_twin).unwrap_or(forged));
         prop_assert!(check(&trail, end).is_err());
-        // Nor does it help to give all of them new numbers.
+        // New numbers for all records do not hide the forged one either.
         (1..).zip(&mut trail).for_each(|(number, record)| record.link.number = number);
         prop_assert!(check(&trail, end).is_err());
     }

@@ -1,9 +1,5 @@
-//! What slows guesses down keeps its promises at whatever times people try.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test, and what helps it, fails by panicking"
-)]
+//! Tests that the throttle keeps its promises, whenever people try.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests and their helpers fail by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +14,7 @@ use proptest::sample::select;
 
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A door that is tried again and again.
+/// A door that is tried repeatedly.
 struct Door {
     rule: Rule,
     tally: Option<Tally>,
@@ -33,7 +29,7 @@ impl Door {
         self.rule.closed_until(self.tally?, now)
     }
 
-    /// Whether a try is let in, and then counted.
+    /// Returns whether a try is let in, and counts it if so.
     fn lets_in(&mut self, now: OffsetDateTime) -> bool {
         let is_open = self.closed_until(now).is_none();
         if is_open {
@@ -51,7 +47,7 @@ fn rates() -> impl Strategy<Value = Rate> {
     (1_u32..8, millis()).prop_map(|(tries, period)| Rate { tries, period })
 }
 
-/// Any, however little sense it makes.
+/// Generates backoffs, including those that make no sense.
 fn backoffs() -> impl Strategy<Value = Backoff> {
     let parts = (0_u32..12, millis(), millis(), 1_u32..50, millis());
     parts.prop_map(|(free, first, longest, most, rest)| Backoff {
@@ -67,7 +63,7 @@ fn rules() -> impl Strategy<Value = Rule> {
     prop_oneof![rates().prop_map(Rule::Rate), backoffs().prop_map(Rule::Backoff)]
 }
 
-/// Moments in order, some at once and some after a long while.
+/// Generates moments in order, with short and long intervals.
 fn moments() -> impl Strategy<Value = Vec<OffsetDateTime>> {
     let pause = prop_oneof![
         2 => Just(0_i64), 6 => 0_i64..500, 3 => 0_i64..6_000, 1 => 0_i64..50_000
@@ -82,7 +78,7 @@ fn moments() -> impl Strategy<Value = Vec<OffsetDateTime>> {
     })
 }
 
-/// How long the door is closed after so many tries in a row, told in another way than the code does.
+/// Computes how long the door is closed after this number of tries in a row, in another way than the code.
 fn delay(backoff: Backoff, tries: u32) -> Duration {
     if tries >= backoff.most {
         return backoff.rest;
@@ -159,7 +155,7 @@ proptest! {
         }
     }
 
-    /// A clock may be set right after it was wrong by years.
+    // A clock may be corrected after it was wrong by years.
     #[test]
     fn no_clock_however_wrong_closes_a_door_for_good(
         rule in rules(),
@@ -214,7 +210,7 @@ proptest! {
     }
 }
 
-/// Whoever tries to log in.
+/// A try to log in.
 #[derive(Clone, Debug)]
 struct Try {
     user: Option<UserId>,
@@ -262,7 +258,7 @@ impl Try {
         ThrottlePolicy::default().login(self.claimant(), self.address, self.browser.as_ref())
     }
 
-    /// What a counter counts, in words.
+    /// Describes what a counter counts.
     fn subject(&self, counter: &Counter) -> String {
         let who = match self.user {
             Some(id) => id.to_string(),

@@ -1,6 +1,6 @@
-//! What the fuzzer looks for, looked for in a second or two: the same promises, asked of made-up
-//! input and of the corpora that the fuzzer keeps.
-#![expect(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
+//! Checks the properties of the fuzz targets within a second or two, with generated input and with the
+//! fuzzer's corpora.
+#![expect(clippy::unwrap_used, reason = "tests and their helpers fail by panicking")]
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use countersign_web::fuzzing;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Texts put together of pieces that mean something to a parser, and of any characters.
+/// Generates texts from pieces that have a meaning to the parser, and from any characters.
 fn soup(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = select(pieces).prop_map(str::to_owned);
     let noise = any::<char>().prop_map(String::from);
@@ -187,10 +187,10 @@ const PHC: &[&str] = &[
     "$2b$12$",
 ];
 
-/// In the order in which their names stand in the alphabet, as [`fuzzing::ALL`] has them.
+/// The pieces for each property, sorted by its name like [`fuzzing::ALL`].
 const PIECES: [&[&str]; 8] = [CONFIGURATION, COOKIES, EMAIL, FORM, FORWARDED, NEXT, PHC, USERNAME];
 
-/// Asks one promise of texts and of bytes.
+/// Checks one property with texts and with bytes.
 fn holds(name: &str) {
     let config = ProptestConfig { cases: 2_000, failure_persistence: None, ..Default::default() };
     let found = fuzzing::ALL.iter().zip(PIECES).find(|((found, _), _)| *found == name);

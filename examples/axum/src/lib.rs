@@ -1,5 +1,5 @@
-//! A service on axum that knows who is logged in to a Rocket site: it reads the same cookie and asks
-//! the same database.
+//! An axum service that knows who is logged in to a Rocket site. It reads the same cookie and asks the same
+//! database.
 
 use axum::Router;
 use axum::extract::{FromRef, FromRequestParts};
@@ -10,10 +10,10 @@ use axum::routing::get;
 use countersign_auth::domain::{Client, SecretToken};
 use countersign_auth::{Auth, Authenticated, Caller};
 
-/// The cookie of a site on `http`. Where the Rocket site is on `https`, it is `__Host-session`.
+/// The name of the session cookie on `http`. If the Rocket site uses `https`, it is `__Host-session`.
 pub const SESSION_COOKIE: &str = "session";
 
-/// The service. All of its routes may take [`CurrentUser`].
+/// Builds the service. All handlers may take [`CurrentUser`].
 pub fn app(auth: Auth) -> Router {
     Router::new().route("/", get(who_am_i)).with_state(auth)
 }
@@ -21,20 +21,20 @@ pub fn app(auth: Auth) -> Router {
 async fn who_am_i(CurrentUser(me): CurrentUser) -> impl IntoResponse {
     let fresh = if me.is_fresh { "fresh" } else { "not fresh" };
     let text = format!("You are {}. Your login is {fresh}.\n", me.user.username);
-    // What only one person may see, no cache may keep.
+    // No cache may store a page that is meant for one person.
     ([(CACHE_CONTROL, "no-store")], text)
 }
 
-/// The logged-in user. A handler that takes this is for members only.
+/// The logged-in user. Only members can call a handler that takes this.
 #[derive(Clone, Debug)]
 pub struct CurrentUser(pub Authenticated);
 
-/// Why a handler for members only was not called.
+/// The reason why a handler for members was not called.
 #[derive(Clone, Copy, Debug)]
 pub enum Refused {
     /// Nobody is logged in.
     Anonymous,
-    /// The database cannot say. That is not the same as nobody.
+    /// The database cannot be asked. This does not mean that nobody is logged in.
     Unavailable,
 }
 
@@ -48,8 +48,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let shown = only_cookie(&parts.headers, SESSION_COOKIE).ok_or(Refused::Anonymous)?;
         let token = SecretToken::parse(shown).map_err(|_| Refused::Anonymous)?;
-        // What the browser calls itself must arrive here as it arrives at the Rocket site: a session
-        // that shows up in another browser is not fresh there.
+        // The User-Agent must be the same here as at the Rocket site. Otherwise the session seems to come
+        // from another browser, and is no longer fresh.
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let caller = Caller::visitor(Client::new(None, agent));
         let found = Auth::from_ref(state).authenticate(&token, &caller).await;
@@ -73,8 +73,8 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The value of the one cookie called exactly `name`. Two of them are none: one may have been set by
-/// somebody else, and nothing tells which.
+/// Returns the value of the cookie called exactly `name`, if there is only one. Of two cookies, an attacker
+/// may have set either.
 fn only_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));

@@ -1,4 +1,4 @@
-//! Serves <http://127.0.0.1:3000> to whoever is logged in to the Rocket site on the same database:
+//! Serves <http://127.0.0.1:3000> to users who are logged in to the Rocket site on the same database:
 //!
 //! ```console
 //! $ cargo run -p axum-example -- sqlite://notes.db
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     #[expect(clippy::disallowed_methods, reason = "a program's configuration begins here")]
     let url = std::env::args().nth(1).or_else(|| std::env::var("DATABASE_URL").ok());
     let url = url.ok_or("usage: axum-example DATABASE_URL")?;
-    // The Rocket site makes the database and brings its schema up to date.
+    // The Rocket site creates the database and migrates its schema.
     let auth = Auth::new(Database::connect(&url).await?);
     auth.ready().await?;
 
@@ -27,14 +27,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::select! {
         ended = serving => ended?,
         () = keep_house(&auth) => {}
-        // What the site does, such as a logout, is known here soon.
+        // Follows the audit trail, so that a logout at the site soon takes effect here.
         () = auth.follow() => {}
     }
     Ok(auth.housekeeping().await?)
 }
 
-/// Writes down every minute which sessions were used, or those that are used here alone would end as
-/// idle. What fails is made up for the next time.
+/// Saves regularly which sessions were used: a session that is used only here would end as idle otherwise.
+/// After a failure the next round saves the same sessions again.
 async fn keep_house(auth: &Auth) {
     loop {
         tokio::time::sleep(auth.housekeeping_interval().max(Duration::from_secs(1))).await;

@@ -1,4 +1,4 @@
-//! Whose session the site began, the service knows.
+//! Tests that the service knows the sessions that begin at the site.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use axum::body::{Body, to_bytes};
@@ -44,7 +44,7 @@ impl Two {
         }
     }
 
-    /// The status and text with which the service answers who sends these cookies.
+    /// Returns the status and text that the service answers to a request with these cookies.
     async fn ask(&self, browser: &str, cookies: &[&str]) -> (u16, String) {
         let mut request = Request::get("/").header("User-Agent", browser);
         for cookie in cookies {
@@ -70,7 +70,7 @@ async fn the_cookie_of_the_site_is_accepted_until_its_owner_logs_out() {
     let (status, text) = two.ask("Another/1.0", &[&cookie]).await;
     assert_eq!((status, text.as_str()), (200, "You are ada. Your login is not fresh.\n"));
     two.site.log_out(&begun.session, &Caller::administrator()).await.unwrap();
-    // Here it is known within `max_staleness`, which is a second; at the site it is at once.
+    // The logout takes effect at the site at once, and here within `max_staleness`, which is a second.
     std::thread::sleep(std::time::Duration::from_secs(1));
     assert_eq!(two.ask(BROWSER, &[&cookie]).await.0, 401);
 }

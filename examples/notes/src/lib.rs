@@ -1,4 +1,4 @@
-//! A small application with users: everybody writes notes, and nobody sees those of another.
+//! A small application with users, each of whom has private notes.
 
 mod m20260301_000001_notes;
 mod note;
@@ -14,18 +14,18 @@ use sea_orm::{ActiveValue::Set, DatabaseConnection, QueryOrder, QuerySelect, ent
 use sea_orm_migration::MigratorTrait;
 
 type Db = State<DatabaseConnection>;
-/// The database failed: an error page for the visitor, the cause for the log.
+/// A failure of the database. The visitor gets an error page, and the log gets the cause.
 type Failure = Debug<DbErr>;
 type Page = Result<Template, Failure>;
 
-/// The application, with its notes in the same database as its users.
+/// Builds the application, which keeps its notes in the same database as its users.
 ///
 /// # Errors
 ///
-/// When its table cannot be made.
+/// When the table of notes cannot be created.
 pub async fn app(auth: Auth, db: DatabaseConnection) -> Result<Rocket<Build>, DbErr> {
     m20260301_000001_notes::Migrator::up(&db, None).await?;
-    // Found from wherever the program is started; ROCKET_TEMPLATE_DIR names another folder.
+    // The path works from any working directory. ROCKET_TEMPLATE_DIR overrides it.
     let config = Config::figment().join(("template_dir", relative!("templates")));
     let pages = AuthPages::at("/auth", auth).site_name("Notes").login_redirect("/notes");
     Ok(rocket::custom(config)
@@ -42,7 +42,7 @@ struct NewNote<'r> {
     text: &'r str,
 }
 
-/// Rocket's own `len(..)` counts bytes; people count characters.
+/// Checks the length of a note in characters. Rocket's `len(..)` counts bytes.
 fn is_a_note<'v>(text: &&str) -> form::Result<'v, ()> {
     match text.trim().chars().count() {
         0 => Err(form::Error::validation("Write something first."))?,
@@ -79,7 +79,7 @@ async fn create(
     Ok(Either::Left(Redirect::to("/notes")))
 }
 
-/// What is another's is not there: `None` is answered 404.
+/// Deletes one of the user's notes. Answers 404 for any other note, also for those of other users.
 #[post("/<id>/delete")]
 async fn delete(me: CurrentUser<'_>, id: i32, db: &Db) -> Result<Option<Redirect>, Failure> {
     let mine = note::delete_of(&me).filter(note::Column::Id.eq(id));
@@ -87,7 +87,7 @@ async fn delete(me: CurrentUser<'_>, id: i32, db: &Db) -> Result<Option<Redirect
     Ok(deleted.then(|| Redirect::to("/notes")))
 }
 
-/// Whoever finds a browser open is asked for the password before it comes to this.
+/// Asks for confirmation. [`FreshLogin`] asks for the password first, if the login is not recent.
 #[get("/clear")]
 fn ask_to_clear(_me: FreshLogin<'_>) -> Template {
     Template::render("clear", context! {})
@@ -99,7 +99,7 @@ async fn clear(me: FreshLogin<'_>, db: &Db) -> Result<Redirect, Failure> {
     Ok(Redirect::to("/notes"))
 }
 
-/// The newest notes below the form, with what was typed into it and what is wrong with that.
+/// Renders the form, with the text that was typed and an error message, and the newest notes below it.
 async fn page(me: CurrentUser<'_>, db: &Db, typed: &str, error: Option<String>) -> Page {
     let newest = note::of(&me).order_by_desc(note::Column::Id).limit(100).all(&**db).await?;
     let shown = |note: note::Model| {

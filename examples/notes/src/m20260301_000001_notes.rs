@@ -7,7 +7,7 @@ impl MigratorTrait for Migrator {
         vec![Box::new(Migration)]
     }
 
-    /// Countersign keeps the history of its own tables in the table that this is by default.
+    /// Returns a name of our own: Countersign records its migrations in the table with the default name.
     fn migration_table_name() -> DynIden {
         "notes_migrations".into_iden()
     }
@@ -19,7 +19,7 @@ struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
-        // Whoever deletes their account takes their notes along.
+        // Deleting an account deletes its notes.
         let mut user = ForeignKey::create()
             .from("notes", "user_id")
             .to("users", "id")

@@ -15,7 +15,8 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The notes of a user. Every query begins with one of these two, so that none forgets whose.
+/// Selects the notes of a user. Every query begins with one of these two functions, so that none can forget
+/// to restrict the user.
 pub(crate) fn of(user: &User) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user.id.as_uuid()))
 }

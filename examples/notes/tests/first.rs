@@ -1,4 +1,4 @@
-//! As little as a test of an application takes.
+//! A minimal test of an application.
 
 use countersign_web::Database;
 use countersign_web::testing::{Kit, TestClient};

@@ -1,4 +1,4 @@
-//! What the application promises about its notes.
+//! Tests of what the application promises about its notes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use countersign_web::testing::{Kit, TestClient};
@@ -6,7 +6,7 @@ use countersign_web::{Database, domain::User};
 use rocket::http::{ContentType, Status};
 use time::Duration;
 
-/// The application with two users, and a client that nobody is logged in with.
+/// The application with two users, and a client that is not logged in.
 struct Site {
     kit: Kit,
     client: TestClient,
@@ -34,7 +34,7 @@ impl Site {
         (response.status(), response.into_string().await.unwrap_or_default())
     }
 
-    /// Where a request is sent on to.
+    /// Returns the target of the redirect.
     async fn sent_on(&self, path: &str) -> Option<String> {
         let response = self.client.get(path).dispatch().await;
         assert_eq!(response.status(), Status::SeeOther);
@@ -93,7 +93,7 @@ async fn what_is_written_is_text_and_not_html() {
     site.post("/notes", "text=%3Cscript%3Ealert(1)%3C/script%3E").await;
     let (_, page) = site.get("/notes").await;
     assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>alert"), "{page}");
-    // In a text area too.
+    // The text is escaped in the text area as well.
     let typed = format!("text=%3C/textarea%3E%3Cb%3E{}", "x".repeat(2000));
     let (status, page) = site.post("/notes", &typed).await;
     assert_eq!(status, Status::UnprocessableEntity);

@@ -1,4 +1,4 @@
-//! The application's tables. `members` was there first; the other two are for Countersign.
+//! The application's tables. `members` belongs to the application; the other two were added for Countersign.
 
 pub(crate) mod member {
     use sea_orm::entity::prelude::*;
@@ -14,7 +14,7 @@ pub(crate) mod member {
         #[sea_orm(unique)]
         pub uid: Uuid,
         pub mail: String,
-        /// The one spelling of `mail` that is unique and searched for.
+        /// The canonical spelling of `mail`, which is unique and used for searches.
         #[sea_orm(unique)]
         pub mail_key: String,
         pub nickname: String,
@@ -27,7 +27,7 @@ pub(crate) mod member {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// That a member is logged in.
+/// A session of a member.
 pub(crate) mod visit {
     use sea_orm::entity::prelude::*;
 
@@ -56,7 +56,7 @@ pub(crate) mod visit {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// That a member asked to be remembered.
+/// A remembered login of a member.
 pub(crate) mod memory {
     use sea_orm::entity::prelude::*;
 
@@ -70,7 +70,7 @@ pub(crate) mod memory {
         #[sea_orm(unique)]
         pub series: Vec<u8>,
         pub secret: Vec<u8>,
-        /// The secret before this one, which is good for a moment longer.
+        /// The previous secret, which is still accepted for a moment.
         pub earlier: Option<Vec<u8>>,
         pub address: Option<String>,
         pub browser: Option<String>,

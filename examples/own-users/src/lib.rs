@@ -1,4 +1,4 @@
-//! Users in an application's own table: what Countersign asks of a store, answered from `members`.
+//! Users in an application's own table: a store for Countersign that reads and writes `members`.
 
 mod entity;
 mod row;
@@ -16,7 +16,7 @@ use sea_orm::{TransactionOptions, TransactionTrait};
 
 use entity::{member, memory, visit};
 
-/// The members, in an SQLite database. A clone is the same database.
+/// The members, in an SQLite database. A clone uses the same database.
 #[derive(Clone, Debug)]
 pub struct Members {
     db: DatabaseConnection,
@@ -25,19 +25,19 @@ pub struct Members {
 }
 
 impl Members {
-    /// Opens the database, and makes the tables that it has not.
+    /// Opens the database, and creates the tables that are missing.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// When the database cannot be opened, or a table cannot be created.
     pub async fn open(url: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut options = ConnectOptions::new(url);
-        // SQLite has one writer; with one connection those of this program queue up before it.
+        // SQLite has one writer. With one connection, the writers of this program wait for each other.
         options.max_connections(1).sqlx_logging(false);
         let db = sea_orm::Database::connect(options).await?;
         let schema = Schema::new(db.get_database_backend());
-        // An application that is older than this has migrations, and makes the tables there, with
-        // an index on each column that is searched.
+        // A real application creates the tables in its migrations, with an index on each column that is
+        // searched.
         for mut table in [
             schema.create_table_from_entity(member::Entity),
             schema.create_table_from_entity(memory::Entity),
@@ -49,19 +49,19 @@ impl Members {
         Ok(Self { db, tables })
     }
 
-    /// The application's own key of a user.
+    /// Returns the application's own key of a user.
     ///
     /// # Errors
     ///
-    /// When the database cannot say.
+    /// When the database cannot be read.
     pub async fn number(&self, id: UserId) -> Result<Option<i32>, StoreError> {
         let member = member::Entity::find().filter(member::Column::Uid.eq(id.as_uuid()));
         let found = member.one(&self.db).await.map_err(row::unavailable)?;
         Ok(found.map(|member| member.number))
     }
 
-    /// Begins a change, which keeps every other writer out until it ends. A transaction that first
-    /// reads and then finds that another has written would fail.
+    /// Begins a change, which locks out every other writer until it ends. A deferred transaction would fail
+    /// if another program had written between its first read and its first write.
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
@@ -69,7 +69,7 @@ impl Members {
     }
 }
 
-/// The application.
+/// Builds the application.
 pub fn app(auth: Auth, members: Members) -> Rocket<Build> {
     rocket::build()
         .attach(AuthPages::at("/", auth).site_name("The club").login_redirect("/card"))

@@ -1,4 +1,4 @@
-//! From rows to values and back.
+//! Conversions from rows to values and back.
 
 use std::error::Error;
 
@@ -23,7 +23,7 @@ where
     move |source| StoreError::Corrupt { table, column, source: source.into() }
 }
 
-/// In UTC, without saying so: SQLite compares moments as text.
+/// Converts a moment to UTC without an offset, since SQLite compares moments as text.
 pub(crate) fn moment(at: OffsetDateTime) -> TimeDateTime {
     let at = at.to_utc();
     TimeDateTime::new(at.date(), at.time())

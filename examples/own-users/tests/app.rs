@@ -1,4 +1,4 @@
-//! The pages and the guards work over the application's own table.
+//! Tests that the pages and the guards work over the application's own table.
 
 use countersign_web::testing::{Kit, PASSWORD, TestClient};
 use own_users::Members;

@@ -1,4 +1,4 @@
-//! The store keeps every promise of its ports.
+//! Tests that the store keeps every promise of its ports.
 
 use own_users::Members;
 

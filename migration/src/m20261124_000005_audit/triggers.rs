@@ -1,7 +1,7 @@
-//! What the database does about the trail by itself. PostgreSQL tells whoever listens that it grows.
-//! And each, and so whoever reaches it with its tools, refuses what the trail is never asked for: a
-//! change of anything but an address that has grown old, and the removal of what has not. All of it
-//! can be undone by whoever owns the database; what shows that is the chain.
+//! The triggers of the audit trail. They refuse all changes that Countersign never makes, so that other
+//! tools cannot make them either: only the address of a record may be changed, and only old records may be
+//! deleted. On PostgreSQL another trigger notifies listeners about new records. The owner of the database can
+//! remove the triggers, but the chain of hashes still shows what was changed.
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::{DbErr, SchemaManager};
@@ -15,7 +15,7 @@ const SQLITE: &[&str] = &[
      BEFORE DELETE ON audit_events
      WHEN OLD.number > (SELECT removed_number FROM audit_ends)
      BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
-    // `INSERT OR REPLACE` deletes without a trigger.
+    // `INSERT OR REPLACE` deletes rows without firing the trigger for deletions.
     "CREATE TRIGGER audit_events_are_not_replaced
      BEFORE INSERT ON audit_events
      WHEN NEW.number <= (SELECT last_number FROM audit_ends)
@@ -55,12 +55,12 @@ const POSTGRES: &[&str] = &[
     "CREATE TRIGGER audit_ends_keep_their_row
      BEFORE DELETE ON audit_ends
      FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
-    // This removes rows without asking for each of them.
+    // `TRUNCATE` removes rows without firing the triggers for each row.
     "CREATE TRIGGER audit_events_are_not_truncated
      BEFORE TRUNCATE ON audit_events EXECUTE FUNCTION audit_refuse()",
     "CREATE TRIGGER audit_ends_are_not_truncated
      BEFORE TRUNCATE ON audit_ends EXECUTE FUNCTION audit_refuse()",
-    // Those who listen are told once the transaction is committed. Elsewhere they have to ask.
+    // Listeners are notified when the transaction is committed. On other databases they have to poll.
     "CREATE FUNCTION audit_tell() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN PERFORM pg_notify('countersign_audit', ''); RETURN NULL; END $$",
     "CREATE TRIGGER audit_events_are_told
@@ -70,8 +70,8 @@ const POSTGRES: &[&str] = &[
 const POSTGRES_FUNCTIONS: &str = "DROP FUNCTION IF EXISTS \
      audit_refuse(), audit_refuse_what_is_young(), audit_refuse_what_is_past(), audit_tell()";
 
-// A run that was killed may have made some of them. MariaDB, and MySQL from 8.0.29 on, could be told
-// to make only what is missing; all of them know this. `TRUNCATE` asks no trigger here: it needs the
+// A killed run may have created some of them. `CREATE TRIGGER IF NOT EXISTS` needs MariaDB, or MySQL from
+// 8.0.29 on; all versions know `DROP TRIGGER IF EXISTS`. `TRUNCATE` fires no trigger here, but it needs the
 // right to drop the table.
 const MYSQL: &[&str] = &[
     "DROP TRIGGER IF EXISTS audit_events_keep_what_was_written",
@@ -115,7 +115,7 @@ pub(super) async fn create(schema: &SchemaManager<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// What does not go with its table.
+/// Drops the functions, which do not disappear with their tables.
 pub(super) async fn drop_functions(schema: &SchemaManager<'_>) -> Result<(), DbErr> {
     if schema.get_database_backend() == DbBackend::Postgres {
         schema.get_connection().execute_unprepared(POSTGRES_FUNCTIONS).await?;

@@ -1,4 +1,4 @@
-//! What happens is written down, and what was written down stays.
+//! Tests that the audit trail records what happens, and keeps it.
 
 use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Duration, Reason};
 use countersign_auth::{AuditConfig, AuditError, AuthConfig, AuthEventKind, HashingConfig};

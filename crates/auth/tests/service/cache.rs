@@ -1,4 +1,4 @@
-//! What the service keeps in memory of sessions, and how soon it forgets.
+//! Tests of the cache of sessions, and of how soon it forgets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ fn with_staleness(max_staleness: Duration) -> AuthConfig {
     config
 }
 
-/// How many tokens were looked up in memory, and how many in the store.
+/// Returns how many tokens were looked up in the cache, and how many in the store.
 pub(crate) fn lookups(auth: &Auth) -> (u64, u64) {
     let mut registry = Registry::default();
     auth.register_metrics(&mut registry);
@@ -41,7 +41,7 @@ fn made_up() -> SecretToken {
     SecretToken::generate(&mut UnwrapErr(SysRng))
 }
 
-/// Two services on one store and one clock, as two processes are.
+/// Starts two services on one store and one clock, like two processes.
 async fn two(max_staleness: Duration) -> (Service, Service) {
     let store = MemoryStore::default();
     let one = Service::over(store.clone(), with_staleness(max_staleness));
@@ -112,7 +112,7 @@ async fn a_clock_that_is_set_back_makes_nothing_good_for_longer() {
     assert_eq!(lookups(&service.auth), (0, 2));
 }
 
-/// A user who is logged in here and there, and remembered there.
+/// A user with two sessions, the second of which is remembered.
 struct Ada {
     service: Service,
     here: NewSession,
@@ -120,7 +120,7 @@ struct Ada {
 }
 
 impl Ada {
-    /// Both sessions are in memory, for as long as nothing happens to them.
+    /// Starts both sessions. They stay in the cache until something happens to them.
     async fn new() -> Self {
         let service = Service::with(with_staleness(Duration::hours(1)));
         service.register(ADA).await.unwrap();
@@ -303,14 +303,14 @@ async fn a_session_in_memory_idles_out_to_the_moment_however_often_it_is_written
         assert!(one.authenticate(&begun.token).await.is_some());
         one.auth.housekeeping().await.unwrap();
     }
-    assert!(other.authenticate(&begun.token).await.is_some(), "it was written down");
+    assert!(other.authenticate(&begun.token).await.is_some(), "its use was saved");
     one.advance(Duration::minutes(30));
     assert!(one.authenticate(&begun.token).await.is_none());
     assert!(other.authenticate(&begun.token).await.is_none());
 }
 
-/// Readers that never stop, and sessions that end: whoever was told that a session has ended must
-/// never see it accepted again.
+/// Ends sessions while readers use them all the time. Returns how often a session was accepted, and how often
+/// it was accepted after the service had reported its end.
 async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
     const SESSIONS: usize = 60;
     let mut config = with_staleness(Duration::hours(1));
@@ -339,7 +339,7 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
                     }
                     tokio::task::yield_now().await;
                 }
-                // Once more, with whatever the readers have put into memory meanwhile.
+                // Asks again, since the readers may have put the session into the cache meanwhile.
                 let late = auth.authenticate(&token, &browser()).await.unwrap().is_some();
                 stale.fetch_add(u64::from(late), Ordering::Relaxed);
             }));

@@ -1,4 +1,4 @@
-//! What one process learns of what another one does.
+//! Tests of how a process follows what another one does.
 
 use std::time::{Duration as Patience, Instant};
 
@@ -16,18 +16,18 @@ use crate::support::{PASSWORD, Service, admin, browser};
 const ADA: &str = "ada@example.org";
 const NEW_PASSWORD: &str = "quite another set of words";
 
-/// Within a second, and more on a busy machine.
+/// The limit for what is promised within a second, with a margin for busy machines.
 const SOON: Patience = Patience::from_secs(20);
 
 fn config() -> AuthConfig {
     let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
-    // Whatever is seen sooner was followed.
+    // A service can notice a change sooner than this only by following.
     config.sessions.max_staleness = Duration::hours(1);
     config.throttle = None;
     config
 }
 
-/// Two services on one store and one clock, as two processes are; the other follows.
+/// Two services on one store and one clock, like two processes. The other follows.
 struct Two {
     one: Service,
     other: Service,
@@ -43,23 +43,23 @@ impl Two {
         let following = tokio::spawn(async move { following.follow().await });
         let other = Service { auth, clock: one.clock.clone() };
         let two = Self { one, other, following };
-        // Once something was heard, it follows.
+        // When the other notices the logout, it has begun to follow.
         let begun = two.known().await;
         two.one.auth.log_out(&begun.session, &browser()).await.unwrap();
         two.is_out(&begun.token, "it begins to follow").await;
         two
     }
 
-    /// A session that began here and is known there.
+    /// Starts a session at the one service that the other has in its cache.
     async fn known(&self) -> NewSession {
-        // Of sessions that began at the same moment, any is the oldest.
+        // Sessions must not begin at the same moment, so that the order of their age is clear.
         self.one.advance(Duration::SECOND);
         let begun = self.one.log_in_with(ADA, PASSWORD, true).await.unwrap();
         self.keep(&begun.token).await;
         begun
     }
 
-    /// Asks until it is answered from memory: what was just heard of may have been read anew.
+    /// Authenticates until the answer comes from the cache. A recent event may first cause reads.
     async fn keep(&self, token: &SecretToken) {
         let start = Instant::now();
         loop {
@@ -68,7 +68,7 @@ impl Two {
             if lookups(&self.other.auth).0 > before {
                 return;
             }
-            assert!(start.elapsed() < SOON, "it is never answered from memory");
+            assert!(start.elapsed() < SOON, "it is never answered from the cache");
             sleep(Patience::from_millis(10)).await;
         }
     }
@@ -148,7 +148,7 @@ async fn what_happens_to_one_user_leaves_the_others_in_memory() {
     let bob = two.one.try_log_in("bob@example.org", PASSWORD).await.unwrap();
     let (first, second) = (two.known().await, two.known().await);
     two.one.auth.log_out(&first.session, &browser()).await.unwrap();
-    // From here on there is nothing of Bob in the trail.
+    // From here on, the trail contains nothing new about Bob.
     two.is_out(&first.token, "logged out").await;
     two.keep(&bob.token).await;
     two.one.auth.log_out(&second.session, &browser()).await.unwrap();
@@ -183,9 +183,9 @@ async fn who_cannot_follow_asks_the_store_for_each_request() {
     let begun = two.known().await;
     database.close().await;
     let start = Instant::now();
-    // From memory it would be answered for an hour.
+    // The cache would answer for an hour.
     while two.other.auth.authenticate(&begun.token, &browser()).await.is_ok() {
-        assert!(start.elapsed() < SOON, "it trusts what it remembers");
+        assert!(start.elapsed() < SOON, "it still trusts its cache");
         sleep(Patience::from_millis(10)).await;
     }
     let (memory, _) = lookups(&two.other.auth);
@@ -221,6 +221,6 @@ async fn a_clock_that_is_set_back_keeps_no_session_alive_for_longer() {
     other.authenticate(&begun.token).await.unwrap();
     one.auth.log_out(&begun.session, &browser()).await.unwrap();
     sleep(Patience::from_millis(1_100)).await;
-    // This clock stands still, as one does for a while that is set back again and again.
+    // This clock stands still, like one that is set back again and again.
     assert!(other.authenticate(&begun.token).await.is_none());
 }

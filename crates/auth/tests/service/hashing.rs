@@ -1,4 +1,4 @@
-//! Password hashing under load: who is let into the queue, who leaves it, and what stays usable
+//! Tests of password hashing under load: who gets into the queue, who leaves it, and what keeps working
 //! meanwhile.
 
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ use crate::support::{PASSWORD, Service, admin, browser};
 const ADA: &str = "ada@example.org";
 const LONG: Wait = Wait::from_secs(60);
 
-/// One worker, and room for `queue`.
+/// Returns a configuration with one worker and `queue` places in its queue.
 fn narrow(queue: usize) -> AuthConfig {
     let hashing = HashingConfig { workers: 1, queue, max_wait: LONG, ..HashingConfig::cheap() };
     AuthConfig { hashing, ..AuthConfig::default() }
@@ -49,7 +49,7 @@ async fn try_as(auth: &Auth, caller: &Caller, password: &str) -> Result<Login, L
     auth.log_in(LogIn { email: ADA, password, caller, remember: false }).await
 }
 
-/// How many wait for a worker.
+/// Returns how many requests wait for a worker.
 fn depth(auth: &Auth) -> usize {
     let (mut registry, mut text) = (Registry::default(), String::new());
     auth.register_metrics(&mut registry);
@@ -67,7 +67,7 @@ async fn until_depth_is(auth: &Auth, expected: usize) {
     timeout(LONG, reached).await.unwrap();
 }
 
-/// A login that waits in the queue.
+/// Starts a login, and waits until it is in the queue.
 async fn waiting(auth: &Auth, caller: Caller) -> JoinHandle<Result<Login, LogInError>> {
     let (before, own) = (depth(auth), auth.clone());
     let waits = tokio::spawn(async move { try_as(&own, &caller, PASSWORD).await });
@@ -108,7 +108,7 @@ async fn a_flood_from_one_address_keeps_nobody_else_out() {
     assert_overloaded(&try_as(&auth, &here(), PASSWORD).await);
     let (own, caller) = (auth.clone(), there());
     let other = tokio::spawn(async move { try_as(&own, &caller, PASSWORD).await });
-    // The newest of the flood has made room.
+    // The newest of the flood had to make room.
     assert_overloaded(&flood.pop().unwrap().await.unwrap());
     assert_eq!(depth(&auth), 4);
     drop(busy);
@@ -147,11 +147,11 @@ async fn the_throttle_is_asked_before_the_queue() {
     assert!(matches!(wrong, Err(LogInError::WrongCredentials)), "{wrong:?}");
     let before = auth.hashes_computed();
     let busy = auth.busy_workers().await;
-    // Where there is room, no place is taken: an answer comes although nobody hashes.
+    // With room in the queue, a throttled login takes no place: it is answered while the worker is busy.
     let refused = try_as(&auth, &here(), PASSWORD).await;
     assert!(matches!(refused, Err(LogInError::Throttled(_))), "{refused:?}");
     assert_eq!(depth(&auth), 0);
-    // Where there is none, that is not what is heard.
+    // Without room in the queue, it is still answered as throttled, not as overloaded.
     let first = waiting(&auth, there()).await;
     let refused = try_as(&auth, &here(), PASSWORD).await;
     assert!(matches!(refused, Err(LogInError::Throttled(_))), "{refused:?}");
@@ -186,8 +186,8 @@ async fn a_password_that_is_too_long_never_reaches_the_queue() {
     assert_eq!(auth.hashes_computed() - before, 1);
 }
 
-/// In memory SQLite has one connection for all: whoever held it, or a transaction on it, would keep
-/// everybody else from the database.
+// SQLite in memory has a single connection. If a login held it, or a transaction on it, nobody else could use
+// the database.
 #[tokio::test]
 async fn neither_a_connection_nor_a_transaction_is_held_across_a_hash() {
     let database = Database::connect("sqlite::memory:").await.unwrap();
@@ -219,7 +219,7 @@ async fn neither_a_connection_nor_a_transaction_is_held_across_a_hash() {
         assert_eq!(auth.sessions(ada).await.unwrap().len(), 1);
     };
     timeout(LONG, meanwhile).await.unwrap();
-    assert_eq!(depth(&auth), 3, "they wait for a worker still");
+    assert_eq!(depth(&auth), 3, "they still wait for a worker");
     drop(busy);
     assert!(login.await.unwrap().is_ok());
     assert!(registration.await.unwrap().is_ok());

@@ -1,4 +1,4 @@
-//! Registering, logging in, and what becomes of a session that is left alone.
+//! Tests of registering, logging in, and sessions that are not used.
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
@@ -200,7 +200,7 @@ async fn sessions_are_listed_and_revoked_by_their_owner() {
     assert!(service.authenticate(&two.token).await.is_none());
 }
 
-/// Above the floor nothing cheaper is accepted, whatever is compiled in.
+// Release builds accept no cheaper parameters than the minimum, whatever features are compiled in.
 #[test]
 fn hash_parameters_for_tests_are_refused_by_a_release_build() {
     let cheap = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };

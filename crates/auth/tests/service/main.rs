@@ -1,4 +1,4 @@
-//! The service as a program without a framework uses it, over the memory store.
+//! Tests of the service over the memory store, as a program without a framework uses it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audit;

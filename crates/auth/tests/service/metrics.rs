@@ -1,4 +1,4 @@
-//! What the service counts, as an application reads it from a registry of its own.
+//! Tests of the service's metrics, in an application's own registry.
 
 use countersign_auth::{LogIn, Protection};
 use prometheus_client::encoding::text::encode;
@@ -37,7 +37,7 @@ async fn an_application_has_every_login_in_its_own_registry_by_its_outcome() {
             "shop_countersign_logins_total{outcome=\"invalid\"} 1",
             "shop_countersign_events_total{kind=\"user_registered\",reason=\"none\"} 2",
             "shop_countersign_events_total{kind=\"user_disabled\",reason=\"none\"} 1",
-            // Two to register; what can be nobody's costs none.
+            // Two of them for registrations. An invalid login costs none.
             "shop_countersign_hashes_total 6",
             "shop_countersign_hash_wait_seconds_count 6",
             "shop_countersign_hash_duration_seconds_count 6",

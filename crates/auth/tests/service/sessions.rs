@@ -1,4 +1,4 @@
-//! The life of a session: remembered, protected, confirmed, told of.
+//! Tests of the life of a session: remembering, protection, reauthentication, events.
 
 use std::sync::{Arc, Mutex};
 
@@ -230,7 +230,7 @@ async fn housekeeping_keeps_what_stands_and_removes_what_does_not() {
     assert!(matches!(service.resume(&token).await, Resumed::Session(_)));
 }
 
-/// What a listener has heard.
+/// The events that a listener has received.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<AuthEvent>>>);
 

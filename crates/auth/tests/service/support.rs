@@ -1,4 +1,4 @@
-//! A service over the memory store, with a clock that stands still until it is advanced.
+//! A service over the memory store, with a clock that stands still until a test advances it.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use countersign_auth::{
 
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
 
-/// A clock that stands still until it is advanced.
+/// A clock that stands still until a test advances it.
 #[derive(Clone)]
 pub(crate) struct Stopped(Arc<Mutex<OffsetDateTime>>);
 
@@ -44,7 +44,7 @@ impl Service {
         Self { auth, clock }
     }
 
-    /// With `ada` registered.
+    /// Starts a service, and registers `ada`.
     pub(crate) async fn with_ada() -> Self {
         let service = Self::new();
         service.register("ada@example.org").await.unwrap();

@@ -1,4 +1,4 @@
-//! Guesses are slowed down, and owners are not locked out.
+//! Tests that the throttle slows down guessers, and does not lock out the owners of accounts.
 
 use std::net::IpAddr;
 use std::time::Duration as Wait;
@@ -24,7 +24,7 @@ fn config(throttle: ThrottlePolicy) -> AuthConfig {
     }
 }
 
-/// Where single addresses and networks may try as often as they like.
+/// Returns a policy without limits for single addresses and networks.
 fn accounts_only() -> ThrottlePolicy {
     let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
     ThrottlePolicy {
@@ -41,7 +41,7 @@ fn from(address: impl Into<IpAddr>) -> Caller {
     Caller::visitor(Client::new(Some(address.into()), Some("Test/1.0")))
 }
 
-/// A different network for each number.
+/// Returns a caller from a different network for each number.
 fn stranger(n: u32) -> Caller {
     from(std::net::Ipv4Addr::from_bits(0x0B00_0000 + n * 256))
 }
@@ -66,7 +66,7 @@ impl Service {
         }
     }
 
-    /// How long the next try has to wait; the test fails if it is let in.
+    /// Asserts that the next try is refused, and returns how long it has to wait.
     async fn wait_of(&self, caller: &Caller, email: &str) -> u64 {
         match self.try_as(caller, email, PASSWORD).await {
             Err(LogInError::Throttled(throttled)) => throttled.retry_after.as_secs(),
@@ -150,7 +150,7 @@ async fn a_success_clears_ones_own_counters_and_not_the_addresses() {
         }
         assert!(service.try_as(&here, ADA, PASSWORD).await.is_ok(), "{round}");
     }
-    // Eight failures from here; the ninth and the tenth are let in.
+    // There were eight failures from this address. The ninth and the tenth are let in.
     for n in 0..2 {
         service.fails(&here, &format!("nobody{n}@example.org")).await;
     }
@@ -223,12 +223,12 @@ async fn a_known_browser_lets_its_owner_in_while_strangers_are_slowed_down() {
         service.fails(&stranger(n), ADA).await;
     }
     for _ in 0..5 {
-        // Even at her own address.
+        // Guesses are refused even from her own address.
         let refused = service.try_as(&browser(), ADA, "wrong").await;
         assert!(matches!(refused, Err(LogInError::Throttled(_))));
     }
     let begun = service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
-    assert!(begun.browser_token.is_none(), "it is known already");
+    assert!(begun.browser_token.is_none(), "it is already known");
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn a_browser_is_known_until_the_password_changes_or_its_user_logs_out_the_
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
     service.auth.set_password(&one.user, PASSWORD, &admin()).await.unwrap();
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
-    assert!(one.browser_token.is_some(), "it was known no longer");
+    assert!(one.browser_token.is_some(), "it was no longer known");
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
     while turned_away < 20 {
         match service.try_as(&browser(), ADA, "wrong").await {
             Err(LogInError::Overloaded(_)) => turned_away += 1,
-            // The worker was quick.
+            // The worker was free in time.
             Err(LogInError::WrongCredentials) => failed += 1,
             Err(LogInError::Throttled(_)) if failed >= 5 => return,
             other => panic!("after {failed} failures: {other:?}"),

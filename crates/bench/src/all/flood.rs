@@ -14,19 +14,19 @@ use super::hashing::{UNTHROTTLED, login};
 use crate::report::{Figure, Target};
 
 const ATTACKERS: u64 = 64;
-/// Members who read: each asks for a page, and for the next one a while later.
+/// The number of members who read: each requests a page, and the next one after [`PACE`].
 const READERS: u64 = 4;
 const PACE: Duration = Duration::from_millis(10);
-/// What a hash needs, and what may come on top of all of them.
+/// The memory in MiB that one hash needs, and what the site may use on top of all workers.
 const MEMORY_OF_A_WORKER: f64 = 19.0;
 const MEMORY_BESIDE: f64 = 48.0;
 
-/// What members see, and what the site holds, while others log in.
+/// What members and the site experience while attackers log in.
 struct Members {
     pages: Load,
-    /// The most that was seen, in MiB.
+    /// The peak memory of the site, in MiB.
     memory: f64,
-    /// What the others were answered.
+    /// The requests of the attackers, and how they were answered.
     others: Option<Load>,
 }
 
@@ -35,7 +35,7 @@ impl Members {
         self.pages.latencies.quantile(q)
     }
 
-    /// How many of the others were answered so, in a hundred.
+    /// Returns the percentage of the attackers' requests that were answered with this status.
     fn percent_of_others(&self, status: u16) -> f64 {
         let others = self.others.as_ref();
         let found = others.and_then(|load| load.statuses.get(&status)).copied().unwrap_or(0);
@@ -43,7 +43,7 @@ impl Members {
     }
 }
 
-/// What a flood of logins does to members, and to the memory.
+/// Measures how a flood of logins changes members' latency and the site's memory.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {
     let (site, members) = Site::populated(program, 512, &UNTHROTTLED)?;
     let idle = site.process().memory()?;
@@ -87,7 +87,8 @@ pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>
     ])
 }
 
-/// Has members read at their pace, and others send what `flood` makes as fast as they are answered.
+/// Lets members read at their pace, while attackers send the requests that `flood` makes as fast as they are
+/// answered.
 fn read(
     site: &Site,
     members: &Population,

@@ -10,20 +10,20 @@ use super::hashing::{UNTHROTTLED, login};
 use super::page::{CONNECTIONS, Round, median};
 use crate::report::{Figure, Target};
 
-/// A site of some size, and what was measured on it.
+/// A site with a certain number of users, and what was measured on it.
 struct Grown {
     site: Site,
     members: Population,
     bytes_each: f64,
     pages: Vec<Round>,
     logins: Vec<Round>,
-    /// The page is asked for by one member after the other, so that no answer lies in memory.
+    /// Counts the requests, so that each comes from the next member and no session is in the cache.
     next: AtomicU64,
 }
 
 impl Grown {
     fn page(&self, plan: Plan) -> Outcome<Load> {
-        // A stride that shares no factor with a power of ten meets every member once.
+        // A stride that is coprime to every power of ten visits each member once.
         let page = |_, _| {
             let n = self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(7_919);
             self.members.members_page(n)
@@ -40,7 +40,7 @@ impl Grown {
     }
 }
 
-/// What the members' page and a login cost when every answer comes from a database that grows.
+/// Measures what the members' page and a login cost without the session cache, on databases of growing size.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {
     let uncached = [UNTHROTTLED[0], ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s")];
     let mut sites = Vec::new();

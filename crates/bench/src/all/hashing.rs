@@ -12,15 +12,15 @@ use super::Extent;
 use super::page::{CONNECTIONS, Round, median};
 use crate::report::{Figure, Target};
 
-/// So many that none has more sessions than it may.
+/// Enough members that none exceeds the limit of sessions for one user.
 const MEMBERS: u64 = 512;
 
-/// A login of the `n`th member.
+/// Returns a login request of the `n`th member.
 pub(super) fn login(n: u64, password: &str) -> Vec<u8> {
     post("/login", &[], &[("email", &address(n)), ("password", password)])
 }
 
-/// Logging in against Argon2 alone on as many threads, and registering.
+/// Measures logins and registrations, and compares them with Argon2 alone on as many threads.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {
     let (site, _) = Site::populated(program, MEMBERS, &UNTHROTTLED)?;
     let threads = program.workers()?;
@@ -65,5 +65,5 @@ pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>
     ])
 }
 
-/// One machine is every client, and would be slowed down as one.
+/// Switches the throttle off: all clients share one address, and the throttle would slow them down as one.
 pub(super) const UNTHROTTLED: [(&str, &str); 1] = [("COUNTERSIGN_THROTTLE__ENABLED", "false")];

@@ -7,10 +7,10 @@ use crate::stats::Samples;
 use super::Extent;
 use crate::report::{Figure, Target};
 
-/// Enough to keep the site busy, and few enough to leave it the processor.
+/// Enough connections to keep the site busy, and few enough to leave it most of the processor.
 pub(crate) const CONNECTIONS: u64 = 16;
 
-/// A load, and what a process took for each request of it.
+/// A load, and the processor time in microseconds that a process used for each request of it.
 pub(crate) struct Round {
     pub(crate) load: Load,
     pub(crate) micros_each: f64,
@@ -26,12 +26,12 @@ impl Round {
     }
 }
 
-/// The median of what each round came to.
+/// Returns the median over the rounds of the value that `of` takes from each.
 pub(crate) fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
     Samples::new(rounds.iter().map(of)).median()
 }
 
-/// The members' page against Rocket with the same template, and who is sent to log in.
+/// Measures the members' page against Rocket with the same template, and the redirect to the login.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {
     let (site, members) = Site::populated(program, CONNECTIONS, &[])?;
     let floor = Site::floor("page")?;
@@ -43,7 +43,7 @@ pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>
     let (mut pages, mut floors, mut redirects) = (Vec::new(), Vec::new(), Vec::new());
     for round in extent.rounds("the members' page, Rocket alone, the redirect") {
         if round == 0 {
-            // Both have parsed, allocated and cached what they will.
+            // A first load warms up both processes: afterwards everything is parsed, allocated and cached.
             page()?;
             bare()?;
         }

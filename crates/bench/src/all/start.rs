@@ -9,7 +9,7 @@ use crate::stats::Samples;
 use super::Extent;
 use crate::report::{Figure, Target};
 
-/// How long the program takes to its first page, and what it holds then.
+/// Measures how long the program takes to serve its first page, and how much memory it uses then.
 pub(super) fn measure(program: &Program, extent: &Extent) -> Outcome<Vec<Figure>> {
     let (site, _) = Site::populated(program, 1_000, &[])?;
     let folder = site.stop();

@@ -1,4 +1,4 @@
-//! Where somebody can try to log in, and what they see there.
+//! The ways to log in, and what a client sees of the answers.
 
 use crate::client::{Answer, post};
 
@@ -7,7 +7,7 @@ use crate::client::{Answer, post};
 pub(crate) enum Door {
     /// The form, as a browser sends it.
     Page,
-    /// The same for a client that wants JSON.
+    /// The same form, sent by a client that accepts JSON.
     Json,
 }
 
@@ -31,7 +31,7 @@ impl Door {
     }
 }
 
-/// An answer without what is different each time: the typed address, the request's id, the date.
+/// An answer without the parts that differ each time: the typed address, the request id and the date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) status: u16,
@@ -58,7 +58,7 @@ impl Seen {
         Self { status: answer.status, headers: headers.collect(), body }
     }
 
-    /// The first difference that somebody would see; `None` where there is none.
+    /// Returns the first part that differs, or `None` if the answers are the same.
     pub(crate) fn difference(&self, other: &Self) -> Option<&'static str> {
         if self.status != other.status {
             Some("status")
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(base.difference(&seen(answer(422, "a-2", None, "no"))), Some("status"));
         assert_eq!(base.difference(&seen(answer(401, "a-2", Some("x"), "no"))), Some("headers"));
         assert_eq!(base.difference(&seen(answer(401, "a-2", None, "NO"))), Some("body"));
-        // Of another length, which a header shows too.
+        // A body of another length already differs in the header Content-Length.
         assert_eq!(base.difference(&seen(answer(401, "a-2", None, "nope"))), Some("headers"));
     }
 }

@@ -1,4 +1,4 @@
-//! How many password hashes an attempt costs, counted inside: no clock has a say in it.
+//! Counts the password hashes that an attempt costs, inside the service. This needs no clock.
 
 use std::fmt::Debug;
 
@@ -10,19 +10,19 @@ use serde::Serialize;
 use super::people::{self, Kind, PASSWORD, WRONG};
 use crate::Outcome;
 
-/// What one attempt of a kind cost at a door of the service.
+/// What one attempt with a kind of account cost at a door of the service.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Cost {
     pub(crate) door: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) hashes: u64,
-    /// The control costs none; all others exactly one.
+    /// None for the control, exactly one for all others.
     pub(crate) expected: u64,
 }
 
 const STRANGER: &str = "nobody@example.org";
 
-/// Counts at every door of the service where somebody shows a password.
+/// Counts the hashes at every door of the service that takes a password.
 pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     let store = MemoryStore::default();
     let config = AuthConfig { throttle: None, ..AuthConfig::default() };
@@ -58,19 +58,19 @@ pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     Ok(costs)
 }
 
-/// How many hashes an attempt costs that must not succeed.
+/// Returns how many hashes an attempt costs that must be refused.
 async fn refused<T, E>(auth: &Auth, attempt: impl Future<Output = Result<T, E>>) -> Outcome<u64>
 where
     E: Debug,
 {
     let before = auth.hashes_computed();
     match attempt.await {
-        Ok(_) => Err("somebody was let in who should not have been".into()),
+        Ok(_) => Err("an attempt succeeded that should have been refused".into()),
         Err(_) => Ok(auth.hashes_computed() - before),
     }
 }
 
-/// A user in a session that began before what is special about them happened.
+/// Logs a user in, and gives the account its special state afterwards where that state prevents a login.
 async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Authenticated> {
     let caller = &Caller::administrator();
     let address = match kind {
@@ -78,7 +78,7 @@ async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Auth
         Kind::Disabled => "in-disabled@example.org",
         _ => "in-passwordless@example.org",
     };
-    // A disabled user gets no session, so they are disabled when they have one.
+    // A disabled user cannot log in, so the user is disabled after the login.
     let first = if kind == Kind::Disabled { Kind::Known } else { kind };
     let user = people::make(auth, store, first, address).await?.ok_or("there is no user")?;
     let begun = auth.log_in_user(&user, false, caller).await?.ok_or("there is no session")?;

@@ -1,4 +1,4 @@
-//! Who is tried.
+//! The accounts that are tried.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use fastrand::Rng;
 
 use crate::Outcome;
 
-/// An account, by what is special about it.
+/// A kind of account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// What all others are compared with.
+    /// An ordinary account, with which all others are compared.
     Known,
     Unknown,
     Disabled,
     Passwordless,
-    /// Known, and refused before a password is hashed.
+    /// A known account with a password that is refused before it is hashed.
     Control,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// A password that is nobody's.
+    /// Returns a password that belongs to no account.
     pub(crate) fn password(self) -> &'static str {
         match self {
             Self::Control => TOO_LONG,
@@ -51,7 +51,7 @@ const TOO_LONG: &str = match std::str::from_utf8(&[b'x'; 200]) {
     Err(_) => "",
 };
 
-/// So many that no address, and no place in the database, stands for its kind.
+/// Enough accounts that no single address, or its place in the database, decides the result for its kind.
 const OF_EACH_KIND: usize = 16;
 
 /// The addresses of each kind.
@@ -59,8 +59,8 @@ const OF_EACH_KIND: usize = 16;
 pub(crate) struct People(BTreeMap<Kind, Vec<String>>);
 
 impl People {
-    /// Makes the accounts in a database whose schema is there. All addresses have one length, and
-    /// nothing in them or in their order says of what kind they are.
+    /// Creates the accounts in a database that has the schema. All addresses have the same length, and
+    /// neither they nor their order depend on the kind.
     pub(crate) async fn make(url: &str, rng: &mut Rng) -> Outcome<Self> {
         let database = Database::connect(url).await?;
         let auth = Auth::new(database.clone());
@@ -88,7 +88,7 @@ impl People {
     }
 }
 
-/// Makes an account of this kind, where the kind has one.
+/// Creates an account of this kind. Returns `None` for the unknown kind, which has no account.
 pub(crate) async fn make(
     auth: &Auth,
     store: &impl Store,
@@ -105,7 +105,7 @@ pub(crate) async fn make(
         Kind::Disabled => {
             auth.set_active(user.id, false, caller).await?;
         }
-        // Nobody registers without a password: such users come from another way to log in.
+        // Registration needs a password. An account without one comes from another way to log in.
         Kind::Passwordless => {
             auth.delete_user(user.id, caller).await?;
             let user = User { password_hash: None, ..user };
@@ -128,6 +128,6 @@ fn registered(user: &User, caller: &Caller) -> AuditEntry {
         request_id: None,
         at: user.created_at,
     };
-    // The salt keeps an address secret, and there is none.
+    // The salt protects a client address, and there is none here.
     AuditEntry { event, salt: [0; 16] }
 }

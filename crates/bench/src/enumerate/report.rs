@@ -1,4 +1,4 @@
-//! What came of it, for people and for programs.
+//! The report of the command `enumerate`, as Markdown and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,11 +15,12 @@ use super::people::Kind;
 use crate::site::Program;
 use crate::stats::{Samples, compare};
 
-/// How often a run in which nothing is to be found may find something, in all its comparisons.
+/// The probability that a run finds a difference where there is none, over all its comparisons.
 const LEVEL: f64 = 0.01;
-/// Every kind but the known and the control, at every door (Bonferroni).
+/// The number of comparisons, for the Bonferroni correction: every kind but the known and the control, at
+/// every door.
 const COMPARISONS: f64 = ((Kind::ALL.len() - 2) * Door::ALL.len()) as f64;
-/// From here on the control is told apart, where there are too few tries for a probability.
+/// From this D on the control counts as told apart, even with too few tries for a small p.
 const CONTROL_D: f64 = 0.9;
 
 #[derive(Debug, Serialize)]
@@ -30,20 +31,20 @@ pub(crate) struct Report {
     cores: usize,
     tries: u32,
     seed: u64,
-    /// Below this probability a difference in time counts as one.
+    /// A difference in time counts if its p is below this limit.
     limit: f64,
     doors: Vec<DoorReport>,
     hashes: Vec<Cost>,
     verdict: Verdict,
 }
 
-/// What the kinds saw at one door.
+/// The results of all kinds at one door.
 #[derive(Debug, Serialize)]
 pub(crate) struct DoorReport {
     door: &'static str,
     kinds: Vec<KindReport>,
-    /// From about so many milliseconds on a constant difference is found more often than not;
-    /// nothing where there were too few tries to find any.
+    /// The smallest constant difference in milliseconds that is found more often than not; `None` if there
+    /// were too few tries to find any.
     resolution_ms: Option<f64>,
 }
 
@@ -52,11 +53,11 @@ struct KindReport {
     kind: &'static str,
     is_control: bool,
     status: Option<u16>,
-    /// What is different from the answer to the known address; nothing where it is the same.
+    /// The first part that differs from the answer to the known address; `None` if all are the same.
     difference: Option<&'static str>,
     median_ms: f64,
     p95_ms: f64,
-    /// Against the known address, which is not compared with itself.
+    /// The comparison of the times with those of the known address; `None` for that address itself.
     against_known: Option<Against>,
 }
 
@@ -69,9 +70,9 @@ struct Against {
 
 #[derive(Debug, Serialize)]
 struct Verdict {
-    /// Who was told apart from a known address, and by what.
+    /// Each kind that was told apart from the known address, and the part that differed.
     told_apart: Vec<String>,
-    /// Whether the control was, at every door.
+    /// Whether the control was told apart, at every door.
     control_told_apart: bool,
     /// Whether there were enough tries to find a difference in time.
     enough_tries: bool,
@@ -110,8 +111,8 @@ impl DoorReport {
     }
 }
 
-/// Every answer to one kind is compared with every answer to the other, so that one that is
-/// different now and then is found too.
+/// Compares every answer to one kind with every answer to the other, so that it also finds an answer that
+/// differs only sometimes.
 fn difference(seen: &[Seen], known: &[Seen]) -> Option<&'static str> {
     seen.iter().find_map(|seen| known.iter().find_map(|known| seen.difference(known)))
 }
@@ -155,7 +156,7 @@ impl Verdict {
                 let by = kind.difference.into_iter().chain(time);
                 told_apart.extend(by.map(|by| format!("{} by {by} ({})", kind.kind, door.door)));
             }
-            // An address that is answered differently each time shows nothing either way.
+            // If the answers to the known address vary, the comparison with it proves nothing.
             let known = door.kinds.iter().filter(|kind| kind.against_known.is_none());
             let varies = known.filter_map(|kind| kind.difference);
             told_apart
@@ -166,16 +167,16 @@ impl Verdict {
         let line = match (told_apart.as_slice(), control_told_apart, one_hash_each) {
             (_, false, _) => "nothing is shown: the control was not told apart".to_owned(),
             ([], _, true) if !enough_tries => {
-                "the answers are the same, with one hash each; there were too few tries to speak \
-                 of time"
+                "the answers are the same, with one hash each; there were too few tries to compare \
+                 times"
                     .to_owned()
             }
             ([], _, true) => {
-                "nobody is told apart, neither by the answer nor by time, with one hash each; the \
-                 control is"
+                "nobody is told apart, neither by the answer nor by time, with one hash each; only \
+                 the control is"
                     .to_owned()
             }
-            ([], _, false) => "NOT ONE HASH EACH, though nobody is told apart yet".to_owned(),
+            ([], _, false) => "NOT ONE HASH EACH, though no kind was told apart".to_owned(),
             (who, ..) => format!("TOLD APART: {}", who.join("; ")),
         };
         Self { told_apart, control_told_apart, enough_tries, one_hash_each, line }
@@ -185,7 +186,7 @@ impl Verdict {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let argon2 = |key| self.argon2.get(key).map(Value::to_string).unwrap_or_default();
-        writeln!(f, "# Does the login tell who has an account?\n")?;
+        writeln!(f, "# Does the login reveal who has an account?\n")?;
         writeln!(f, "- program: `{}`, a {} build", self.program, self.profile)?;
         writeln!(
             f,
@@ -237,7 +238,7 @@ impl fmt::Display for DoorReport {
             }
         }
         match self.resolution_ms {
-            Some(ms) => writeln!(f, "\nA difference shows here from about {ms:.2} ms on."),
+            Some(ms) => writeln!(f, "\nDifferences of about {ms:.2} ms or more are found here."),
             None => writeln!(f, "\nToo few tries to find any difference in time."),
         }
     }

@@ -1,9 +1,9 @@
-//! What requests cost, and the middle of several rounds.
+//! The costs of requests, and their median over several rounds.
 
 use crate::report::Figure;
 use crate::stats::Samples;
 
-/// What one kind of request cost, each thing by its name.
+/// The costs of one kind of request, each with its name.
 pub(super) struct Costs(Vec<Cost>);
 
 struct Cost {
@@ -17,7 +17,7 @@ impl Costs {
         Self(costs.into_iter().map(|(of, value, unit)| Cost { of, value, unit }).collect())
     }
 
-    /// The median of each cost, of rounds in which the same was measured.
+    /// Returns the median of each cost. All rounds must have measured the same costs.
     pub(super) fn median(rounds: &[Self]) -> Self {
         let first = rounds.first().map_or(&[][..], |round| &round.0);
         let costs = first.iter().enumerate().map(|(place, cost)| {
@@ -34,7 +34,7 @@ impl Costs {
             .collect()
     }
 
-    /// The same, next to what it cost elsewhere.
+    /// Returns the figures, each compared with the same cost in `floor`.
     pub(super) fn figures_against(&self, floor: &Self, what: &str) -> Vec<Figure> {
         let floors = floor.0.iter().map(|cost| cost.value);
         self.figures(what).into_iter().zip(floors).map(|(own, floor)| own.against(floor)).collect()

@@ -1,5 +1,5 @@
-//! How many logins one database takes when nobody hashes: what they share is locked by one after the
-//! other, whatever the number of nodes.
+//! Measures how many logins one database handles without password hashes. All logins lock the same rows one
+//! after the other, so this limit does not depend on the number of nodes.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
@@ -20,12 +20,12 @@ use super::CONNECTIONS;
 use super::costs::Costs;
 use super::people::People;
 
-/// Who logs in.
+/// The browsers that users log in from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Browsers {
-    /// Each from a browser that the site does not know.
+    /// Browsers that the site does not know.
     New,
-    /// Each from a browser that they have logged in with before.
+    /// Browsers with which the users have logged in before.
     Known,
 }
 
@@ -40,7 +40,8 @@ impl Browsers {
     }
 }
 
-/// What the store does of a login, as many at once as the nodes are loaded with.
+/// Measures the part of a login that the store does, with as many logins at once as in the other
+/// measurements.
 pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration) -> Outcome<Costs> {
     let server = people.database.server();
     let runtime = Runtime::new()?;
@@ -65,7 +66,7 @@ pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration)
         });
         Ok(done?)
     };
-    // Connections are made, and their statements prepared.
+    // A first load opens connections and prepares their statements.
     load(duration / 4)?;
     let (start, cpu) = (Instant::now(), server.cpu()?);
     let logins = load(duration)? as f64;
@@ -84,7 +85,7 @@ struct Site {
 }
 
 impl Site {
-    /// All that a login asks the store, without the hash in between.
+    /// Makes all calls to the store that a login makes, without the hash in between.
     async fn log_in(&self, people: &People<'_>) -> Outcome<()> {
         let (email, browser) = match self.browsers {
             Browsers::New => (people.any_address(), None),
@@ -101,7 +102,7 @@ impl Site {
         if let Some(digest) = &digest {
             self.database.known_browser(digest).await?.ok_or("a browser is not known")?;
         }
-        // Nobody is slowed down here: how often one logs in is up to the load.
+        // The throttle must not slow anybody down: the load decides how often a user logs in.
         let mut policy = ThrottlePolicy::default();
         policy.address_tries.tries = u32::MAX;
         let counters = policy.login(Claimant::User(user.id), address, digest.as_ref());

@@ -1,4 +1,4 @@
-//! Users and sessions that the server makes by itself, as many as one likes.
+//! Any number of users and sessions, which the database server generates.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,16 +13,17 @@ use super::server::{Database, Server};
 
 const SESSIONS_EACH: u64 = 10;
 
-/// Each is a transaction, and a line of progress is worth that much time.
+/// The number of rows in one transaction, after each of which a line of progress is printed.
 const BATCH: u64 = 1_000_000;
 
-/// A stride that shares no factor with a power of ten meets everybody once.
+/// A stride that is coprime to every power of ten, so that it visits each user once.
 const STRIDE: u64 = 7_919;
 
-/// The `n`th session has the token `n`, and is one of the user `n` modulo their number, which is even.
+/// The users and sessions in a database.
 ///
-/// Users with an even number log in, and sessions of the others are shown: each login may end the
-/// oldest session of its user, and make the site forget the oldest browser.
+/// The `n`th session has the token `n` and belongs to the user `n % users`. The number of users is even.
+/// Users with an even number log in. Requests with a session use those of the other users, since a login may
+/// end the oldest session of its user and make the site forget the oldest browser.
 pub(super) struct People<'a> {
     pub(super) database: Database<'a>,
     pub(super) sessions: u64,
@@ -32,8 +33,8 @@ pub(super) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    /// Makes users with a browser that is known and their sessions, with every index in place. All
-    /// have one password and one hash of it, which a node makes that `start` starts on a database.
+    /// Creates users, each with a known browser and sessions, while all indexes are in place. All have the
+    /// same password and the same hash. A node that `start` starts on the database makes that hash.
     pub(super) fn make(
         server: &'a Server,
         sessions: u64,
@@ -47,7 +48,7 @@ impl<'a> People<'a> {
             Connection::open(node.address)?.send(&post("/register", &[], &first))?.0.status;
         drop(node);
         if registered != 303 {
-            return Err(format!("the first user was answered {registered}").into());
+            return Err(format!("the first registration was answered {registered}").into());
         }
         let users = (sessions / SESSIONS_EACH).next_multiple_of(2).max(2);
         for start in (0..users).step_by(BATCH as usize) {
@@ -65,19 +66,19 @@ impl<'a> People<'a> {
         Ok(Self { database, sessions, users, next, next_client })
     }
 
-    /// What a row takes with its part of the indexes.
+    /// Returns how many bytes a row takes, with and without its share of the indexes.
     pub(super) fn size(&self, table: &str, one: &str) -> Outcome<Vec<Figure>> {
         let size = |of: &str| -> Outcome<f64> {
             let bytes = format!("SELECT {of}('{table}')::float8 / count(*) FROM {table}");
             Ok(self.database.ask(&bytes)?.trim().parse()?)
         };
-        let what = format!("of {} sessions: {one}", self.sessions);
+        let what = format!("{} sessions: size of {one}", self.sessions);
         let whole = Figure::new(&what, size("pg_total_relation_size")?, "bytes");
         let row = size("pg_relation_size")?;
         Ok(vec![whole, Figure::new(&format!("{what}, without indexes"), row, "bytes")])
     }
 
-    /// The token of one session after the other, of so many.
+    /// Returns the token of the next session, going round at most `most` of them.
     pub(super) fn any_token(&self, most: u64) -> String {
         token(2 * self.any(most.min(self.sessions / 2)) + 1)
     }
@@ -86,7 +87,7 @@ impl<'a> People<'a> {
         address(2 * self.any(self.users / 2))
     }
 
-    /// The address of a user, and the token of the browser that they are known to use.
+    /// Returns the email address of a user and the token of their known browser.
     pub(super) fn anybody_known(&self) -> (String, String) {
         let number = 2 * self.any(self.users / 2) + 1;
         (address(number), token(number))
@@ -96,7 +97,7 @@ impl<'a> People<'a> {
         format!("newcomer{}@example.org", self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// An address from which nobody has come before, in a network of its own.
+    /// Returns a client address that was not used before, in a network of its own.
     pub(super) fn any_client(&self) -> String {
         let [.., a, b, c] = self.next_client.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         format!("{}.{b}.{c}.1", 11 + a % 100)
@@ -107,8 +108,8 @@ impl<'a> People<'a> {
     }
 }
 
-/// 256 bits with this number in the last ones, as base64url writes them: six bits a character, and
-/// two more at the end.
+/// Returns 256 bits that end with this number, in base64url: six bits for each character, and two padding
+/// bits at the end.
 fn token(n: u64) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut token = "A".repeat(32);
@@ -120,7 +121,7 @@ fn token(n: u64) -> String {
     token
 }
 
-/// A UUID of version 7 from an expression of milliseconds and one of 32 hexadecimal digits.
+/// Returns an SQL expression of a UUID version 7, from one of milliseconds and one of 32 hexadecimal digits.
 fn uuid(millis: &str, digits: &str) -> String {
     format!(
         "(lpad(to_hex({millis}), 12, '0') || '7' || substr({digits}, 1, 3) || '8' || \
@@ -128,7 +129,7 @@ fn uuid(millis: &str, digits: &str) -> String {
     )
 }
 
-/// The id of the user of this number: one user came each millisecond.
+/// Returns an SQL expression of the id of the user with this number. One user registered each millisecond.
 fn user(number: &str) -> String {
     uuid(&format!("1760000000000 + {number}"), &format!("md5('user ' || {number})"))
 }
@@ -145,7 +146,7 @@ fn insert_users(start: u64, end: u64) -> String {
     )
 }
 
-/// A browser of each user, which they have logged in with before; its token is their number.
+/// Inserts a known browser for each user. Its token is the number of the user.
 fn insert_browsers(start: u64, end: u64) -> String {
     let user = user("n");
     format!(
@@ -156,7 +157,7 @@ fn insert_browsers(start: u64, end: u64) -> String {
     )
 }
 
-/// Sessions of the last hours, each used within the last half hour by a browser of today.
+/// Inserts sessions of the last hours. Each was used within the last half hour by a current browser.
 fn insert_sessions(start: u64, end: u64, users: u64, of: u64) -> String {
     let id = uuid("(extract(epoch FROM t) * 1000)::bigint", "md5('session ' || n)");
     let user = user("u");

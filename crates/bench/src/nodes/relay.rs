@@ -1,4 +1,4 @@
-//! What stands between a node and its database, and counts how often the node waits for an answer.
+//! A relay between a node and its database, which counts how often the node waits for an answer.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// Hands on what comes, for as long as this program runs.
+/// Forwards bytes in both directions until this program ends.
 pub(super) struct Relay {
     pub(super) address: SocketAddr,
     trips: Arc<AtomicU64>,
 }
 
 impl Relay {
-    /// A relay to the server at `HOST:PORT`.
+    /// Starts a relay to the server at `HOST:PORT`.
     pub(super) fn to(server: String) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let relay = Self { address: listener.local_addr()?, trips: Arc::default() };
         let trips = Arc::clone(&relay.trips);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // Whoever is not connected on is told so by the end of their connection.
+                // If the server cannot be reached, the client's connection is closed.
                 let _ = connect(client, &server, &trips);
             }
         });
         Ok(relay)
     }
 
-    /// How many round trips there were so far, on all connections.
+    /// Returns the number of round trips so far, on all connections.
     pub(super) fn trips(&self) -> u64 {
         self.trips.load(Ordering::SeqCst)
     }
@@ -38,8 +38,8 @@ fn connect(client: TcpStream, server: &str, trips: &Arc<AtomicU64>) -> io::Resul
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, from_server) = (client.try_clone()?, server.try_clone()?);
-    // A trip begins with what a client says after the server has spoken, or first of all. More of the
-    // same question, or of the same answer, begins none.
+    // A round trip begins with the first bytes that the client sends on the connection or after an answer.
+    // Further pieces of the same question or the same answer begin none.
     let is_answered = Arc::new(AtomicBool::new(true));
     let (asked, trips) = (Arc::clone(&is_answered), Arc::clone(trips));
     thread::spawn(move || {
@@ -55,7 +55,7 @@ fn connect(client: TcpStream, server: &str, trips: &Arc<AtomicU64>) -> io::Resul
     Ok(())
 }
 
-/// Notes each piece before it is handed on, so that no answer to it comes first.
+/// Forwards each piece, and calls `note` before it does, so that no answer can arrive earlier.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, note: impl Fn()) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut piece) {
@@ -64,7 +64,7 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, note: impl Fn()) {
             break;
         }
     }
-    // Both sides learn that one has ended; one that is gone already need not.
+    // When one side ends, the other is closed too. Errors mean that a side is already closed.
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
@@ -91,6 +91,6 @@ mod tests {
             assert_eq!(relay.trips(), trips);
         }
         drop(client);
-        assert_eq!(server.read(&mut bytes).unwrap(), 0, "the end is handed on");
+        assert_eq!(server.read(&mut bytes).unwrap(), 0, "the end is forwarded");
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The kinds of requests that are measured.
 
 use crate::client::post;
 use crate::population::PASSWORD;
@@ -8,15 +8,15 @@ use super::people::People;
 /// A kind of request whose cost is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The members' page in sessions that are used all the time, with the default staleness.
+    /// The members' page, in sessions that are in the cache, with the default staleness.
     Remembered,
-    /// The members' page in one session after the other, each of which the database is asked about.
+    /// The members' page, in one session after the other, each of which is read from the database.
     Asked,
     Login,
     Registration,
 }
 
-/// How many sessions are used all the time.
+/// The number of sessions that stay in the cache because they are used all the time.
 const HOT: u64 = 10;
 
 impl Kind {
@@ -25,8 +25,8 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Remembered => "page from memory",
-            Self::Asked => "page that asks",
+            Self::Remembered => "cached page",
+            Self::Asked => "uncached page",
             Self::Login => "login",
             Self::Registration => "registration",
         }
@@ -36,7 +36,7 @@ impl Kind {
         if self == Self::Asked { "0s" } else { "1s" }
     }
 
-    /// What the answer says if all is well.
+    /// Returns the status of the answer if all is well.
     pub(super) fn status(self) -> u16 {
         match self {
             Self::Remembered | Self::Asked => 200,
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// The next one.
+    /// Returns the next request of this kind.
     pub(super) fn request(self, people: &People<'_>) -> Vec<u8> {
         match self {
             Self::Remembered => members_page(&people.any_token(HOT)),
@@ -59,7 +59,7 @@ impl Kind {
     }
 }
 
-/// A login from an address of its own, as those of a site come, with a cookie or an empty one.
+/// Returns a login request from a new client address. The cookie may be empty.
 pub(super) fn login(people: &People<'_>, email: &str, cookie: &str) -> Vec<u8> {
     let from = people.any_client();
     let headers = [("X-Forwarded-For", &*from), ("Cookie", cookie)];

@@ -1,4 +1,4 @@
-//! A server of PostgreSQL with databases for the measurement: one that is given, or one of our own.
+//! A PostgreSQL server with databases for the measurement: a given one, or a temporary one of our own.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -14,12 +14,12 @@ use crate::{Outcome, note};
 
 const USUAL: &str = "postgres://postgres@127.0.0.1:5432";
 
-/// What the server counted of the statements of our database.
+/// What the server counted for the statements in our database.
 pub(super) struct Seen {
     pub(super) statements: f64,
-    /// In the executor, without parsing and sending.
+    /// Time in the executor, without parsing and sending.
     pub(super) micros: f64,
-    /// Bytes.
+    /// Bytes of write-ahead log.
     pub(super) wal: f64,
 }
 
@@ -33,7 +33,7 @@ struct Own {
     _folder: TempDir,
 }
 
-/// A database of a measurement, which is gone when this is.
+/// A database for a measurement. Dropping this value removes the database.
 pub(super) struct Database<'a> {
     server: &'a Server,
     name: String,
@@ -41,11 +41,12 @@ pub(super) struct Database<'a> {
 }
 
 impl Server {
-    /// The server at `given`, one that is started, or where none can be the usual one.
+    /// Returns the server at `given`. Without it, starts a temporary server; if none is installed, takes the
+    /// one at the usual address.
     ///
     /// # Errors
     ///
-    /// When there is none, or `psql` is missing.
+    /// When no server can be reached, or `psql` is missing.
     pub(super) fn find(given: Option<&str>) -> Outcome<Self> {
         Self::reached(given).map_err(|error| format!("there is no PostgreSQL: {error}").into())
     }
@@ -55,7 +56,7 @@ impl Server {
             (Some(url), _) => (url.trim_end_matches('/').to_owned(), None),
             (None, Some(programs)) => Own::start(&programs)?,
             (None, None) => {
-                note("no PostgreSQL can be started: the usual one of this machine is used");
+                note("PostgreSQL is not installed here: using the server at the usual address");
                 (USUAL.to_owned(), None)
             }
         };
@@ -64,7 +65,7 @@ impl Server {
         Ok(server)
     }
 
-    /// An empty database. `purpose` tells it from others of this run.
+    /// Creates an empty database. `purpose` makes its name unique within this run.
     pub(super) fn database(&self, purpose: u64) -> Outcome<Database<'_>> {
         let name = format!("countersign_bench_{}_{purpose}", std::process::id());
         self.ask_in("postgres", &format!("CREATE DATABASE {name}"))?;
@@ -72,33 +73,33 @@ impl Server {
         let counting = "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()";
         match database.ask(counting) {
             Ok(_) => database.counts = true,
-            Err(error) => note(&format!("skipped: what the server sees: {error}")),
+            Err(error) => note(&format!("skipped the statistics of statements: {error}")),
         }
         Ok(database)
     }
 
-    /// Writes out what it holds, lest it does so in the midst of a measurement.
+    /// Makes the server write a checkpoint now, so that none disturbs the measurement.
     pub(super) fn settle(&self) -> Outcome<()> {
-        // Only an administrator may.
+        // This needs rights that we may not have on a given server.
         if self.own.is_some() {
             self.ask_in("postgres", "CHECKPOINT")?;
         }
         Ok(())
     }
 
-    /// Its `HOST:PORT`.
+    /// Returns the server's `HOST:PORT`.
     pub(super) fn address(&self) -> Outcome<String> {
         let (_, host) = self.parts()?;
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         Ok(if has_port { host.to_owned() } else { format!("{host}:5432") })
     }
 
-    /// The URL, up to the host and from there on.
+    /// Splits the URL before the host.
     fn parts(&self) -> Outcome<(&str, &str)> {
         let start = self.url.rfind('@').map(|at| at + 1);
         let start = start.or_else(|| Some(self.url.find("://")? + 3));
         let parts = start.and_then(|start| self.url.split_at_checked(start));
-        parts.ok_or_else(|| format!("{} is no URL", self.url).into())
+        parts.ok_or_else(|| format!("{} is not a URL", self.url).into())
     }
 
     fn ask_in(&self, database: &str, sql: &str) -> Outcome<String> {
@@ -114,7 +115,7 @@ impl Server {
         Ok(String::from_utf8(asked.stdout)?)
     }
 
-    /// How long all its processes have used processors, those that have ended too.
+    /// Returns the processor time of all processes of our own server, including those that have ended.
     pub(super) fn cpu(&self) -> Outcome<Option<Duration>> {
         self.own.as_ref().map(|own| Process::of(own.child.id()).cpu_with_children()).transpose()
     }
@@ -129,7 +130,7 @@ impl<'a> Database<'a> {
         format!("{}/{}", self.server.url, self.name)
     }
 
-    /// The same database behind another address.
+    /// Returns the URL of this database at another address.
     pub(super) fn url_at(&self, address: SocketAddr) -> Outcome<String> {
         let (start, _) = self.server.parts()?;
         Ok(format!("{start}{address}/{}", self.name))
@@ -139,7 +140,7 @@ impl<'a> Database<'a> {
         self.server.ask_in(&self.name, sql)
     }
 
-    /// Counts from here on.
+    /// Resets the statistics of statements.
     pub(super) fn forget(&self) -> Outcome<()> {
         if self.counts {
             self.ask("SELECT pg_stat_statements_reset()")?;
@@ -167,17 +168,17 @@ impl<'a> Database<'a> {
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
-        // A server of ours goes with all it has.
+        // Our own server is removed with all its databases.
         if self.server.own.is_none() {
             let dropping = format!("DROP DATABASE {} WITH (FORCE)", self.name);
             if let Err(error) = self.server.ask_in("postgres", &dropping) {
-                note(&format!("{} is left behind: {error}", self.name));
+                note(&format!("cannot drop the database {}: {error}", self.name));
             }
         }
     }
 }
 
-/// Where Debian keeps the programs of the newest PostgreSQL.
+/// Returns the folder in which Debian keeps the programs of the newest PostgreSQL.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
     let versions = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
@@ -188,12 +189,12 @@ fn programs() -> Option<PathBuf> {
 impl Own {
     fn start(programs: &Path) -> Outcome<(String, Option<Self>)> {
         let folder = TempDir::new()?;
-        // It refuses to run as root.
+        // PostgreSQL refuses to run as root.
         let is_root = fs::metadata("/proc/self")?.uid() == 0;
         if is_root {
             let given = Command::new("chown").arg("postgres").arg(folder.path()).status()?;
             if !given.success() {
-                return Err("there is no user postgres, as whom PostgreSQL could run".into());
+                return Err("PostgreSQL needs the system user postgres to run as".into());
             }
         }
         let command = |name: &str| {
@@ -211,7 +212,7 @@ impl Own {
         let made = making.current_dir("/").output()?;
         if !made.status.success() {
             let why = String::from_utf8_lossy(&made.stderr);
-            return Err(format!("PostgreSQL makes no database: {}", why.trim()).into());
+            return Err(format!("initdb failed: {}", why.trim()).into());
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = command("postgres")
@@ -233,7 +234,7 @@ impl Own {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        // It listens a moment before it answers.
+        // The server listens a moment before it accepts connections.
         std::thread::sleep(Duration::from_millis(500));
         Ok((format!("postgres://postgres@127.0.0.1:{port}"), Some(own)))
     }
@@ -241,7 +242,7 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Killed, it would leave its children and their memory behind.
+        // SIGKILL would leave its child processes and its shared memory behind.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! What it costs to write down that sessions are in use, which nodes do once a minute.
+//! Measures what it costs to save that sessions are in use, which a node does once a minute.
 
 use countersign_domain::{Clock, SessionId, SessionStore, SystemClock};
 use countersign_persistence::Database;
@@ -9,13 +9,13 @@ use crate::Outcome;
 use super::costs::Costs;
 use super::people::People;
 
-/// Enough for a processor's time to be told, which is counted in hundredths of a second.
+/// Enough sessions to measure processor time, which is counted in hundredths of a second.
 const MOST: u32 = 20_000;
 
-/// As many as a node writes in one transaction.
+/// The number of sessions that a node writes in one transaction.
 const BATCH: usize = 500;
 
-/// For each session, of many that lie all over the table.
+/// Measures the cost for each session, over many sessions spread over the table.
 pub(super) fn costs(people: &People<'_>) -> Outcome<Costs> {
     let server = people.database.server();
     let ids = format!("SELECT id FROM sessions ORDER BY token_digest LIMIT {MOST}");

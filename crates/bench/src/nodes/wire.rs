@@ -1,5 +1,5 @@
-//! What the database sees of each kind of request, counted while one client asks one node, one
-//! request after the other.
+//! Counts what the database sees of each kind of request, while one client sends one node one request after
+//! the other.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,20 +16,21 @@ use super::relay::Relay;
 use super::requests::{Kind, login};
 use super::server::Seen;
 
-/// How often each kind is asked for, before anything is counted and then again: every connection of
-/// the node has prepared its statements then.
+/// How much is counted.
 #[derive(Clone, Copy)]
 pub(super) struct Often {
+    /// The number of requests of each kind. As many are sent beforehand, so that all connections of the node
+    /// have prepared their statements.
     pub(super) counted: u64,
-    /// How long nobody asks. Once a minute a node tidies up.
+    /// How long an idle node is observed. It tidies up once a minute.
     pub(super) idle: Duration,
 }
 
-/// What came by in some time.
+/// What was counted in a period of time.
 struct Counted {
     seconds: f64,
     trips: f64,
-    /// `None` where the server keeps no statistics of statements.
+    /// `None` if the server keeps no statistics of statements.
     seen: Option<Seen>,
 }
 
@@ -60,7 +61,7 @@ pub(super) fn figures(
 impl Wire<'_> {
     fn idle(&self) -> Outcome<Counted> {
         let _node = self.node(Kind::Remembered)?;
-        // What it does once, when it starts, is not idleness.
+        // Waits until the node has done its work at start-up.
         thread::sleep(Duration::from_secs(1));
         self.count(|| {
             thread::sleep(self.often.idle);
@@ -82,7 +83,7 @@ impl Wire<'_> {
         Ok(counted.without(idle).each(self.often.counted as f64))
     }
 
-    /// Those who log in with a browser that they have logged in with before.
+    /// Counts logins with browsers with which the users have logged in before.
     fn known_browser(&self, idle: &Counted) -> Outcome<Costs> {
         let node = self.node(Kind::Login)?;
         let mut client = Connection::open(node.address)?;
@@ -121,7 +122,7 @@ impl Wire<'_> {
 }
 
 impl Counted {
-    /// What is left without what a node does by itself in that time.
+    /// Subtracts what an idle node does in the same time.
     fn without(self, idle: &Self) -> Self {
         let times = self.seconds / idle.seconds;
         let left = |all: f64, of_idle: f64| (all - of_idle * times).max(0.0);
@@ -133,7 +134,7 @@ impl Counted {
         Self { trips: left(self.trips, idle.trips), seen, ..self }
     }
 
-    /// A share of it for each of so many.
+    /// Divides the counts by the number of requests or seconds.
     fn each(&self, of: f64) -> Costs {
         let seen = self.seen.iter().flat_map(|seen| {
             [
@@ -149,7 +150,7 @@ impl Counted {
 fn sent(client: &mut Connection, request: &[u8], status: u16) -> Outcome<Answer> {
     let (answer, _) = client.send(request)?;
     if answer.status != status {
-        return Err(format!("expected {status}, and was answered {}", answer.status).into());
+        return Err(format!("expected the status {status}, got {}", answer.status).into());
     }
     Ok(answer)
 }

@@ -1,4 +1,4 @@
-// What people do at the site, from end to end.
+// End-to-end tests of what people do at the site.
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -15,7 +15,7 @@ async function fromNewcomerToMemberAndOut(visitor) {
   assert.equal(await visitor.register(ada), 200);
   visitor.isAt("/login");
   const messages = visitor.page.getByRole("status");
-  assert.ok((await messages.first().innerText()).trim(), "nothing says that it worked");
+  assert.ok((await messages.first().innerText()).trim(), "no message confirms the action");
 
   assert.equal(await visitor.logIn({ ...ada, password: "not-the-password-at-all" }), 401);
   visitor.isAt("/login");
@@ -189,7 +189,7 @@ journey("whoever wants to be remembered is still logged in after closing the bro
   assert.equal(await visitor.field("remember").isChecked(), true);
   assert.equal(await visitor.logIn(ada), 200);
 
-  // Twice: what it is remembered by is replaced when it is used.
+  // Twice, since each use replaces the cookie of the remembered login.
   for (let times = 0; times < 2; times += 1) {
     await visitor.reopenBrowser();
     await visitor.goto("/blogs");
@@ -229,7 +229,8 @@ journey(
     visitor.isAt("/account/password");
     await visitor.readsNothingOf("Please reauthenticate to access this page.");
 
-    // It turns stale while the form is filled in: nothing is changed. Only a page is come back to, no form's answer.
+    // The login turns stale while the form is filled in, so nothing is changed. The visitor returns to a
+    // page, not to the answer of a form.
     await turnStale();
     await visitor.fill({ current_password: ada.password, password: newAda.password });
     await visitor.press("Change password");
@@ -344,7 +345,7 @@ journey("whose remembered login was stolen is told, and the thief is out", brows
   await thief.goto("/blogs");
   await thief.reads("Hi ada");
 
-  // For ten seconds the token may have been used twice by the same browser.
+  // Within ten seconds, the same browser may use the token twice.
   await pause(11_000);
   await visitor.reopenBrowser();
   await visitor.goto("/blogs");

@@ -1,24 +1,24 @@
-// Every page, in every state that somebody meets it in. A new page, or a new state of one, is an entry here: it is then
-// tested for all that pages.test.mjs tests, and photographed by screenshots.mjs.
+// Every page, in every state that visitors can see. Add an entry for each new page and each new state:
+// pages.test.mjs then tests it, and screenshots.mjs takes pictures of it.
 //
-// name     of the state; also of its pictures
-// member   who is logged in before the page is opened; left out: nobody
-// open     opens the page, and returns the status it was answered with
-// status   that it must be answered with; left out: 200
+// name     the name of the state and of its pictures
+// member   the member who logs in before the page is opened (default: nobody)
+// open     opens the page, and returns the status of the answer
+// status   the expected status (default: 200)
 import { ada } from "./visitor.mjs";
 
-// As long as names get, and without a place to break them.
+// The longest names that are allowed, without a place to break the line.
 const longNamed = {
   ...ada,
   email: `${"long".repeat(16)}@${"subdomain".repeat(6)}.example.org`,
   username: "W".repeat(64),
 };
 
-// What they call themselves.
+// Values of the header User-Agent.
 const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0";
 const program = "An-Unheard-Of-Program-With-A-Rather-Long-Name/1.0";
 
-// Remembered, but not known to be who they were: what only the owner may do asks for the password.
+// Opens a page that asks a remembered member for the password.
 async function toReauthenticate(visitor, person) {
   await visitor.join(person, { remember: true });
   await visitor.reopenBrowser();
@@ -179,7 +179,7 @@ export const pages = [
   },
 ];
 
-/** Brings a visitor to the page; returns the status it was answered with. */
+/** Leads a visitor to the page, and returns the status of the answer. */
 export async function openPage(visitor, page) {
   if (page.member) await visitor.join(page.member);
   return page.open(visitor);

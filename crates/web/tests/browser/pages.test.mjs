@@ -1,4 +1,4 @@
-// What is asked of every page, whatever it is for.
+// Tests that apply to every page.
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import axe from "axe-core";
@@ -28,16 +28,16 @@ for (const page of pages) {
     }
 
     await visitor.page.setViewportSize({ width: 320, height: 640 });
-    assert.deepEqual(await sidewaysScrollers(visitor.page), [], "reach over the edge of 320 pixels");
+    assert.deepEqual(await sidewaysScrollers(visitor.page), [], "these are wider than 320 pixels");
   });
 }
 
-/** What axe finds fault with, and the contrasts that it cannot make out. */
+/** Returns the faults that axe finds, and the contrasts that it cannot determine. */
 async function audit(page) {
-  // The page's policy refuses scripts that are added to it; what the debugger evaluates is not subject to it.
+  // The page's policy blocks scripts that are added to it, but not those that the debugger evaluates.
   await page.evaluate(axe.source);
   const { violations, incomplete } = await page.evaluate(async (values) => {
-    // An ornament before a card keeps axe from judging the contrast of any text in it.
+    // The ornament in front of a card prevents axe from determining the contrast of the text in it.
     const plain = new CSSStyleSheet();
     plain.replaceSync("*::before, *::after { display: none !important }");
     document.adoptedStyleSheets = [plain];
@@ -52,7 +52,7 @@ async function audit(page) {
   }));
 }
 
-/** What makes the page scroll sideways. */
+/** Returns the elements that make the page scroll sideways. */
 function sidewaysScrollers(page) {
   return page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;

@@ -1,8 +1,8 @@
-// Pictures of every page, for people to look at:
+// Takes pictures of every page, for people to look at:
 //
 //   COUNTERSIGN_BIN=... node screenshots.mjs DIRECTORY [WORD]
 //
-// takes those whose name has the WORD in it, each wide and narrow, light and dark.
+// With a WORD, takes only those with the WORD in their names. Each is taken wide and narrow, light and dark.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openPage, pages } from "./pages.mjs";

@@ -1,6 +1,6 @@
-// The program and the browser: both are started here, and nowhere else.
+// Starts the program and the browser. No other file starts them.
 //
-// COUNTERSIGN_BIN is the program to try, CHROMIUM the browser to try it with (else the first on the PATH).
+// COUNTERSIGN_BIN is the program to test. CHROMIUM is the browser (default: the first on the PATH).
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
@@ -14,21 +14,21 @@ import { chromium } from "playwright-core";
 const running = new Set();
 process.on("exit", () => running.forEach((program) => program.kill("SIGKILL")));
 
-/** A browser of the system; none is downloaded. */
+/** Starts a browser that is installed. None is downloaded. */
 export function launchBrowser() {
   return chromium.launch({
     executablePath: findChromium(),
     // Chromium's sandbox does not work for root.
     chromiumSandbox: process.getuid?.() !== 0,
     args: ["--disable-gpu", "--disable-quic", "--disable-sync"],
-    // People's browsers keep the pages they leave: the back button must show nothing private there, too.
+    // Browsers keep the pages that a visitor leaves. The back button must not show private data from them.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
 }
 
 /**
- * The program on a free port, with a new database, in an empty directory that goes away with it. `settings` are
- * environment variables for it.
+ * Starts the program on a free port, with a new database, in an empty directory that is removed with it.
+ * `settings` are environment variables for it.
  */
 export async function startSite(settings = {}) {
   const binary = process.env.COUNTERSIGN_BIN;
@@ -36,7 +36,7 @@ export async function startSite(settings = {}) {
   const directory = await mkdtemp(join(tmpdir(), "countersign-browser-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  // Nothing of this process's environment: COUNTERSIGN_* would be read as settings.
+  // The environment of this process is not passed on, since its COUNTERSIGN_* would be settings.
   const program = spawn(resolve(binary), [], {
     cwd: directory,
     env: {

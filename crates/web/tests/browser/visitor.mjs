@@ -1,4 +1,4 @@
-// Somebody at the site: what a person does there, in the words of the pages.
+// A visitor of the site, whose actions are named like the texts on the pages.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startSite } from "./site.mjs";
@@ -10,8 +10,8 @@ export const ada = {
 };
 
 /**
- * A test with a new site and a new visitor, during which no page may cause a problem. `options` are those of a
- * Playwright context; besides, `settings` are the site's.
+ * Defines a test with a new site and a new visitor, in which no page may cause a problem. `options` are those
+ * of a Playwright context, and `settings` those of the site.
  */
 export function journey(name, browser, { settings, ...options }, walk) {
   test(name, { timeout: 90_000 }, async (t) => {
@@ -34,13 +34,13 @@ export function journey(name, browser, { settings, ...options }, walk) {
 }
 
 export class Visitor {
-  /** What the browser complained of, here or elsewhere. */
+  /** The problems that the browser reported, including those of `elsewhere`. */
   problems = [];
 
   #elsewhere = [];
   #documents = new Set();
 
-  /** `options` are those of a Playwright context. */
+  /** Opens a browser. `options` are those of a Playwright context. */
   static async arrive(browser, site, options = {}) {
     const context = await browser.newContext({
       baseURL: site.url,
@@ -60,7 +60,7 @@ export class Visitor {
     this.options = options;
   }
 
-  /** Somebody with another browser, which has nothing in common with this one. It goes away with this one. */
+  /** Returns a visitor with another, independent browser. It is closed together with this one. */
   async elsewhere(options = {}) {
     const browser = this.page.context().browser();
     const other = await Visitor.arrive(browser, this.site, { ...this.options, ...options });
@@ -74,7 +74,7 @@ export class Visitor {
     await this.page.context().close();
   }
 
-  /** Closes the browser and opens it again: cookies that have no end are gone. */
+  /** Closes the browser and opens it again, which removes the cookies without an expiry. */
   async reopenBrowser() {
     const context = this.page.context();
     const passing = (await context.cookies()).filter(({ expires }) => expires === -1);
@@ -82,21 +82,21 @@ export class Visitor {
     for (const { name } of passing) await context.clearCookies({ name });
   }
 
-  // Going about
+  // Navigation
 
-  /** Opens a path, and returns the status it was answered with. */
+  /** Opens a path, and returns the status of the answer. */
   async goto(path) {
     const response = await this.page.goto(path);
     return response.status();
   }
 
   async goBack() {
-    // A page that the browser kept is not loaded again.
+    // The browser may show the page from its cache, without loading it again.
     await this.page.goBack({ waitUntil: "commit" });
     await this.page.getByRole("heading", { level: 1 }).waitFor();
   }
 
-  /** Does what makes the browser load a page, and returns the status it was answered with. */
+  /** Runs an action that makes the browser load a page, and returns the status of the answer. */
   async land(act) {
     const before = this.page.url();
     const landed = Promise.all([
@@ -113,7 +113,7 @@ export class Visitor {
     return response.status();
   }
 
-  /** Presses a button of the page, by its whole name or a pattern, and returns the status. */
+  /** Presses a button, found by its whole name or a pattern, and returns the status of the answer. */
   press(button) {
     return this.land(() => this.button(button).click());
   }
@@ -124,35 +124,35 @@ export class Visitor {
     return this.press("Register");
   }
 
-  /** Fills in the login page, where the visitor must be. `remember`: ticks the box, too. */
+  /** Fills in the login form on the current page. `remember` also ticks the box. */
   async logIn(person, { remember = false } = {}) {
     await this.fill({ email: person.email, password: person.password });
     if (remember) await this.field("remember").check();
     return this.press("Log in");
   }
 
-  /** Becomes a member who is logged in. */
+  /** Registers and logs in. */
   async join(person, options) {
     await this.register(person);
     assert.equal(await this.logIn(person, options), 200);
     this.isAt("/blogs");
   }
 
-  /** Logs in as a member, from whatever page. */
+  /** Logs in as a member, from any page. */
   async comeIn(person, options) {
     await this.goto("/login");
     assert.equal(await this.logIn(person, options), 200);
     this.isAt("/blogs");
   }
 
-  /** Is logged out by the next page that is asked for. */
+  /** Asserts that the visitor is logged out, by opening a page for members. */
   async isOut() {
     await this.goto("/blogs");
     this.isAt("/login?next=%2Fblogs");
     await this.readsNothingOf("Hi ");
   }
 
-  // What is on the page
+  // Content of the page
 
   field(name) {
     return this.page.locator(`main [name=${name}]`);
@@ -173,7 +173,7 @@ export class Visitor {
 
   async reads(text) {
     const said = await this.page.innerText("body");
-    assert.ok(said.includes(text), `"${text}" is not on the page, which says:\n${said}`);
+    assert.ok(said.includes(text), `"${text}" is not on the page:\n${said}`);
   }
 
   async readsNothingOf(text) {
@@ -181,7 +181,7 @@ export class Visitor {
     assert.ok(!source.includes(text), `"${text}" is on the page:\n${source}`);
   }
 
-  /** What assistive technology adds to a field's name: the texts that aria-describedby refers to. */
+  /** Returns the texts that aria-describedby refers to. Assistive technology reads them with the field. */
   describedBy(name) {
     return this.field(name).evaluate((field) =>
       (field.getAttribute("aria-describedby") ?? "")
@@ -191,9 +191,9 @@ export class Visitor {
     );
   }
 
-  // The keyboard
+  // Keyboard
 
-  /** Presses Tab until the element has the focus, which must be seen there. */
+  /** Presses Tab until the element has the focus, and asserts that the focus is visible. */
   async tabTo(selector) {
     for (let presses = 0; presses < 30; presses += 1) {
       const focus = await this.page.evaluate((selector) => {
@@ -219,7 +219,7 @@ export class Visitor {
 
   async #watch() {
     const { page, site } = this;
-    // Reported through the console, which is watched anyway.
+    // Violations of the policy are reported through the console, which is watched below.
     await page.addInitScript(() =>
       document.addEventListener("securitypolicyviolation", (violation) =>
         console.error(`${violation.effectiveDirective} refused ${violation.blockedURI}`),
@@ -232,7 +232,7 @@ export class Visitor {
       }
     });
     page.on("console", (message) => {
-      // A page that is answered with 401, 404 or 422 is noted as an error, too.
+      // The console also reports an error for a page that is answered with 401, 404 or 422.
       const { url } = message.location();
       if (message.text().startsWith("Failed to load resource") && this.#documents.has(url)) return;
       if (["error", "warning"].includes(message.type())) {

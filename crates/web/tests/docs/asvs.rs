@@ -1,4 +1,4 @@
-//! Keeps docs/asvs.md true: every row of the standard is there, and what it links to shows it.
+//! Checks docs/asvs.md: it has every row of the standard, and links to tests that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::{read, root};
 
 const PAGE: &str = "docs/asvs.md";
 
-/// The rows of levels 1, 2 and 3 that are about Countersign.
+/// The rows of levels 1, 2 and 3 that apply to Countersign.
 const ROWS: [&str; 3] = [
     "1.2.1 1.2.2 1.2.3 1.2.4 1.5.1 2.2.1 2.2.2 2.3.1 3.2.1 3.2.2 3.3.1 3.4.1 3.4.2 3.5.1 \
      3.5.2 3.5.3 4.1.1 5.2.1 6.1.1 6.2.1 6.2.2 6.2.3 6.2.4 6.2.5 6.2.6 6.2.7 6.2.8 6.3.1 \
@@ -35,7 +35,7 @@ struct Row {
     evidence: String,
 }
 
-/// The cells of every line of a table whose first cell passes.
+/// Returns the cells of every line of a table whose first cell passes.
 fn cells(is_wanted: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Option<Vec<String>> {
         let inner = line.strip_prefix("| ")?.strip_suffix(" |")?;
@@ -53,14 +53,14 @@ fn is_id(cell: &str) -> bool {
 fn rows() -> Vec<Row> {
     let row = |cells: Vec<String>| {
         let [id, level, requirement, state, evidence] = cells.try_into().unwrap_or_else(|cells| {
-            panic!("{cells:?} has not five cells");
+            panic!("{cells:?} does not have five cells");
         });
         Row { id, level: level.parse().unwrap(), requirement, state, evidence }
     };
     cells(is_id).into_iter().map(row).collect()
 }
 
-/// The links of a text: what they say, and where they lead.
+/// Returns the links of a text, each as its label and its target.
 fn links(text: &str) -> Vec<(&str, &str)> {
     let ends = text.split("](").zip(text.split("](").skip(1));
     ends.filter_map(|(before, after)| {
@@ -71,7 +71,7 @@ fn links(text: &str) -> Vec<(&str, &str)> {
     .collect()
 }
 
-/// Those of them that name a test: its name, and the file's path from the root.
+/// Returns the links that name a test, each as the name of the test and the path of its file from the root.
 pub(crate) fn tests(text: &str) -> Vec<(String, String)> {
     let is_code = |path: &str| [".rs", ".mjs"].iter().any(|end| path.ends_with(end));
     let named = links(text).into_iter().filter_map(|(says, leads)| {
@@ -81,9 +81,8 @@ pub(crate) fn tests(text: &str) -> Vec<(String, String)> {
     named.collect()
 }
 
-/// Whether a file has a test of this name, and one that is run: what is ignored shows nothing. The
-/// tests of the contract for stores are functions that a macro makes tests of; what a browser does
-/// is named by its title.
+/// Checks whether a file has a test of this name that is not ignored. A macro turns the functions of the
+/// store's contract into tests. Tests in a browser are found by their title.
 pub(crate) fn has_test(text: &str, path: &str, name: &str) -> bool {
     if path.ends_with(".mjs") {
         return text.contains(&format!("\"{name}\""));
@@ -143,7 +142,7 @@ fn every_row_has_its_state_and_what_goes_with_it() {
             other => fault(&row, &format!("has the state {other:?}")),
         }
     }
-    // What the page says that the states mean.
+    // The states that the page defines.
     let defined: BTreeSet<String> =
         cells(|cell| STATES.contains(&cell)).into_iter().map(|mut cells| cells.remove(0)).collect();
     assert_eq!(defined, STATES.map(str::to_owned).into());

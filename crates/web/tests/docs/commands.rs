@@ -1,4 +1,4 @@
-//! Runs the commands of the texts.
+//! Runs the commands in the documentation.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{parse, read, texts};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
-/// A command in `folder` that finds the program, and nothing of this process's environment.
+/// Returns a command that runs in `folder` and finds the program, without the environment of this process.
 fn shell(folder: &Path, line: &str) -> Command {
     let programs = Path::new(PROGRAM).parent().unwrap().display();
     let mut command = Command::new("/bin/sh");
@@ -23,7 +23,7 @@ fn run(folder: &Path, line: &str) -> Output {
     shell(folder, line).output().unwrap()
 }
 
-/// Runs `line` in a directory of its own, and returns what it says.
+/// Runs `line` in an empty directory, and returns its output.
 pub(crate) fn ask(line: &str) -> String {
     let folder = TempDir::new().unwrap();
     let output = run(folder.path(), line);
@@ -31,7 +31,7 @@ pub(crate) fn ask(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The command after `$ `, as a shell runs it here.
+/// Returns the command after `$ `, changed so that a shell can run it here.
 fn command(line: &str) -> Option<String> {
     let line = line.strip_prefix("$ ")?;
     let line = match line.strip_prefix("cargo run") {
@@ -41,12 +41,12 @@ fn command(line: &str) -> Option<String> {
     for part in line.split(" | ") {
         let program = part.split(' ').find(|word| !word.contains('='));
         let is_known = matches!(program, Some("countersign" | "echo"));
-        assert!(is_known, "{line:?} is not of the program: put it into a block called sh");
+        assert!(is_known, "{line:?} is not our program: put it into an sh block");
     }
     Some(line)
 }
 
-/// Starts what serves, waits until it says so, and stops it.
+/// Starts a command that serves, waits until it is ready, and stops it.
 fn serve(folder: &Path, line: &str) {
     let mut child = shell(folder, &format!("exec {line}"))
         .envs([("ROCKET_PORT", "0"), ("ROCKET_LOG_LEVEL", "off")])

@@ -1,4 +1,4 @@
-//! Keeps docs/failures.md true: each failure has a test that provokes it, and each such test a row.
+//! Checks docs/failures.md: each failure has a test that provokes it, and each such test has a row.
 
 use crate::asvs::{has_test, tests};
 use crate::{names_in, read};

@@ -1,31 +1,30 @@
-//! Keeps README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md and the book in docs/ true.
+//! Checks README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md and the book in docs/.
 //!
-//! What these tests expect of a text:
+//! The rules for these texts are:
 //!
-//! - Every code block says what is in it (` ```toml `), `text` if nothing else.
-//! - A ` ```console ` block holds commands after `$ `. Each is run in a shell and must exit with 0:
-//!   `countersign …`, `cargo run -- …` for the same, assignments before it, `echo … |` to feed it.
-//!   The commands of one file run in their order, in one empty directory, on one database.
-//! - ` ```console,serve ` commands serve: each is started, must say that it is ready, and is
-//!   stopped.
-//! - ` ```console,no_run ` commands ask a person or take long: each is run with `--help` at its end,
-//!   which shows that its words and options exist.
-//! - Commands for anything but the program go into ` ```sh ` blocks, which nobody runs.
-//! - ` ```rust ` blocks are compiled and run as examples of the library's documentation; so
-//!   `src/lib.rs` includes each file that has one.
-//! - A relative link leads to a file, or a heading in one.
-//! - A chapter is named in docs/SUMMARY.md.
-//! - docs/reference/configuration.md has a row for each key, with its default as `config show`
-//!   prints it.
-//! - docs/reference/commands.md has each command, and docs/reference/http.md each header.
-//! - docs/architecture.md names each directory of `crates/`. Its picture and its list hold the same
-//!   arrows as the manifests' `[dependencies]`.
-//! - docs/asvs.md has every row of the standard, and links to tests that are there (`asvs.rs`).
-//! - docs/withstand.md has a command for each promise, links to tests that are there, has the
-//!   defaults that `config show` prints, and draws the transitions of its table (`withstand.rs`).
-//! - docs/failures.md has a test for each failure, and each test of one (`failures.rs`).
+//! - Every code block names its language (` ```toml `), or `text`.
+//! - A ` ```console ` block contains commands after `$ `. Each runs in a shell and must exit with 0:
+//!   `countersign …` or `cargo run -- …`, with assignments before it or `echo … |` to feed it.
+//!   The commands of one file run in order, in one empty directory, on one database.
+//! - A ` ```console,serve ` block contains commands that serve. The test starts each, waits until it is
+//!   ready, and stops it.
+//! - A ` ```console,no_run ` block contains commands that ask a person or take long. Each runs with `--help`
+//!   at its end, which checks that its subcommands and options exist.
+//! - Commands for other programs go into ` ```sh ` blocks, which are not run.
+//! - ` ```rust ` blocks are compiled and run as doc tests of the library. Therefore `src/lib.rs` includes
+//!   each file that has one.
+//! - A relative link leads to a file, or to a heading in one.
+//! - Each chapter is listed in docs/SUMMARY.md.
+//! - docs/reference/configuration.md has a row for each key, with its default as `config show` prints it.
+//! - docs/reference/commands.md lists each command, and docs/reference/http.md each header.
+//! - docs/architecture.md names each directory of `crates/`. Its picture and its list contain the same arrows
+//!   as the `[dependencies]` in the manifests.
+//! - docs/asvs.md has every row of the standard, and links to tests that exist (`asvs.rs`).
+//! - docs/withstand.md has a command for each promise, links to tests that exist, has the defaults that
+//!   `config show` prints, and draws the transitions of its table (`withstand.rs`).
+//! - docs/failures.md links to a test for each failure, and to all such tests (`failures.rs`).
 #![cfg(all(unix, feature = "cli"))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here fails a test")]
 
 mod asvs;
 mod commands;
@@ -53,7 +52,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every text, as its path from the root.
+/// Returns the path of every text from the root.
 fn texts() -> Vec<String> {
     let mut texts =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned).to_vec();
@@ -82,13 +81,13 @@ fn names_in(folder: &str) -> Vec<String> {
     names
 }
 
-/// A code block: what it says is in it, and its lines.
+/// A code block: the words after its fence, and its lines.
 struct Block {
     info: String,
     lines: Vec<String>,
 }
 
-/// A text's code blocks, and its lines outside of them.
+/// Returns the code blocks of a text, and its lines outside of them.
 fn parse(text: &str) -> (Vec<Block>, Vec<String>) {
     let (mut blocks, mut prose) = (Vec::new(), Vec::new());
     let mut open: Option<Block> = None;
@@ -106,7 +105,7 @@ fn parse(text: &str) -> (Vec<Block>, Vec<String>) {
     (blocks, prose)
 }
 
-/// The rows of the tables below the heading `heading`, without the tables' own headings.
+/// Returns the rows of the tables below `heading`, without the header rows.
 fn rows(path: &str, heading: &str) -> Vec<Vec<String>> {
     let (_, prose) = parse(&read(path));
     let below = prose.iter().skip_while(|line| *line != heading).skip(1);
@@ -122,12 +121,12 @@ fn clean(cell: &str) -> String {
     cell.trim_matches([' ', '|']).to_owned()
 }
 
-/// `text` in `` `text` ``, if it is that and nothing else.
+/// Returns `text` if the cell is `` `text` `` and nothing else.
 fn code(cell: &str) -> Option<&str> {
     cell.strip_prefix('`')?.strip_suffix('`').filter(|inner| !inner.contains('`'))
 }
 
-/// The anchor that a heading gets.
+/// Returns the anchor of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -148,10 +147,10 @@ fn anchors(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Where the links and images of a text lead, those on this site.
+/// Returns the relative targets of the links and images of a text.
 fn links(text: &str) -> Vec<String> {
     let prose = parse(text).1.join("\n");
-    // What is between backticks is no link.
+    // Text between backticks contains no links.
     let prose: String = prose.split('`').step_by(2).collect::<Vec<_>>().join("");
     let after = |mark: &str, end: char| {
         let parts = prose.split(mark).skip(1);
@@ -214,7 +213,7 @@ fn every_code_block_says_what_is_in_it_and_every_rust_block_is_compiled() {
     }
 }
 
-/// Every arrow between two packages of this repository: from, to.
+/// All dependencies between two packages of this repository, as arrows from one to the other.
 type Arrows = BTreeSet<(String, String)>;
 
 fn arrows<'a>(lines: impl Iterator<Item = &'a str>, arrow: &str) -> Arrows {
@@ -223,7 +222,7 @@ fn arrows<'a>(lines: impl Iterator<Item = &'a str>, arrow: &str) -> Arrows {
     ends.map(|(from, to)| (end(from), end(to))).collect()
 }
 
-/// The directories of the packages, each with its package's short name.
+/// Returns the directories of the packages, each with the short name of its package.
 fn packages() -> BTreeMap<String, String> {
     let crates = names_in("crates").into_iter().map(|name| format!("crates/{name}"));
     let folders = crates.chain(["migration".to_owned()]);
@@ -263,7 +262,7 @@ fn the_architecture_names_every_directory() {
     }
 }
 
-/// Every value below `value`, its key with dots between levels.
+/// Returns every value below `value`. The levels of the keys are joined with dots.
 fn flat(prefix: &str, value: &Value) -> BTreeMap<String, Option<String>> {
     let shown = match value {
         Value::Object(members) => {
@@ -278,7 +277,7 @@ fn flat(prefix: &str, value: &Value) -> BTreeMap<String, Option<String>> {
     BTreeMap::from([(prefix.to_owned(), shown)])
 }
 
-/// The keys that a table lists, each with its default as `config show` prints it.
+/// Returns the keys that a table lists, each with its default as `config show` prints it.
 fn documented(heading: &str, shown: &Value) -> BTreeMap<String, Option<String>> {
     let cores = available_parallelism().unwrap().get();
     let workers = shown.pointer("/argon2/workers").and_then(Value::as_u64).unwrap_or_default();
@@ -290,7 +289,7 @@ fn documented(heading: &str, shown: &Value) -> BTreeMap<String, Option<String>> 
             (None, "none") => None,
             (None, "one for each core") => Some(cores.to_string()),
             (None, "64 for each worker") => Some((64 * workers).to_string()),
-            (None, other) => panic!("{key}: a default that these tests do not know: {other}"),
+            (None, other) => panic!("{key}: these tests do not know the default {other}"),
         };
         (code(key).unwrap().to_owned(), default)
     });
@@ -303,7 +302,7 @@ fn the_reference_lists_every_key_with_its_default_and_no_other() {
     let (ours, rockets) = (&shown["countersign"], &shown["rocket"]);
 
     let mut listed = documented("## Countersign's keys", ours);
-    // A secret may stand in a file of its own; that key is read and not shown.
+    // A key for a file with a secret is read, but not shown.
     let files: Vec<_> = listed.keys().filter(|key| key.ends_with("_url_file")).cloned().collect();
     for key in files {
         assert_eq!(listed.remove(&key), Some(None), "{key}");
@@ -315,12 +314,12 @@ fn the_reference_lists_every_key_with_its_default_and_no_other() {
     assert_eq!(listed, flat("", ours));
 
     let mut rockets = flat("", rockets);
-    // Chosen by the environment alone.
+    // The profile can be set only in the environment.
     rockets.remove("profile");
     assert_eq!(documented("## Rocket's keys", &shown["rocket"]), rockets);
 }
 
-/// The commands that a command's help lists.
+/// Returns the subcommands that the help of a command lists.
 fn verbs(command: &str) -> Vec<String> {
     let help = ask(&format!("countersign {command} --help"));
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
@@ -360,11 +359,11 @@ async fn the_reference_has_every_header() {
         let [name, value, ..] = row.as_slice() else { panic!("{row:?} has no value") };
         let name = code(name).unwrap().to_lowercase();
         let sent = real.remove(&name).unwrap_or_else(|| panic!("{name} is not sent"));
-        // A value in words, or the first of several in code; what varies in it is an ellipsis.
+        // A value is described in words, or given as code. An ellipsis stands for what varies.
         if let Some(value) = value.split('`').nth(1) {
             let (start, end) = value.split_once('…').unwrap_or((value, ""));
             assert!(sent.starts_with(start) && sent.ends_with(end), "{name}: {sent}");
         }
     }
-    assert_eq!(real, BTreeMap::new(), "sent, and not in the reference");
+    assert_eq!(real, BTreeMap::new(), "these headers are not in the reference");
 }

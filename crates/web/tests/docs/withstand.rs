@@ -1,5 +1,5 @@
-//! Keeps docs/withstand.md true: each promise has a command that shows it, and its numbers are those
-//! of the program.
+//! Checks docs/withstand.md: each promise has a command that shows it, and the numbers are those of the
+//! program.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::{Block, code, flat, parse, read, root, rows};
 
 const PAGE: &str = "docs/withstand.md";
 
-/// What describes a mechanism and promises nothing by itself.
+/// The section that describes a mechanism and makes no promise.
 const NO_PROMISE: &str = "The throttle";
 
-/// Each section, by its heading.
+/// Returns the sections by their headings.
 fn sections() -> BTreeMap<String, String> {
     let page = read(PAGE);
     let sections = page.split("\n## ").skip(1);
@@ -22,13 +22,13 @@ fn sections() -> BTreeMap<String, String> {
     parts.map(|(heading, text)| (heading.to_owned(), text.to_owned())).collect()
 }
 
-/// The words after `mark` in a command.
+/// Returns the first word after `mark` in a command.
 fn after<'c>(command: &'c str, mark: &str) -> Option<&'c str> {
     command.split_once(mark)?.1.split(' ').next()
 }
 
-/// Whether what `cargo test` is asked to run is there: the package, the file, and a module or a test
-/// of a name with the last word in it.
+/// Checks whether a `cargo test` command finds its tests: the package and the file exist, and the last word
+/// is part of the name of a module or a test.
 fn is_there(command: &str) -> bool {
     let package = after(command, "-p countersign-").unwrap_or_default();
     let folder = root().join("crates").join(package);

@@ -1,8 +1,8 @@
-//! Accounts and sessions from the command line.
+//! Tests of managing accounts and sessions on the command line.
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
 
-/// Sessions are asked of the database with every request.
+/// Reads the session from the database for every request.
 const ALWAYS_ASKED: (&str, &str) = ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s");
 
 #[test]
@@ -13,7 +13,7 @@ fn an_account_is_made_shown_and_listed() {
     assert_eq!((&made["email"], &made["username"]), (&EMAIL.into(), &"Ada".into()));
     let shown = place.run(&["user", "show", EMAIL, "--json"]).json();
     assert_eq!(shown, made);
-    // In whatever spelling, and by name.
+    // The address is found in any spelling, and also as an option.
     assert_eq!(place.run(&["user", "show", "--email", "ADA@Example.ORG", "--json"]).json(), made);
     place.create("bob@example.org", OTHER_PASSWORD);
     let all = place.run(&["user", "list", "--json"]).json();
@@ -152,12 +152,12 @@ fn sessions_are_listed_and_ended() {
         }
         assert!(!session.to_string().contains(&here.token()));
     }
-    // The newest comes first.
+    // The newest session is listed first.
     let id = listed[0]["id"].as_str().unwrap();
     let table = place.run(&["session", "list", EMAIL]);
     assert!(table.works().contains(id), "{table:?}");
 
-    // Nobody ends a session in another's name.
+    // A session is not ended if the user does not match.
     let other = place.run(&["session", "revoke", "--user", "bob@example.org", id]);
     assert!(other.fails().contains(id), "{other:?}");
     there.get("/blogs").is(200);

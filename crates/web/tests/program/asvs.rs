@@ -1,4 +1,4 @@
-//! What the rows of docs/asvs.md ask of the program and no other test shows.
+//! Tests of the program for rows of docs/asvs.md that no other test covers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -48,7 +48,7 @@ fn what_somebody_sends_writes_no_line_of_the_log() {
     visitor.get(&format!("/login?next=/{encoded}")).is(200);
     let agent = [("User-Agent", "x\"}}{\"level\":\"ERROR\"}"), ("X-Request-Id", "forged")];
     visitor.send("GET", "/blogs", &agent).is(303);
-    // Each line is one entry still, and none is what was sent, which has neither of the two.
+    // Each line is still one entry. The forged one, which has no timestamp and no target, is not among them.
     for entry in entries(&server) {
         assert!(entry["timestamp"].is_string() && entry["target"].is_string(), "{entry}");
         assert_ne!(entry["fields"]["kind"], "user_logged_in", "{entry}");
@@ -106,7 +106,7 @@ fn a_request_whose_end_is_in_doubt_is_answered_once_and_what_follows_is_no_reque
         ("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n", Some("400")),
         ("Transfer-Encoding : chunked\r\n", "0\r\n\r\n", Some("400")),
         ("X: a\r\n Content-Length: 5\r\n", "", Some("400")),
-        // RFC 9112, section 6.1: the encoding wins, and the connection is closed after the answer.
+        // RFC 9112, section 6.1: the encoding takes precedence, and the connection closes after the answer.
         ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n", None),
         ("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "0\r\n\r\n", None),
         ("Transfer-Encoding: chunked\r\n", "0x0\r\n\r\n", None),
@@ -116,7 +116,7 @@ fn a_request_whose_end_is_in_doubt_is_answered_once_and_what_follows_is_no_reque
         let request = format!("POST /logout HTTP/1.1\r\nHost: x\r\n{framing}\r\n{body}{hidden}");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
-        // A server that closes what was not read to its end resets the connection.
+        // A server that closes a connection with unread data resets it.
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{framing:?}: {answer}");

@@ -1,10 +1,10 @@
-//! The audit trail from the command line, and what is left of it with time.
+//! Tests of the audit trail on the command line, and of the removal of old records.
 
 use serde_json::Value;
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
 
-/// What is told of a life: 1 registered, 2 failed, 3 logged in, 4 logged out, 5 disabled, 6 enabled.
+/// Makes a trail with the records 1 registered, 2 failed, 3 logged in, 4 logged out, 5 disabled, 6 enabled.
 pub(crate) fn place_with_a_trail() -> Place {
     let place = Place::new();
     place.create(EMAIL, PASSWORD);
@@ -18,7 +18,7 @@ pub(crate) fn place_with_a_trail() -> Place {
 }
 
 impl Place {
-    /// The trail, or what is asked for of it.
+    /// Returns the records that `audit list` shows with these arguments.
     #[track_caller]
     pub(crate) fn trail(&self, args: &[&str]) -> Vec<Value> {
         let args = [&["audit", "list", "--json"], args].concat();
@@ -30,7 +30,7 @@ impl Place {
         self.trail(args).iter().map(|record| record["number"].as_u64().unwrap()).collect()
     }
 
-    /// The end of the trail, to be noted.
+    /// Returns the end of the trail, for `--noted`.
     #[track_caller]
     pub(crate) fn end_of_trail(&self) -> String {
         let report = self.run(&["audit", "verify", "--json"]).json();
@@ -94,10 +94,10 @@ fn what_is_asked_for_is_listed_and_nothing_else() {
     ] {
         assert_eq!(place.numbers(args), numbers, "{args:?}");
     }
-    // The moment of a record is its own: from there on it is listed.
+    // `--since` includes the record of that very moment.
     let at = place.trail(&["--kind", "user_logged_out"])[0]["at"].as_str().unwrap().to_owned();
     assert_eq!(place.numbers(&["--since", &at]), [4, 5, 6, 7]);
-    // Who is gone has a name no more, and a trail still.
+    // The records of a deleted user can no longer be listed by the address, but they are still there.
     place.run(&["user", "delete", EMAIL, "--yes"]).works();
     assert!(place.run(&["audit", "list", "--user", EMAIL]).fails().contains(EMAIL));
     assert_eq!(place.numbers(&["--user", id]), [1, 2, 3, 4, 5, 6, 8]);
@@ -182,7 +182,7 @@ fn an_old_trail_loses_its_addresses_and_its_start_and_stays_whole() {
     let report = place.run(&["audit", "verify", "--json"]).json();
     assert_eq!((&report["records"], &report["removed_up_to"]), (&0.into(), &7.into()));
     place.run(&["audit", "verify", "--noted", &place.end_of_trail()]).works();
-    // What was noted before that can be compared with nothing.
+    // An end that was noted before that cannot be verified any more.
     let done = place.run(&["audit", "verify", "--noted", &noted]);
     assert!(done.fails().contains("record 6 is missing: the next one there is 8"), "{done:?}");
     place.create("eve@example.org", PASSWORD);

@@ -1,6 +1,6 @@
-//! What the program does not withstand that no proxy stands before. Its figures are in
-//! docs/behind-a-proxy.md, and are printed with `--nocapture`.
-#![expect(clippy::print_stderr, reason = "a measurement says what it measured")]
+//! Measures what the program does not withstand without a proxy in front of it. The figures are in
+//! docs/behind-a-proxy.md; `--nocapture` prints them.
+#![expect(clippy::print_stderr, reason = "a measurement prints its figures")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ const HEADERS: &[u8] = b"GET /login HTTP/1.1\r\nHost: x\r\nX-Slow: ";
 const BODY: &[u8] = b"POST /login HTTP/1.1\r\nHost: x\r\n\
     Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8000\r\n\r\na";
 
-/// Whether somebody new gets a page within five seconds.
+/// Checks whether a new visitor gets a page within five seconds.
 fn is_served(server: &Server) -> bool {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -37,7 +37,7 @@ fn a_bare_program_waits_for_whoever_is_slow() {
         stream.write_all(first).unwrap();
         stream
     });
-    // Longer than the edge waits.
+    // This is longer than the timeout of the edge.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(12) {
         std::thread::sleep(Duration::from_millis(500));
@@ -53,11 +53,11 @@ fn a_bare_program_waits_for_whoever_is_slow() {
 fn a_bare_program_is_full_when_its_descriptors_are() {
     let place = Place::new();
     let server = place.serve(&[]);
-    // What most systems give to a program that nobody has set up.
+    // The usual limit of most systems.
     limit_files(server.id(), 1024);
     let room = room_for(1100);
     let crowd = crowd(server.port, room.count, b"");
-    assert!(!is_served(&server), "everybody else waits");
+    assert!(!is_served(&server), "other visitors have to wait");
     eprintln!("1024 descriptors, 1100 connections: nobody is served; {:?}", taken_by(server.id()));
     drop(crowd);
     let start = Instant::now();
@@ -83,9 +83,9 @@ fn each_connection_of_a_bare_program_costs_memory() {
         }
         let (after, files) = taken_by(server.id());
         eprintln!("{count} connections, {what}: from {before} to {after} KiB, {files} files");
-        // No less than 1 KiB each, so that the chapter does not warn of nothing.
+        // At least 1 KiB each, or the warning in the chapter would be wrong.
         assert!(after > before + u64::from(count));
-        assert!(is_served(&server), "with descriptors enough");
+        assert!(is_served(&server), "there are enough descriptors");
         drop(crowd);
     }
 }

@@ -1,8 +1,8 @@
-//! A configuration that cannot be served with ends the start, and the one line says what to mend.
+//! Tests that a broken configuration stops the start, with one line that says what to fix.
 
 use crate::support::{Done, Env, Place};
 
-/// An environment, and what the line must say: the key, its value, what is allowed.
+/// Environments, each with what the line must contain: the key, its value, and what is allowed.
 const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("ROCKET_NONSENSE", "x")], &["nonsense", "x", "port"]),
     (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "soon")], &["session.idle_timeout", "soon", "30m"]),
@@ -57,7 +57,7 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("ROCKET_CONFIG", "missing.toml")], &["missing.toml"]),
 ];
 
-/// What is missing in the one line.
+/// Returns what is missing in the line.
 fn missing(done: &Done, says: &[&str]) -> Vec<String> {
     let why = done.stderr.strip_prefix("error: ").unwrap_or_default().trim_end();
     let is_one_line = done.code == Some(1) && done.stdout.is_empty() && why.lines().count() == 1;
@@ -200,7 +200,7 @@ fn a_database_that_cannot_be_used_is_named_with_the_reason() {
         ("mysql://127.0.0.1:1/site", &["mysql://127.0.0.1:1/site", "no server listens"]),
         ("nonsense", &["sqlite://PATH"]),
     ] {
-        // A site waits for a server that is away; `failures::start` shows that.
+        // `serve` would wait for a server that cannot be reached; `failures::start` tests that.
         let serve = (!says.contains(&"no server listens")).then_some(&["serve"][..]);
         for args in [&["user", "list"][..], &["migrate", "up"]].into_iter().chain(serve) {
             let done = place.run_with(&[("DATABASE_URL", url), ("ROCKET_PORT", "0")], args, "");
@@ -212,12 +212,12 @@ fn a_database_that_cannot_be_used_is_named_with_the_reason() {
 #[test]
 fn a_database_that_was_damaged_does_not_serve() {
     let place = Place::new();
-    // A server that ends leaves everything in the one file.
+    // When the program ends, all data is in the one file.
     assert_eq!(place.serve(&[]).end("TERM").0, Some(0));
     let path = place.path("countersign.db");
     assert!(!place.path("countersign.db-wal").exists());
     let mut bytes = std::fs::read(&path).unwrap();
-    // The header stays; what it leads to is noise.
+    // The header stays, and the rest becomes noise.
     for (n, byte) in bytes.iter_mut().enumerate().skip(100) {
         *byte = (n % 251) as u8;
     }

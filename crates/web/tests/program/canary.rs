@@ -1,11 +1,11 @@
-//! What was typed or shown stays where it belongs: in no log, in no trail, and in no database.
+//! Tests that passwords, tokens and other input do not leak into logs, the audit trail or the database.
 
 use std::path::Path;
 
 use crate::http::{Reply, exchange};
 use crate::support::{EMAIL, PASSWORD, Place, Server};
 
-/// Words that are nowhere else. Nobody is called that, has that password or was given that token.
+/// Words that occur nowhere else. No user has that address or password, and no token is like that.
 const UNKNOWN: &str = "canary.unknown@aviary.example";
 const GUESS: &str = "canary guess tangerine";
 const NEW_PASSWORD: &str = "canary novel aubergine";
@@ -13,7 +13,7 @@ const SESSION: &str = "canarySessionAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const REMEMBER: &str =
     "canaryRememberAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.canarySecretAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const BROWSER: &str = "canaryBrowserAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// A line of the log that nobody wrote.
+/// A forged line of the log.
 const FORGED: &str =
     "\n{\"timestamp\":\"2026-01-01T00:00:00Z\",\"level\":\"WARN\",\"canary\":\"forged\"}\n";
 
@@ -30,7 +30,7 @@ fn send(server: &Server, method: &str, path: &str, agent: &[u8], form: &[(&str, 
     exchange(server.port, &request).unwrap()
 }
 
-/// Everything that somebody can type or show, and the tokens that they were given for it.
+/// Sends the canaries wherever a visitor can send something, and returns the tokens that the site issued.
 fn sing(server: &Server) -> Vec<String> {
     let next = format!("/blogs?canary={FORGED}");
     let encoded: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
@@ -78,7 +78,7 @@ fn sing(server: &Server) -> Vec<String> {
     tokens
 }
 
-/// Looks for words in whatever case and encoding.
+/// Searches for words in any case and encoding.
 #[track_caller]
 fn holds_none(what: &str, held: &[u8], words: &[String]) {
     let held = held.to_ascii_lowercase();
@@ -114,7 +114,7 @@ fn nothing_that_is_typed_or_shown_sings_where_it_should_not() {
         secrets.extend(REMEMBER.split('.').map(str::to_owned));
 
         let files = files_of_the_database(&place);
-        assert!(files.iter().any(|(name, _)| name.ends_with("-wal")), "it is open");
+        assert!(files.iter().any(|(name, _)| name.ends_with("-wal")), "the database is open");
         let log = server.log();
         let trail = place.run(&["audit", "list", "--json"]);
         holds_none(&format!("the log ({level})"), log.as_bytes(), &secrets);
@@ -133,7 +133,7 @@ fn nothing_that_is_typed_or_shown_sings_where_it_should_not() {
             assert!(line["fields"]["message"].is_string() && line["target"].is_string(), "{line}");
         }
         assert!(!log.contains('\u{1b}') && !log.contains('\r'), "{log}");
-        // What browsers call themselves is in the trail, in plain letters, and not in the log.
+        // The User-Agent of browsers is in the trail, in printable ASCII, but not in the log.
         let agents: Vec<_> =
             trail.json().as_array().unwrap().iter().map(|r| r["user_agent"].clone()).collect();
         assert!(agents.contains(&"canary/1.0 \",\"address\":\"6.6.6.6\"}".into()), "{agents:?}");

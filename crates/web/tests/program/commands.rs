@@ -1,4 +1,4 @@
-//! The command line itself.
+//! Tests of the command line itself.
 
 use crate::support::{EMAIL, Place};
 
@@ -106,7 +106,7 @@ fn completions_for_bash_are_a_script_that_bash_reads() {
     let place = Place::new();
     place.write("complete.bash", place.run(&["completions", "bash"]).works());
     let mut bash = std::process::Command::new("bash");
-    // A machine without bash has no use for them.
+    // Without bash on the machine, there is nothing to check.
     if let Ok(status) = bash.arg("-n").arg(place.path("complete.bash")).status() {
         assert!(status.success());
     }
@@ -130,7 +130,7 @@ fn the_schema_goes_up_and_down() {
     assert_eq!(up.works().lines().filter(|line| line.starts_with("applied ")).count(), count);
     assert!(states().iter().all(|state| state == "applied"));
     assert_eq!(status(false).works().lines().count(), count);
-    // Once more changes nothing.
+    // A second run changes nothing.
     assert!(!place.run(&["migrate", "up"]).works().contains("applied "));
     let down = place.run(&["migrate", "down"]);
     assert_eq!(down.works().lines().filter(|line| line.starts_with("reverted ")).count(), 1);
@@ -149,7 +149,7 @@ fn hashing_is_measured() {
     assert!(done.works().contains("memory_kib"), "{done:?}");
     assert!(done.stdout.contains("19456") && done.stdout.contains("keep the defaults"), "{done:?}");
     assert!(!place.path("countersign.db").exists());
-    // What is proposed is a configuration that is accepted.
+    // The proposed configuration is accepted.
     let done = place.run(&["hash", "calibrate", "--target", "150ms"]);
     if let Some((said, proposed)) = done.works().split_once("[default.countersign.argon2]") {
         for promised in ["logins a second", "MiB of memory", "workers"] {

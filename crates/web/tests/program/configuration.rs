@@ -1,4 +1,4 @@
-//! Every key of the configuration, from a file and from the environment.
+//! Tests every key of the configuration, from a file and from the environment.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ impl Place {
     }
 }
 
-/// The value at a key such as `session.idle_timeout`.
+/// Returns the value at a key such as `session.idle_timeout`.
 fn at<'v>(shown: &'v Value, key: &str) -> &'v Value {
     key.split('.').fold(shown, |value, part| &value[part])
 }
@@ -46,7 +46,7 @@ fn the_defaults_are_those_of_the_book() {
     assert_eq!(at(&shown, "countersign.argon2.queue"), &json!(64 * workers));
 }
 
-/// A key, a value in a file and what is shown of it, a value in the environment and what is shown.
+/// A key, a value in a file and how it is shown, a value in the environment and how it is shown.
 type Row = (&'static str, &'static str, Value, &'static str, Value);
 
 fn rows() -> Vec<Row> {
@@ -256,7 +256,7 @@ fn what_is_shown_can_be_written_into_a_file() {
 fn a_valid_configuration_is_said_to_be_valid() {
     let place = Place::new();
     assert!(place.run(&["config", "check"]).works().contains("valid"));
-    assert!(!place.path("countersign.db").exists(), "to check makes nothing");
+    assert!(!place.path("countersign.db").exists(), "a check creates nothing");
 }
 
 #[test]

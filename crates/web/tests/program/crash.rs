@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a crash.
+//! Tests that everything that was acknowledged survives a crash.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
@@ -27,7 +27,7 @@ fn what_was_acknowledged_outlives_kills(place: &Place, database: &Env<'_>, round
         let server = place.serve(&unthrottled);
         let port = server.port;
         let acknowledged = Mutex::new(Vec::new());
-        // Some moment while people register.
+        // A random moment while people register.
         let moment = Duration::from_millis(100 + RandomState::new().hash_one(round) % 500);
         std::thread::scope(|scope| {
             for thread in 0..3 {
@@ -45,7 +45,7 @@ fn what_was_acknowledged_outlives_kills(place: &Place, database: &Env<'_>, round
                     }
                 });
             }
-            // At least one is acknowledged, and then it ends at once or soon.
+            // The program is killed at that moment, but not before one registration was acknowledged.
             while acknowledged.lock().unwrap().is_empty() {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -59,14 +59,14 @@ fn what_was_acknowledged_outlives_kills(place: &Place, database: &Env<'_>, round
         for email in &emails {
             server.member(email, PASSWORD).get("/blogs").is(200);
         }
-        // Nobody is half registered: whoever is listed is known to the audit trail, in which no link is missing.
+        // No registration is incomplete: the audit trail has a record of each listed user, and is whole.
         let listed = place.run_with(database, &["user", "list", "--json"], "").json();
         let listed = listed.as_array().unwrap().len();
         let kind = ["audit", "list", "--kind", "user_registered", "--limit", "1000", "--json"];
         let registered = place.run_with(database, &kind, "").json();
         assert_eq!(registered.as_array().unwrap().len(), listed);
         place.run_with(database, &["audit", "verify"], "").works();
-        // And a session that was given out stands.
+        // A session that was issued is still valid.
         let mut member = server.member(&emails[0], PASSWORD);
         server.kill();
         let server = place.serve(database);

@@ -1,4 +1,4 @@
-//! Many connections that want nothing.
+//! Opens many connections that send little or nothing.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -8,22 +8,22 @@ use rocket::tokio::net::TcpSocket;
 use rocket::tokio::runtime;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
-/// What the other tests and the programs need beside a crowd.
+/// The number of descriptors that other tests and programs need beside a crowd.
 const RESERVE: u64 = 2000;
 
-/// Room for a crowd, which one test has at a time.
+/// The right to open a crowd of connections, which only one test has at a time.
 pub(crate) struct Room {
-    /// How many connections there may be.
+    /// The number of connections that the test may open.
     pub(crate) count: u16,
     _turn: MutexGuard<'static, ()>,
 }
 
-/// Room for so many connections, or for as many as this machine lets one process have; says so where
-/// that is fewer.
-#[expect(clippy::print_stderr, reason = "a test that shows less says so")]
+/// Waits for the right to open this number of connections, or as many as this machine allows a process.
+/// Prints a line if that is fewer.
+#[expect(clippy::print_stderr, reason = "a reduced test prints the reason")]
 pub(crate) fn room_for(wanted: u16) -> Room {
     static TURN: Mutex<()> = Mutex::new(());
-    // A test that failed leaves no crowd behind.
+    // A poisoned lock does not matter, since a failed test leaves no crowd behind.
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);
@@ -35,29 +35,29 @@ pub(crate) fn room_for(wanted: u16) -> Room {
     Room { count, _turn: turn }
 }
 
-/// Has a program have at most so many files open.
+/// Limits the number of files that a process may have open.
 pub(crate) fn limit_files(process: u32, most: u64) {
     let limit = Rlimit { current: Some(most), maximum: Some(most) };
     let process = Pid::from_raw(i32::try_from(process).unwrap());
     prlimit(process, Resource::Nofile, limit).unwrap();
 }
 
-/// The `n`th address of this machine that is no other test's.
+/// Returns the `n`th of the addresses of this machine that no other test uses.
 pub(crate) fn address(n: u16) -> Ipv4Addr {
     let [high, low] = n.to_be_bytes();
     Ipv4Addr::new(127, 77, high, low)
 }
 
-/// Connects so many times, fifty from each address, and has each one say this.
+/// Opens this number of connections, fifty from each address, and sends the first bytes on each.
 pub(crate) fn crowd(port: u16, count: u16, first: &[u8]) -> Vec<TcpStream> {
     (0..count).map(|n| connect(address(n / 50), port, first).unwrap()).collect()
 }
 
-/// Connects from that address and says this.
+/// Connects from this address, and sends the first bytes.
 ///
 /// # Errors
 ///
-/// Whoever is refused may hear of it here already.
+/// When the other side refuses the connection quickly.
 pub(crate) fn connect(from: Ipv4Addr, port: u16, first: &[u8]) -> io::Result<TcpStream> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let mut stream = runtime.block_on(async {
@@ -70,7 +70,7 @@ pub(crate) fn connect(from: Ipv4Addr, port: u16, first: &[u8]) -> io::Result<Tcp
     Ok(stream)
 }
 
-/// Whether the other side has ended it.
+/// Checks whether the other side has closed the connection.
 pub(crate) fn is_cut_off(mut stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     loop {
@@ -82,7 +82,7 @@ pub(crate) fn is_cut_off(mut stream: &TcpStream) -> bool {
     }
 }
 
-/// What a process takes: its resident memory in KiB, and how many files it has open.
+/// Returns the resident memory of a process in KiB, and the number of its open files.
 pub(crate) fn taken_by(process: u32) -> (u64, usize) {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! The program on the databases of servers.
+//! Tests of the program with the databases of servers.
 
 use crate::server::TestDatabase;
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};

@@ -1,4 +1,4 @@
-//! `config/haproxy` keeps from the program what it does not withstand by itself.
+//! Tests that `config/haproxy` keeps away from the program what it does not withstand by itself.
 
 mod chapter;
 mod haproxy;
@@ -12,7 +12,7 @@ use crate::crowd::{address, connect, crowd, is_cut_off, room_for, taken_by};
 use crate::http::{Reply, exchange};
 use crate::support::EMAIL;
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 #[track_caller]
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
@@ -92,11 +92,11 @@ fn whoever_is_slow_is_cut_off_and_nobody_else_waits() {
         for sender in senders {
             let (answer, took) = sender.join().unwrap();
             assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-            assert!(took > Duration::from_secs(1), "it was given its time: {took:?}");
+            assert!(took > Duration::from_secs(1), "it was cut off too early: {took:?}");
         }
     });
-    wait_until("who never says anything is cut off", || is_cut_off(&silent));
-    // The same in HTTP/2: a byte or two each second of a form that announced 1000.
+    wait_until("a silent client is cut off", || is_cut_off(&silent));
+    // The same in HTTP/2: one or two bytes each second of a form that announced 1000.
     edge.place.write("body", "a".repeat(1000));
     let body = format!("@{}", edge.place.path("body").display());
     let slowly = ["--http2", "--limit-rate", "20", "--data-binary", &body];
@@ -138,12 +138,12 @@ fn ten_thousand_idle_connections_keep_nobody_out() {
 fn more_connections_than_its_share_are_refused_to_an_address() {
     let Some(edge) = Edge::start(&[("MAX_PER_SOURCE", "20")]) else { return };
     let (greedy, other) = (address(1), address(2));
-    // On both ports together.
+    // The limit applies to both ports together.
     let mut held: Vec<_> = (0..10).map(|_| connect(greedy, edge.http, b"")).collect();
     held.extend((0..30).map(|_| connect(greedy, edge.https, b"")));
     let is_refused = |tried: &&io::Result<TcpStream>| tried.as_ref().map_or(true, is_cut_off);
     let refused = || held.iter().filter(is_refused).count();
-    wait_until("twenty are too many", || refused() == 20);
+    wait_until("twenty are refused", || refused() == 20);
     assert!(edge.visitor(greedy).try_ask("/login", &[]).is_err());
     edge.visitor(other).log_in(&[]).sees_other("/blogs");
     drop(held);
@@ -162,7 +162,7 @@ fn what_is_larger_than_the_program_takes_does_not_reach_it() {
         let body = [version, "--header", "Expect:", "--data-binary", &large];
         let chunked = [&body[..], &["--header", "Transfer-Encoding: chunked"]].concat();
         for arguments in [&body[..], &chunked] {
-            // In HTTP/2 curl may hear that its stream is over before it hears why.
+            // In HTTP/2, curl may see the end of its stream before it reads the answer.
             let reply = ada.try_ask("/login", arguments);
             assert!(
                 reply.as_ref().map_or(*version == *"--http2", |r| r.status == 413),

@@ -1,4 +1,4 @@
-//! A site moves from one database to another.
+//! Tests of moving a site from one database to another.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use crate::server::TestDatabase;
 use crate::support::{Done, EMAIL, OTHER_PASSWORD, PASSWORD, Place};
 
-/// Files next to each other, besides what servers there are: where a site may live.
+/// Makes databases for a site: files, and one on each server that is installed.
 async fn homes(place: &Place) -> (Vec<TestDatabase>, Vec<String>) {
     let servers = TestDatabase::of_each().await;
     let mut urls = vec!["sqlite://countersign.db?mode=rwc".to_owned()];
@@ -24,7 +24,7 @@ impl Place {
     }
 }
 
-/// Statements on a database, behind the program's back.
+/// Runs statements on a database without the program.
 async fn by_hand(url: &str, statements: &[&str]) {
     let database = Database::connect(url).await.unwrap();
     for statement in statements {
@@ -45,7 +45,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
     server.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
     server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
     std::thread::sleep(Duration::from_millis(1_100));
-    // What is old by now loses its addresses with the last housekeeping.
+    // The last housekeeping removes the addresses of the records, which are old by now.
     assert_eq!(server.end("TERM").0, Some(0));
     let server = place.serve(&[]);
     let mut ada = server.member(EMAIL, PASSWORD);
@@ -64,7 +64,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
             let said =
                 format!("copied {}: {} rows", table["table"].as_str().unwrap(), table["rows"]);
             assert!(done.stderr.contains(&said) || table["table"] == "audit_ends", "{done:?}");
-            assert_ne!(table["rows"], 0, "{table}: the site is not lively enough");
+            assert_ne!(table["rows"], 0, "{table}: the test made no rows");
         }
         reports.push(report);
         let again = place.export(from, to, &[]);
@@ -80,14 +80,14 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
         browser.get("/blogs").is(200);
     }
     server.member(EMAIL, PASSWORD).get("/blogs").is(200);
-    // Who was shut out is so here, until somebody lets them in.
+    // A disabled user is still disabled, until an administrator enables the account.
     server.browser().log_in("bob@example.org", PASSWORD).is(401);
     place.run_with(&home, &["user", "enable", "bob@example.org"], "").works();
     server.member("bob@example.org", PASSWORD).get("/blogs").is(200);
     place.run_with(&home, &["audit", "verify"], "").works();
 }
 
-/// Many more members than there are, for an export that takes a while.
+/// Adds many members, so that an export takes a while.
 async fn crowd(url: &str) {
     let users = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
         INSERT INTO users SELECT randomblob(16), 'u' || i || '@example.org', \
@@ -116,7 +116,7 @@ async fn an_export_that_is_killed_is_completed_by_the_next_one() {
             if child.try_wait().unwrap().is_some() {
                 break;
             }
-            // As a power cut would end it.
+            // The export ends like in a power failure.
             child.kill().unwrap();
             child.wait().unwrap();
             cut_off += 1;
@@ -141,7 +141,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
     for to in &homes[1..] {
         let done = place.export(source, to, &[]);
         done.works();
-        // Each table is told once when it is copied, and once when it is verified.
+        // The program prints a line when it copies a table, and another when it verifies it.
         let told: BTreeSet<_> = done.stderr.lines().collect();
         assert_eq!((told.len(), done.stderr.lines().count()), (6 + 7, 6 + 7), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
@@ -151,7 +151,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
             assert!(done.stderr.contains("error: the copy differs in users: "), "{done:?}");
             assert!(done.stdout.contains("different") || done.stdout.contains("\"same\": false"));
         }
-        // Whoever goes on with either of them has two sites.
+        // When either site is used after the export, they are no longer the same site.
         by_hand(to, &["UPDATE users SET username = 'Ada'"]).await;
         place.export(source, to, &[]).works();
         let moved = [("COUNTERSIGN_DATABASE_URL", to.as_str())];
@@ -192,7 +192,7 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
             || done.fails().contains("sqlite://other.db is not empty"),
         "{done:?}"
     );
-    // Of an older version: neither is moved along the history of its schema.
+    // An export migrates neither database from an older version.
     place.run(&["--database-url", "sqlite://other.db", "migrate", "down"]).works();
     assert!(place.export(source, "sqlite://other.db", &[]).fails().contains("is not empty"));
     let older = place.export("sqlite://other.db", "sqlite://new.db?mode=rwc", &[]);

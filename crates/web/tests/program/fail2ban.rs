@@ -1,4 +1,4 @@
-//! `config/fail2ban` finds who guesses, and nobody else.
+//! Tests that `config/fail2ban` finds the addresses of guessers only.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ fn filter() -> PathBuf {
     root.join("config/fail2ban/filter.d/countersign.conf")
 }
 
-/// Which addresses the filter finds in a log, and how often; nothing without fail2ban.
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+/// Returns the addresses that the filter finds in a log, and how often. Returns `None` without fail2ban.
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn found_in(log: &Path, filter: &Path) -> Option<BTreeMap<String, usize>> {
     let mut command = Command::new("fail2ban-regex");
     let Ok(output) = command.args(["--out", "ip"]).arg(log).arg(filter).output() else {
@@ -29,7 +29,7 @@ fn found_in(log: &Path, filter: &Path) -> Option<BTreeMap<String, usize>> {
     Some(found)
 }
 
-/// A login from an address, as a proxy passes it on.
+/// Sends a login from this address, as a proxy would forward it.
 fn try_from(server: &Server, address: &str, agent: &str, email: &str, password: &str) -> Reply {
     let form = [("email", email), ("password", password), ("next", agent)];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -55,7 +55,7 @@ fn exactly_those_are_found_who_fail() {
     assert_eq!(wrong("2001:db8::7", "eve@example.org"), 401);
     try_from(&server, "198.51.100.9", "Test/1.0", EMAIL, PASSWORD).is(303);
 
-    // Whoever forges another's address is found by their own.
+    // A client that forges an address is found under its own.
     let line = format!(
         "x\n{{\"timestamp\":\"2026-01-01T00:00:00.000000Z\",\"level\":\"WARN\",\
          \"fields\":{{\"message\":\"authentication{FORGED}"
@@ -66,11 +66,11 @@ fn exactly_those_are_found_who_fail() {
     let path = format!("/login?next={path}");
     server.browser().send("GET", &path, &[("X-Forwarded-For", "192.0.2.1")]).is(200);
     for forged in [FORGED, "6.6.6.6\",\"kind\":\"user_login_failed", "6.6.6.6 x"] {
-        // No address at all: the proxy is all that is certain.
+        // These are not addresses, so only the address of the proxy is known.
         try_from(&server, forged, "Test/1.0", EMAIL, PASSWORD).is(303);
     }
 
-    // Whoever only suffers from what others do is not found.
+    // A client that is throttled because of others is not found.
     for n in 0..10 {
         let status = wrong(&format!("11.0.{n}.1"), EMAIL);
         assert_eq!(status, 401, "{n}");
@@ -85,11 +85,11 @@ fn exactly_those_are_found_who_fail() {
         expected.insert(address.to_owned(), times);
     }
     let log = server.log();
-    assert!(log.contains("198.51.100.20"), "it is in the log, and not to be found: {log}");
+    assert!(log.contains("198.51.100.20"), "the log has it, but not as a guesser: {log}");
     place.write("plain.log", &log);
     let Some(found) = found_in(&place.path("plain.log"), &filter()) else { return };
     assert_eq!(found, expected);
-    // As the journal hands lines on, which knows the time by itself.
+    // The journal puts the time in front of each line.
     let start = "2026-01-01 00:00:00 host.example countersign[42]: ";
     let journal: String = log.lines().map(|line| format!("{start}{line}\n")).collect();
     place.write("journal.log", journal);

@@ -1,10 +1,10 @@
-//! As much HTTP as a test needs, over a socket.
+//! A minimal HTTP client for tests, over a socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What was answered.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -13,7 +13,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Reads what came over the wire.
+    /// Parses the bytes of an answer.
     pub(crate) fn read(answer: &[u8]) -> io::Result<Self> {
         let answer = String::from_utf8_lossy(answer);
         let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -23,7 +23,7 @@ impl Reply {
         Ok(Self {
             status: status.ok_or(io::ErrorKind::InvalidData)?,
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            // The templates write every slash as a reference.
+            // The templates escape every slash.
             body: body.replace("&#x2F;", "/"),
         })
     }
@@ -56,7 +56,7 @@ impl Reply {
     }
 }
 
-/// Sends these bytes and reads until the other side has said everything.
+/// Sends these bytes, and reads until the other side closes the connection.
 pub(crate) fn exchange(port: u16, request: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -66,7 +66,7 @@ pub(crate) fn exchange(port: u16, request: &[u8]) -> io::Result<Reply> {
     Reply::read(&answer)
 }
 
-/// Keeps cookies, and knows one site.
+/// A browser that visits one site and keeps its cookies.
 #[derive(Clone)]
 pub(crate) struct Browser {
     pub(crate) port: u16,

@@ -1,8 +1,8 @@
-//! What the program writes of its work.
+//! Tests of the program's log.
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
 
-/// Everything that people do, with right and wrong passwords; the tokens that were given out.
+/// Does everything that people do, with right and wrong passwords. Returns the tokens that the site issued.
 fn work(server: &crate::support::Server) -> Vec<String> {
     let mut ada = server.browser();
     ada.try_register(EMAIL, PASSWORD).unwrap().is(303);
@@ -67,7 +67,7 @@ fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     place.create(EMAIL, PASSWORD);
     let server = place.serve(&[]);
     let mut ada = server.member(EMAIL, PASSWORD);
-    // The table of sessions is gone: what a person would call an outage.
+    // Without the table of sessions, every page of a member fails.
     place.run(&["migrate", "down", "3"]).works();
     let reply = ada.get("/blogs");
     assert_eq!(reply.is(503).header("Retry-After"), Some("5"));
@@ -82,7 +82,7 @@ fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     ada.get("/health/ready").is(200);
 }
 
-/// The lines of a log that say this.
+/// Returns the lines of a log that contain this text.
 fn lines_with(log: &str, text: &str) -> Vec<serde_json::Value> {
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     lines.filter(|line| line["fields"]["message"] == text).collect()
@@ -109,7 +109,7 @@ fn what_another_site_sends_is_refused_and_logged_without_what_it_says() {
         assert_eq!(fields["request_id"].as_str(), reply.is(403).header("X-Request-Id"));
         assert!(!log.contains("canary") && !log.contains("evil") && !log.contains(&token), "{log}");
     }
-    // What comes from here, and what only looks, is not worth a line.
+    // Requests from this site, and GET requests from others, are not logged.
     ada.send("GET", "/blogs", &[("Sec-Fetch-Site", "cross-site")]).is(200);
     ada.send("POST", "/logout", &[("Sec-Fetch-Site", "same-origin")]).is(303);
     assert_eq!(lines_with(&server.log(), "a request from another site was refused").len(), 3);
@@ -134,7 +134,7 @@ fn two_session_cookies_count_as_none_and_are_logged_without_what_they_hold() {
     assert_eq!(fields["request_id"].as_str(), reply.is(303).header("X-Request-Id"));
     assert_eq!(lines[0]["level"], "WARN");
     assert!(!log.contains(&token), "{log}");
-    // One is no more than one.
+    // A single cookie is not reported.
     doubled(["session", "other"]).get("/blogs").is(200);
     doubled(["session", "Session"]).get("/blogs").is(200);
     assert_eq!(lines_with(&server.log(), "two session cookies came in one request").len(), 1);

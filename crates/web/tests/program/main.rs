@@ -1,9 +1,9 @@
-//! The program as an operator meets it: a process with arguments, an environment, files and a port.
+//! Tests of the program as an operator sees it: a process with arguments, an environment, files and a port.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test, and what helps it, fails by panicking"
+    reason = "tests and their helpers fail by panicking"
 )]
 
 mod accounts;

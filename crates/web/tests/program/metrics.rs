@@ -1,4 +1,4 @@
-//! What is counted, and where that is served.
+//! Tests of the metrics, and of the address where they are served.
 
 mod exposition;
 mod files;
@@ -12,7 +12,7 @@ use crate::support::{EMAIL, Env, OTHER_PASSWORD, PASSWORD, Place, Server};
 const ADDRESS: &str = "COUNTERSIGN_METRICS_ADDRESS";
 const NOBODY: &str = "nobody@example.org";
 
-/// A site with metrics on a free port.
+/// Starts a site that serves metrics on a free port.
 #[track_caller]
 fn serve(place: &Place, env: &Env<'_>) -> (Server, Browser) {
     let server = place.serve(&[env, &[(ADDRESS, "127.0.0.1:0")]].concat());
@@ -21,7 +21,7 @@ fn serve(place: &Place, env: &Env<'_>) -> (Server, Browser) {
     (server, Browser::new(port))
 }
 
-/// Where the log says that metrics are.
+/// Returns the port of the metrics that the log names.
 fn port(log: &str) -> Option<u16> {
     let mut entries = log.lines().filter_map(|line| serde_json::from_str(line).ok());
     entries.find_map(|entry: serde_json::Value| {
@@ -74,7 +74,7 @@ fn every_login_is_counted_once_by_what_came_of_it() {
     };
     assert_eq!(event("user_logged_in", "none"), Some(1.0));
     assert_eq!(event("user_login_failed", "unknown_user"), Some(2.0));
-    // One at the login, one by somebody who was logged in.
+    // One at the login, and one by a user who is logged in.
     assert_eq!(event("user_login_failed", "wrong_password"), Some(2.0));
     assert_eq!(event("user_throttled", "account_from_address"), Some(1.0));
     let refused = "countersign_throttled_total{reason=\"account_from_address\"}";
@@ -183,7 +183,7 @@ fn sessions_are_counted_and_a_scrape_begins_none() {
     let (_, again) = scrape(&mut scraper);
     assert_eq!(again.value("countersign_sessions_live"), Some(1.0));
     assert_eq!((sessions(), scraper.cookies.len()), (1, 0));
-    // Nor is a scrape a request to the site, or something that has happened to anybody.
+    // A scrape does not count as a request to the site, or as an event.
     let unscraped = |counted: &Exposition| {
         let series = counted.series().filter(|series| !series.contains("connections"));
         series.map(|series| (series.to_owned(), counted.value(series))).collect::<Vec<_>>()

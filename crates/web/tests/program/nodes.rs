@@ -1,4 +1,4 @@
-//! Several programs on one database: what one does, the others know.
+//! Tests of several nodes on one database, each of which follows what the others do.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -8,10 +8,10 @@ use crate::http::{Browser, Reply};
 use crate::server::TestDatabase;
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place, Server};
 
-/// Within a second, and more on a busy machine.
+/// The limit for what is promised within a second, with a margin for busy machines.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Whatever is seen sooner was heard of.
+/// A staleness so long that a node can notice a change sooner only by following the others.
 pub(crate) const AN_HOUR: (&str, &str) = ("COUNTERSIGN_SESSION__MAX_STALENESS", "1h");
 
 pub(crate) const NOBODY_IS_SLOWED: (&str, &str) = ("COUNTERSIGN_THROTTLE__ENABLED", "false");
@@ -24,7 +24,7 @@ pub(crate) struct Nodes<const N: usize> {
 }
 
 impl<const N: usize> Nodes<N> {
-    /// With a member.
+    /// Starts the nodes, and registers a member.
     pub(crate) fn on(url: &str, settings: &[(&str, &str)]) -> Self {
         let all = Self::start(url, settings);
         all.nodes[0].browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
@@ -39,7 +39,8 @@ impl<const N: usize> Nodes<N> {
         Self { env: env.collect(), place, nodes }
     }
 
-    /// A member's browser that logged in at the first, as it meets the second, where it is known.
+    /// Logs a member in at the first node, and returns their browser for the second node, after a first
+    /// request there.
     pub(crate) fn known_at_second(&self) -> Browser {
         let mut there = self.nodes[0].member(EMAIL, PASSWORD);
         there.port = self.nodes[1].port;
@@ -71,8 +72,8 @@ pub(crate) fn is_out(browser: &mut Browser, why: &str) {
     });
 }
 
-/// What is done at the first of two nodes, and by the command line, is known at the second long
-/// before it would ask by itself.
+/// Asserts that the second node soon notices what is done at the first node and on the command line, long
+/// before the staleness is over.
 #[track_caller]
 fn all_is_known(nodes: &Nodes<2>) {
     let mut there = nodes.known_at_second();
@@ -113,7 +114,7 @@ fn what_the_command_line_does_a_site_on_a_file_knows_soon() {
     all_is_known(&Nodes::on("sqlite://site.db?mode=rwc", &[AN_HOUR, NOBODY_IS_SLOWED]));
 }
 
-/// What each of many visitors is answered, who ask both nodes at the same moment.
+/// Lets many visitors ask both nodes at the same moment, and returns the number of answers of each status.
 fn at_once<const N: usize>(
     nodes: &Nodes<N>,
     count: usize,
@@ -137,7 +138,7 @@ fn at_once<const N: usize>(
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_guesses_at_two_nodes_at_once_no_more_are_let_in_than_at_one() {
     for database in TestDatabase::of_each().await {
-        // So that none waits for so long that it would be another day.
+        // Waits long enough for all hashes, so that no login is answered 503.
         let nodes = Nodes::<2>::on(&database.url, &[("COUNTERSIGN_ARGON2__MAX_WAIT", "60s")]);
         let answers = at_once(&nodes, 24, |eve| eve.log_in(EMAIL, OTHER_PASSWORD));
         let let_in = BTreeMap::from([(401, 5), (429, 19)]);
@@ -168,9 +169,9 @@ async fn a_remembered_login_that_is_used_at_two_nodes_at_once_has_one_new_secret
     }
 }
 
-/// What gives a program another time than the machine's, ahead by so many seconds; nothing where
+/// Returns the environment that moves a program's clock ahead by this number of seconds. Returns `None` if
 /// faketime is not installed.
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 fn other_time(ahead: i32) -> Option<[(String, String); 3]> {
     let offset = format!("{ahead:+}s");
     let asked = Command::new("faketime").args(["-f", &offset, "printenv", "LD_PRELOAD"]).output();
@@ -185,7 +186,7 @@ fn other_time(ahead: i32) -> Option<[(String, String); 3]> {
     ])
 }
 
-/// As it is written at the front of a moment.
+/// Returns the current hour, as a moment begins with it.
 fn this_hour() -> String {
     let date = Command::new("date").args(["-u", "+%Y-%m-%dT%H"]).output().unwrap();
     String::from_utf8(date.stdout).unwrap().trim().to_owned()
@@ -210,7 +211,7 @@ async fn the_clock_of_the_database_decides_and_one_that_is_off_is_reported() {
         let (right, ahead, behind) = (node(&[]), node(&ahead), node(&behind));
         right.browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
         let before = this_hour();
-        // A session idles out after half an hour.
+        // An idle session ends after half an hour.
         let mut ada = ahead.member(EMAIL, PASSWORD);
         for node in [&ahead, &right, &behind, &ahead] {
             ada.port = node.port;

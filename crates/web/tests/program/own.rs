@@ -1,4 +1,4 @@
-//! Servers of databases that a test may kill and set up: each has a folder and a port of its own.
+//! Database servers that a test may configure and kill. Each has its own folder and port.
 
 use std::io;
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::edge::{free_port, tool_of};
 use crate::server::Engine;
 use crate::tls::Certificate;
 
-/// The password of whom its URL names.
+/// The password of the user in the URL.
 pub(crate) const SECRET: &str = "s3cret";
 
 const STARTED: Duration = Duration::from_secs(30);
@@ -22,21 +22,21 @@ pub(crate) struct Own {
     engine: Engine,
     folder: TempDir,
     pub(crate) port: u16,
-    /// Of the server's arguments, those that not all have.
+    /// The additional arguments of this server.
     arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl Own {
-    /// A server that runs and has an empty database `site`; nothing where it is not installed.
+    /// Starts a server with an empty database `site`. Returns `None` if it is not installed.
     pub(crate) fn start(engine: Engine) -> Option<Self> {
         let mut own = Self::prepare(engine)?;
         own.run();
         Some(own)
     }
 
-    /// As [`start`](Self::start), but it is still to be run.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+    /// Prepares a server like [`start`](Self::start), but does not run it.
+    #[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
     pub(crate) fn prepare(engine: Engine) -> Option<Self> {
         let is_there = |name: &str| program(name).is_some();
         let needed = match engine {
@@ -48,7 +48,7 @@ impl Own {
             return None;
         }
         let folder = TempDir::new().unwrap();
-        // A newer MariaDB makes a certificate by itself.
+        // Newer versions of MariaDB make a certificate by themselves.
         let arguments = match engine {
             Engine::Postgres => Vec::new(),
             Engine::MariaDb => vec!["--skip-ssl".to_owned()],
@@ -62,7 +62,7 @@ impl Own {
         self.url_at(self.port)
     }
 
-    /// By way of another port.
+    /// Returns the URL with another port.
     pub(crate) fn url_at(&self, port: u16) -> String {
         match self.engine {
             Engine::Postgres => {
@@ -72,8 +72,8 @@ impl Own {
         }
     }
 
-    /// From its next start on it takes nobody without TLS, and has that certificate. Somebody called
-    /// `certified` shows one of the authority's instead of a password.
+    /// Makes the server require TLS from its next start on, with this certificate. The user `certified`
+    /// authenticates with a certificate of the authority instead of a password.
     pub(crate) fn require_tls(&mut self, own: &Certificate, authority: &Path) {
         let given =
             [(&*own.path, "server.crt"), (&*own.key, "server.key"), (authority, "root.crt")];
@@ -104,7 +104,7 @@ impl Own {
         self.folder.path().join("data")
     }
 
-    /// A program of the server's, as the user that it insists on when we are root.
+    /// Returns a command for a program of the server. If we are root, it runs as the server's own user.
     fn tool(&self, name: &str) -> Command {
         let program = program(name).unwrap();
         let user = self.user();
@@ -127,7 +127,7 @@ impl Own {
         }
     }
 
-    /// It opens only what is that user's.
+    /// Gives a file to the server's own user, since the server opens no others.
     fn give(&self, path: &Path) {
         if rustix::process::geteuid().is_root() {
             let (uid, gid) = (id("-u", self.user()), id("-g", self.user()));
@@ -180,7 +180,7 @@ impl Own {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// Runs it until it lets somebody in.
+    /// Starts the server, and waits until it accepts connections.
     pub(crate) fn run(&mut self) {
         let start = Instant::now();
         loop {
@@ -188,7 +188,7 @@ impl Own {
             loop {
                 assert!(start.elapsed() < STARTED, "it does not start: {}", self.log());
                 std::thread::sleep(Duration::from_millis(50));
-                // What is left of the one before may still end.
+                // The previous server may not have ended completely.
                 if child.try_wait().unwrap().is_some() {
                     break;
                 }
@@ -225,7 +225,7 @@ impl Own {
         command.args(&self.arguments).spawn().unwrap()
     }
 
-    /// PostgreSQL listens before it lets anybody in, but then answers that; both greet.
+    /// Checks whether the server accepts connections. PostgreSQL listens earlier, so this asks it.
     fn answers(&self) -> io::Result<()> {
         if self.engine == Engine::MariaDb {
             return TcpStream::connect(("127.0.0.1", self.port)).map(drop);
@@ -242,20 +242,20 @@ impl Own {
         tool_of(program(name).unwrap().to_str().unwrap())
     }
 
-    /// Sends a signal to all of its processes: those that it started, and itself.
+    /// Sends a signal to the server and to all processes that it started.
     fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id();
         let kill = format!("kill -{signal} {id} $(ps -o pid= --ppid {id})");
         assert!(tool_of("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the server, as in a power failure.
     pub(crate) fn kill(&mut self) {
         self.signal("KILL");
         self.child.take().unwrap().wait().unwrap();
     }
 
-    /// From here on it says nothing.
+    /// Stops the processes of the server, so that it does not answer any more.
     pub(crate) fn stop(&self) {
         self.signal("STOP");
     }

@@ -1,10 +1,10 @@
-//! The program behind PgBouncer.
+//! Tests of the program with PgBouncer.
 
 use crate::edge::free_port;
 use crate::pooled::Pooler;
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place, Server};
 
-/// Somebody registers at one node, is known at the other, and logs out.
+/// Registers and logs in at one node, visits the other, and logs out.
 fn visit(name: &str, one: &Server, other: &Server) {
     let email = format!("{name}@example.org");
     let mut visitor = one.browser();
@@ -29,7 +29,7 @@ async fn many_use_two_nodes_at_once_over_two_connections_to_the_server() {
     let url = pooler.url("?pooler=transaction");
     let env =
         [("COUNTERSIGN_DATABASE_URL", url.as_str()), ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s")];
-    // Both find an empty database.
+    // Both nodes start on an empty database.
     let nodes = [place.start(&env), place.start(&env)].map(|node| node.ready());
     let [one, other] = &nodes;
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Starting, serving and stopping.
+//! Tests of starting, serving and stopping.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{EMAIL, PASSWORD, Place};
 
-/// The grace period, and a little for a busy machine.
+/// The grace period, with a margin for busy machines.
 const GRACE: Duration = Duration::from_secs(12);
 
 #[test]
@@ -15,7 +15,7 @@ fn it_says_where_it_is_in_one_line_and_makes_its_database() {
     let server = place.serve(&[]);
     let expected = format!("Countersign is ready at http://127.0.0.1:{}\n", server.port);
     assert_eq!(server.line, expected);
-    assert_ne!(server.port, 0, "the port that it was given, not the one it was told");
+    assert_ne!(server.port, 0, "the real port, not the configured one");
     assert!(place.path("countersign.db").is_file());
     server.browser().get("/health/ready").is(200);
     let (_, _, rest) = server.end("TERM");
@@ -76,7 +76,7 @@ fn it_ends_when_it_is_told_to_and_says_that_it_is_done() {
         let (code, took, _) = server.end(signal);
         assert_eq!(code, Some(0), "{signal}");
         assert!(took < GRACE, "{signal} took {took:?}");
-        // The write-ahead log is folded into the file, which can be copied as it is.
+        // The write-ahead log was merged into the file, so the file alone can be copied.
         assert!(!place.path("countersign.db-wal").exists());
     }
 }

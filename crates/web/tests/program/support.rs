@@ -1,4 +1,4 @@
-//! Starts the program in a folder of its own, with nothing in its environment but what is said.
+//! Starts the program in its own folder, with only the given environment.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +15,7 @@ pub(crate) const EMAIL: &str = "ada@example.org";
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
 pub(crate) const OTHER_PASSWORD: &str = "copper window seven gulls";
 
-/// More than any answer takes on a busy machine.
+/// The timeout of a run: longer than any takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) type Env<'a> = [(&'a str, &'a str)];
@@ -26,7 +26,7 @@ pub(crate) struct Place {
     count: AtomicU32,
 }
 
-/// What a run of the program came to.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -64,7 +64,7 @@ impl Place {
         self.run_with(&[], args, "")
     }
 
-    /// Runs the program to its end.
+    /// Runs the program until it ends.
     #[track_caller]
     pub(crate) fn run_with(&self, env: &Env<'_>, args: &[&str], stdin: &str) -> Done {
         let (out, err) = (self.scratch(), self.scratch());
@@ -72,7 +72,7 @@ impl Place {
         command.stdin(Stdio::piped());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
-        // Whoever reads no input closes it.
+        // Writing fails if the program closes its input without reading it.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let status = wait(&mut child, PATIENCE);
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
@@ -84,7 +84,7 @@ impl Place {
         Done { code: status.code(), stdout, stderr }
     }
 
-    /// Starts the program, to be ended by the test.
+    /// Starts the program. The test ends it.
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {
         let mut command = self.command(&[], args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -107,7 +107,7 @@ impl Place {
         Starting { child: command.spawn().unwrap(), log }
     }
 
-    /// Makes an account.
+    /// Creates an account.
     #[track_caller]
     pub(crate) fn create(&self, email: &str, password: &str) {
         let args = ["user", "create", email, "--username", "Ada", "--password-stdin"];
@@ -127,7 +127,7 @@ impl Done {
         serde_json::from_str(self.works()).unwrap()
     }
 
-    /// The one line that says why the program failed.
+    /// Asserts that the program failed, and returns the line that says why.
     #[track_caller]
     pub(crate) fn fails(&self) -> &str {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -137,7 +137,7 @@ impl Done {
     }
 }
 
-/// A server that has not said yet that it is ready.
+/// A server that is not ready yet.
 pub(crate) struct Starting {
     child: Child,
     log: PathBuf,
@@ -156,12 +156,12 @@ impl Starting {
     }
 }
 
-/// A server that serves; it ends with the test.
+/// A server that is ready. It ends with the test.
 pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
     log: PathBuf,
-    /// What it said when it was ready.
+    /// The line that it printed when it was ready.
     pub(crate) line: String,
     pub(crate) port: u16,
 }
@@ -171,7 +171,7 @@ impl Server {
         Browser::new(self.port)
     }
 
-    /// Somebody who has an account and logs in.
+    /// Logs in an existing user.
     #[track_caller]
     pub(crate) fn member(&self, email: &str, password: &str) -> Browser {
         let mut browser = self.browser();
@@ -179,7 +179,7 @@ impl Server {
         browser
     }
 
-    /// The number of its process.
+    /// Returns the id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -188,8 +188,8 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Sends a signal, such as `TERM`; says how the program ended, how long that took, and what
-    /// else it wrote to standard output.
+    /// Sends a signal, such as `TERM`. Returns the exit code, the time until the end, and the rest of the
+    /// standard output.
     #[track_caller]
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, Duration, String) {
         let kill = format!("kill -{signal} {}", self.child.id());
@@ -203,14 +203,14 @@ impl Server {
         (status.and_then(|status| status.code()), took, rest)
     }
 
-    /// Waits until it ends by itself; says how, and all that it wrote to standard error.
+    /// Waits until the program ends by itself. Returns the exit code and the standard error.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let status = wait(&mut self.child, PATIENCE);
         (status.and_then(|status| status.code()), self.log())
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the program, as in a power failure.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -219,7 +219,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Whoever owns the file of the database can change the trail, and cannot hide it.
+//! Tests that the owner of the database file can change the audit trail, but not without a trace.
 
 use countersign_domain::{
     Actor, AuditEntry, AuthEvent, AuthEventKind, ChainLink, Client, OffsetDateTime, UserId,
@@ -13,7 +13,7 @@ use crate::support::{EMAIL, PASSWORD, Place};
 const FILE: &str = "countersign.db";
 
 impl Place {
-    /// Runs statements on the database, behind the program's back.
+    /// Runs statements on the database without the program.
     fn sql(&self, statements: &[&str]) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", self.path(FILE).display());
@@ -28,7 +28,7 @@ impl Place {
         })
     }
 
-    /// The same trail, changed by somebody who owns the file.
+    /// Copies the trail, and changes it as the owner of the file could.
     fn tampered(&self, statements: &[&str]) -> Self {
         let there = Self::new();
         std::fs::copy(self.path(FILE), there.path(FILE)).unwrap();
@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-/// How a record is written as another's twin, under the next number.
+/// A statement that inserts a copy of a record under the next number.
 const APPENDED: &str = "INSERT INTO audit_events (number, at, kind, reason, actor, user_id,
     session_id, address, user_agent, request_id, salt, client_digest, hash)
     SELECT number + 1, at, kind, reason, actor, user_id, session_id, address, user_agent,
@@ -115,13 +115,13 @@ fn whatever_is_changed_in_the_file_is_found() {
         let done = place.tampered(&[statement]).run(&["audit", "verify", "--json"]);
         done.fails();
     }
-    // What age takes away is no change.
+    // Removing the address of an old record does not count as a change.
     place.tampered(&[]).run(&["audit", "verify"]).works();
     let cut = "UPDATE audit_events SET address = '127.0.0.0', salt = NULL WHERE number = 3";
     place.tampered(&[cut]).run(&["audit", "verify"]).works();
 }
 
-/// Whoever reads the source can compute what the chain asks for.
+// Anybody who reads the source can compute a valid record for the chain.
 #[test]
 fn a_record_that_was_appended_by_somebody_else_is_found() {
     let place = place_with_a_trail();
@@ -145,7 +145,7 @@ fn a_record_that_was_appended_by_somebody_else_is_found() {
     let statement = APPENDED.replace("salt, client_digest, hash FROM", &rest);
     let done = place.tampered(&[&statement]).run(&["audit", "verify"]);
     assert!(done.fails().contains("should end with record 6, and ends with 7"), "{done:?}");
-    // With its end it is a trail like another; what comes after the noted end, nobody has noted.
+    // With the end changed as well, the trail is valid: records after the noted end cannot be checked.
     let moved = format!("UPDATE audit_ends SET last_number = 7, last_hash = x'{hash}'");
     let extended = place.tampered(&[&statement, &moved]);
     extended.run(&["audit", "verify", "--noted", &noted]).works();
@@ -225,7 +225,7 @@ fn the_database_refuses_what_the_trail_is_never_asked_for() {
         assert!(refused.contains("the audit trail is append-only"), "{statement}: {refused}");
     }
     assert!(place.end_of_trail().starts_with("6:"));
-    // Nor does the account take its trail with it.
+    // Deleting the account does not delete its records.
     place.run(&["user", "delete", EMAIL, "--yes"]).works();
     assert!(place.end_of_trail().starts_with("7:"));
 }

@@ -1,4 +1,4 @@
-//! Connections to the servers of databases over TLS. docs/databases.md says how they are asked for.
+//! Tests of TLS connections to database servers, as docs/databases.md describes them.
 
 mod authority;
 
@@ -14,7 +14,7 @@ use crate::own::{Own, SECRET};
 use crate::server::Engine;
 use crate::support::{EMAIL, PASSWORD, Place};
 
-/// A server that takes nobody without TLS, and the authority of its certificate.
+/// A server that requires TLS, and the authority of its certificate.
 struct Guarded {
     engine: Engine,
     own: Own,
@@ -22,7 +22,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// With a certificate for that name; nothing where a tool is missing.
+    /// Starts a server with a certificate for this name. Returns `None` if a tool is missing.
     fn start(engine: Engine, name: &str) -> Option<Self> {
         let authority = Authority::new()?;
         let mut own = Own::prepare(engine)?;
@@ -31,19 +31,19 @@ impl Guarded {
         Some(Self { engine, own, authority })
     }
 
-    /// Is started anew with that certificate.
+    /// Restarts the server with this certificate.
     fn takes(&mut self, certificate: &Certificate) {
         self.own.kill();
         self.own.require_tls(certificate, self.authority.path());
         self.own.run();
     }
 
-    /// The URL with another host and with parameters, which are those of PostgreSQL.
+    /// Returns the URL with another host and with parameters, which are given in PostgreSQL's names.
     fn url(&self, host: &str, parameters: &str) -> String {
         with_parameters(self.engine, &self.own.url().replace("127.0.0.1", host), parameters)
     }
 
-    /// The same, with what has the server's certificate checked.
+    /// Returns the URL with parameters that make the client verify the server's certificate.
     fn checked(&self, host: &str) -> String {
         self.url(host, &checked_by("verify-full", self.authority.path()))
     }
@@ -57,7 +57,7 @@ fn with_parameters(engine: Engine, url: &str, parameters: &str) -> String {
     format!("{url}?{}", named(engine, parameters))
 }
 
-/// Both drivers know the same, by other names.
+/// Translates the parameters to the names that the driver of this engine uses.
 fn named(engine: Engine, parameters: &str) -> String {
     let mut parameters = parameters.to_owned();
     if engine == Engine::MariaDb {
@@ -77,7 +77,7 @@ fn named(engine: Engine, parameters: &str) -> String {
     parameters
 }
 
-/// What the server says that it protects the connection with.
+/// Returns the TLS version that the server reports for the connection.
 async fn protocol(engine: Engine, url: &str) -> Option<String> {
     let database = Database::connect(url).await.unwrap();
     let connection = database.connection();
@@ -94,14 +94,14 @@ async fn protocol(engine: Engine, url: &str) -> Option<String> {
     row.map(|row| row.try_get("", "version").unwrap())
 }
 
-/// The one line that says why there is no connection, now or later.
+/// Asserts that a connection failed for good, and returns the line that says why.
 #[track_caller]
 fn refusal(connected: Result<Database, countersign_persistence::ConnectError>) -> String {
     let error = connected.unwrap_err();
     let line = error.to_string();
     assert!(line.starts_with("cannot use the database ") && line.contains("://***@"), "{line}");
     assert!(line.lines().count() == 1 && !line.contains(SECRET), "{line}");
-    assert!(!error.is_away(), "it does not pass by itself: {line}");
+    assert!(!error.is_away(), "this must not count as temporary: {line}");
     line
 }
 
@@ -112,7 +112,7 @@ async fn each_way_of_asking_for_tls_gets_it_from_each_server() {
         let authority = server.authority.path();
         for url in [
             server.checked("localhost"),
-            // The authority is checked, and the name is not.
+            // Verifies the authority, but not the name.
             server.url("127.0.0.1", &checked_by("verify-ca", authority)),
             server.url("127.0.0.1", "sslmode=require"),
             server.url("127.0.0.1", ""),
@@ -153,13 +153,13 @@ async fn a_certificate_that_does_not_convince_is_refused_in_one_line() {
                 server.url("localhost", &checked_by("verify-ca", other.path())),
                 "TLS: invalid peer certificate: ",
             ),
-            // No authority that browsers trust has signed it.
+            // No authority that browsers trust has signed the certificate.
             (server.url("localhost", "sslmode=verify-full"), "TLS: invalid peer certificate: "),
         ] {
             let line = refusal(Database::connect(&url).await);
             assert!(line.contains(why), "{line}");
         }
-        // What the subject is called does not count.
+        // The name in the subject does not count.
         server.takes(&server.authority.sign("localhost", "IP:127.0.0.1"));
         assert!(protocol(engine, &server.checked("127.0.0.1")).await.is_some());
         let line = refusal(Database::connect(&server.checked("localhost")).await);
@@ -237,11 +237,11 @@ fn a_site_moves_to_a_server_and_lives_there_over_tls() {
         ada.post("/logout", &[]).sees_other("/login");
         site.browser().try_register("bob@example.org", PASSWORD).unwrap().is(303);
         site.browser().get("/health/ready").is(200);
-        // Somebody else in the server's place is told nothing.
+        // Another server in its place learns nothing.
         let mut ada = site.member(EMAIL, PASSWORD);
         server.takes(&other.sign("server", "DNS:localhost"));
         wait_until(RECOVERED, "the certificate is looked at", || {
-            // At first its connections fail that it had to the other.
+            // The first requests fail because the old connections are broken.
             ada.get("/blogs").is(503);
             site.log().contains("invalid peer certificate")
         });
@@ -249,7 +249,7 @@ fn a_site_moves_to_a_server_and_lives_there_over_tls() {
         server.takes(&server.authority.sign("server", "DNS:localhost"));
         wait_until(RECOVERED, "it is the server again", || ada.get("/blogs").status == 200);
         assert_eq!(site.end("TERM").0, Some(0));
-        // It does not wait for a certificate to become another.
+        // At the start, the program does not wait for another certificate.
         let env = [("COUNTERSIGN_DATABASE_URL", unproven.as_str()), ("ROCKET_PORT", "0")];
         let ended = place.run_with(&env, &["serve"], "");
         assert!(ended.fails().contains("TLS: invalid peer certificate"), "{ended:?}");

@@ -1,4 +1,4 @@
-//! What only a socket shows.
+//! Tests that need a raw socket.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -125,7 +125,7 @@ fn behind_a_trusted_proxy_the_session_is_of_the_client_that_it_names() {
     let two_lines = b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 198.51.100.1, 10.1.1.1\r\n";
     assert_eq!(seen("127.0.0.1,10.0.0.0/8", two_lines), "198.51.100.1");
     assert_eq!(seen("10.0.0.0/8", two_lines), "127.0.0.1");
-    // What a client can do to the line that a proxy appends to, and what it adds to be believed.
+    // A client may spoil the header that a proxy appends to, and add headers of its own.
     let vanishes = b"X-Forwarded-For: \xff, 198.51.100.1\r\nX-Forwarded-Proto: https\r\n\
                      Forwarded: for=6.6.6.6\r\n";
     assert_eq!(seen("127.0.0.1", vanishes), "127.0.0.1");
@@ -137,8 +137,8 @@ fn behind_a_trusted_proxy_the_session_is_of_the_client_that_it_names() {
 fn nobody_is_answered_in_http_2() {
     let place = Place::new();
     let server = place.serve(&[]);
-    // The preface and an empty SETTINGS frame (RFC 9113, section 3.4), and the way of HTTP/1.1 to
-    // ask for the same (RFC 7540, section 3.2).
+    // The preface and an empty SETTINGS frame (RFC 9113, section 3.4), and the upgrade from HTTP/1.1
+    // (RFC 7540, section 3.2).
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let upgrade =
         b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
@@ -148,7 +148,7 @@ fn nobody_is_answered_in_http_2() {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.write_all(request).unwrap();
         let mut answer = Vec::new();
-        // It may be cut off instead of ended.
+        // The connection may be reset instead of closed.
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
         assert_eq!(answer.starts_with(b"HTTP/1.1 200 "), is_page, "{answer:?}");

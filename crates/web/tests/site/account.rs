@@ -1,4 +1,4 @@
-//! What users do with their own account, and what they must prove for it.
+//! Tests of what users can do with their own account, and what they must prove first.
 
 use countersign_web::domain::Duration;
 use rocket::http::Method;
@@ -9,14 +9,14 @@ const JSON: &[(&str, &str)] = &[("Accept", "application/json")];
 const CHANGE: &[(&str, &str)] = &[("current_password", PASSWORD), ("password", OTHER_PASSWORD)];
 const DELETE: &[(&str, &str)] = &[("password", PASSWORD)];
 
-/// Ada, whose login was fresh ten minutes ago.
+/// Logs Ada in, and lets ten minutes pass.
 async fn stale_ada(site: &Site) -> Actor<'_> {
     let ada = site.ada().await;
     site.clock.advance(Duration::minutes(10));
     ada
 }
 
-/// That the field has this error, and says so to whoever cannot see it.
+/// Asserts that the field has this error, also for assistive technology.
 #[track_caller]
 fn has_error(answer: &Answer, field: &str, text: &str) {
     answer.shows(text).shows(&format!("id=\"{field}-error\""));
@@ -77,7 +77,7 @@ async fn who_logged_in_a_while_ago_confirms_who_they_are_and_comes_back() {
     let form = [("password", PASSWORD), ("next", "/account/password")];
     ada.post_form("/reauthenticate", &form).await.sees_other("/account/password");
     ada.get("/account/password").await.is(200);
-    // What was posted before that was not done: the old password still holds.
+    // The form that was posted before had no effect: the old password is still valid.
     site.logged_in(EMAIL).await;
 }
 
@@ -166,7 +166,7 @@ async fn an_account_is_deleted_by_who_knows_the_password() {
     is_out(&mut thief).await;
     is_out(&mut other).await;
     ada.log_in(EMAIL, PASSWORD).await.is(401);
-    // The address is free, and what belonged to it is not inherited.
+    // The address is free again. A new account with it inherits nothing.
     site.register(EMAIL).await;
     is_out(&mut thief).await;
     site.logged_in(EMAIL).await;

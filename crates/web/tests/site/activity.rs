@@ -1,4 +1,4 @@
-//! Members see what has happened to their account, and to nobody else's.
+//! Tests that members see the activity of their own account only.
 
 use countersign_web::auth::Caller;
 use countersign_web::domain::{AuditFilter, Duration};
@@ -9,13 +9,13 @@ use crate::views::looks_like;
 const PAGE: &str = "/account/activity";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
-/// What is listed, the newest first.
+/// Returns the entries of the list, newest first.
 fn listed(answer: &Answer) -> Vec<&str> {
     let headings = answer.text.split("<h2>").skip(1);
     headings.map(|rest| rest.split("</h2>").next().unwrap()).collect()
 }
 
-/// Where the link of this text leads.
+/// Returns the target of the link with this text.
 fn link<'a>(answer: &'a Answer, text: &str) -> Option<&'a str> {
     let before = answer.text.split_once(&format!(">{text}</a>"))?.0;
     before.rsplit_once("href=\"")?.1.split('"').next()

@@ -1,4 +1,4 @@
-//! The guard `ApiUser`: who shows a session's token in a header.
+//! Tests of the guard `ApiUser`, which reads a session token from a header.
 
 use countersign_web::auth::Caller;
 use countersign_web::{ApiUser, AuthPages};
@@ -7,7 +7,7 @@ use rocket::{get, routes};
 
 use crate::support::{EMAIL, Site, rocket};
 
-#[expect(clippy::needless_pass_by_value, reason = "Rocket hands a guard over")]
+#[expect(clippy::needless_pass_by_value, reason = "Rocket passes guards by value")]
 #[get("/api/whoami")]
 fn whoami(me: ApiUser) -> String {
     format!("{} in session {}", me.email, me.session().id)

@@ -1,4 +1,4 @@
-//! What the rows of docs/asvs.md ask for and no other test shows.
+//! Tests for rows of docs/asvs.md that no other test covers.
 
 use countersign_web::AuthPages;
 use countersign_web::domain::Duration;
@@ -7,7 +7,7 @@ use rocket::{get, routes};
 
 use crate::support::{Answer, EMAIL, PASSWORD, Setup, Site, USERNAME, rocket};
 
-/// Every page that a member gets, an error among them.
+/// The pages for members, including an error page.
 const MEMBERS: [&str; 9] = [
     "/",
     "/blogs",
@@ -20,7 +20,7 @@ const MEMBERS: [&str; 9] = [
     "/nowhere",
 ];
 
-/// Every page that anybody gets.
+/// The pages for everybody.
 const OPEN: [&str; 4] = ["/", "/login", "/register", "/nowhere"];
 
 async fn all_pages(site: &Site) -> Vec<Answer> {
@@ -105,7 +105,7 @@ async fn a_password_in_the_address_logs_nobody_in_and_no_answer_puts_one_there()
     let login = ada.log_in(EMAIL, PASSWORD).await;
     let location = login.is(303).header("Location").unwrap();
     assert!(!location.contains(&ada.token()) && !location.contains('?'), "{location}");
-    // Nor is a token taken from there.
+    // A token in the URL is not accepted either.
     let path = format!("/blogs?session={}", ada.token());
     site.anon().get(&path).await.is(303);
 }

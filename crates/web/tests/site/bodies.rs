@@ -1,4 +1,4 @@
-//! Bodies that are not forms, or not as a browser writes them.
+//! Tests of bodies that are not forms, or that no browser would write.
 
 use rocket::http::Method;
 
@@ -99,7 +99,7 @@ async fn what_is_not_a_form_is_a_415() {
             assert_eq!(answer.is(415).all("Set-Cookie").count(), 0, "{content_type}");
         }
     }
-    // No content type is not a form either.
+    // A body without a content type is not a form either.
     let mut visitor = site.anon();
     let mut ask = visitor.ask(Method::Post, "/login");
     ask = ask.header("X-Nothing", "");

@@ -1,10 +1,10 @@
-//! Cookies: how they are set, and which ones count.
+//! Tests of how cookies are set, and which ones are accepted.
 
 use rocket::http::Method;
 
 use crate::support::{Answer, EMAIL, PASSWORD, Setup, Site};
 
-/// The session cookie that an answer sets, with its token taken out.
+/// Returns the session cookie that an answer sets, without its token.
 #[track_caller]
 fn attributes(answer: &Answer, name: &str) -> String {
     let header = answer.set_cookie(name).unwrap_or_default();
@@ -36,7 +36,7 @@ async fn over_https_a_session_cookie_is_bound_to_this_host() {
     assert_eq!(attributes(&answer, "__Host-known_browser"), expected);
     assert_eq!(answer.all("Set-Cookie").count(), 2);
     ada.get("/blogs").await.is(200);
-    // Its token under the other name is none.
+    // The token is not accepted under the other name.
     let token = ada.cookie("__Host-session").unwrap().to_owned();
     let mut other = site.anon();
     other.set_cookie("session", &token);
@@ -130,7 +130,7 @@ async fn only_one_cookie_of_exactly_this_name_counts() {
         let answer = visitor.ask(Method::Get, "/blogs").header("Cookie", &cookie).send().await;
         assert_eq!(answer.status, 303, "{cookie:?}");
     }
-    // Two headers are as bad as two pairs.
+    // Two cookies in two headers are refused like two in one header.
     let mut visitor = site.anon();
     let ask = visitor.ask(Method::Get, "/blogs").header("Cookie", &own).header("Cookie", &own);
     ask.send().await.is(303);
@@ -159,7 +159,7 @@ async fn cookies_of_other_names_do_no_harm() {
         let answer = visitor.ask(Method::Get, "/blogs").header("Cookie", &cookie).send().await;
         assert_eq!(answer.status, 200, "{cookie:?}");
     }
-    // A browser that speaks HTTP/2 may send each in a header of its own.
+    // A browser may send each cookie in a header of its own in HTTP/2.
     let mut visitor = site.anon();
     let ask = visitor.ask(Method::Get, "/blogs").header("Cookie", "a=b").header("Cookie", &own);
     ask.send().await.is(200);

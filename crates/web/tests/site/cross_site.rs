@@ -1,4 +1,4 @@
-//! No other site changes anything here through a visitor's browser.
+//! Tests that other sites cannot change anything through a visitor's browser.
 
 use countersign_web::{AuthPages, CurrentUser};
 use rocket::http::Method;
@@ -8,7 +8,7 @@ use crate::support::{EMAIL, PASSWORD, Setup, Site, USERNAME, rocket};
 
 const OWN: &str = "http://127.0.0.1:8000";
 
-/// What a browser says of where a request comes from, and whether the site believes it.
+/// The headers that tell the origin of a request, and whether the site accepts it.
 const TABLE: &[(&[(&str, &str)], bool)] = &[
     (&[], true),
     (&[("Sec-Fetch-Site", "same-origin")], true),
@@ -29,14 +29,14 @@ const TABLE: &[(&[(&str, &str)], bool)] = &[
     (&[("Origin", "null")], false),
     (&[("Origin", "")], false),
     (&[("Origin", OWN), ("Origin", "http://evil.example")], false),
-    // The newer header decides where both are there: behind a proxy that rewrites the host, or
-    // where a privacy setting blanks the origin, only it is right.
+    // If both headers are present, the newer one decides. Only that one is right behind a proxy that rewrites
+    // the host, or with a privacy setting that hides the origin.
     (&[("Sec-Fetch-Site", "same-origin"), ("Origin", "null")], true),
     (&[("Sec-Fetch-Site", "same-origin"), ("Origin", "http://evil.example")], true),
     (&[("Sec-Fetch-Site", "cross-site"), ("Origin", OWN)], false),
     (&[("Sec-Fetch-Site", "same-site"), ("Origin", OWN)], false),
     (&[("Sec-Fetch-Site", "none"), ("Origin", OWN)], true),
-    // No other header says where a request comes from.
+    // Other headers do not count.
     (&[("Referer", "http://evil.example/")], true),
 ];
 
@@ -127,7 +127,7 @@ fn remove(_me: CurrentUser<'_>) -> &'static str {
     "note removed"
 }
 
-/// An application with a route for each method; it logs in at `/login`.
+/// Starts an application with a route for each method, and the login at `/login`.
 async fn application() -> Site {
     Site::of(|auth| {
         let pages =
@@ -189,7 +189,7 @@ async fn a_form_field_does_not_choose_the_method() {
             let answer = ada.ask(Method::Post, "/note").body(content_type, field).send().await;
             assert_eq!((answer.status, answer.text.as_str()), (200, "note created"), "{field}");
         }
-        // And so it opens no way past the check of where a request comes from.
+        // The field does not bypass the check of the origin either.
         let ask = ada.ask(Method::Post, "/note").body(form, field);
         ask.header("Sec-Fetch-Site", "cross-site").send().await.is(403);
         let ask = ada.ask(Method::Post, "/logout").body(form, field);

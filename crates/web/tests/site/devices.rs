@@ -1,4 +1,4 @@
-//! The list of where a user is logged in, and how to end it.
+//! Tests of the list of devices on which a user is logged in, and of logging them out.
 
 use countersign_web::AuthPages;
 use countersign_web::domain::Duration;
@@ -16,21 +16,21 @@ const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.
 const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 \
                       (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
 
-/// What the page says of each device.
+/// Returns the text about each device on the page.
 fn devices(page: &Answer) -> Vec<&str> {
     let list = page.text.split("<ul class=\"sessions\">").nth(1).unwrap();
     let list = list.split("</ul>").next().unwrap();
     list.split("<li").skip(1).collect()
 }
 
-/// Where the button of each device leads that has one.
+/// Returns the target of the button of each device that has one.
 fn revokes(page: &Answer) -> Vec<String> {
     let forms = page.text.split("action=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let ours = forms.filter(|path| path.starts_with(LIST) && path.ends_with("/revoke"));
     ours.map(str::to_owned).collect()
 }
 
-/// Ada, who logs in with this browser from this address.
+/// Logs Ada in with this browser from this address.
 async fn ada_on<'s>(site: &'s Site, browser: &str, address: &str) -> Actor<'s> {
     let mut ada = site.anon().with_browser(browser).at(address);
     ada.log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
@@ -60,7 +60,7 @@ async fn this_device_and_the_others_are_listed_in_words() {
     let own = devices[0];
     assert!(is_this(own) && own.contains("Firefox on Linux") && own.contains("203.0.113.7"));
     assert!(own.contains("1 March 2026, 12:05 UTC") && own.contains("1 March 2026, 12:10 UTC"));
-    assert!(!own.contains("<form"), "this device is logged out by logging out: {own}");
+    assert!(!own.contains("<form"), "this device has no button of its own: {own}");
     for (words, address, since) in [
         ("Safari on iPhone", "2001:db8::17", "12:00 UTC"),
         ("Chrome on Windows 10", "198.51.100.9", "12:10 UTC"),
@@ -102,7 +102,7 @@ async fn a_device_that_is_revoked_is_out_at_once_and_no_other() {
     let page = here.get(LIST).await;
     let device = devices(&page).into_iter().find(|d| d.contains("Chrome on Windows")).unwrap();
     let path = revokes(&page).into_iter().find(|path| device.contains(path)).unwrap();
-    // A link does nothing.
+    // A GET request has no effect.
     here.get(&path).await.is(404);
     lost.get("/blogs").await.is(200);
 
@@ -130,7 +130,7 @@ async fn all_others_are_logged_out_with_what_they_are_remembered_by() {
     page.is(200).shows("All other devices have been logged out.").hides(OTHERS);
     is_out(&mut there).await;
     is_out(&mut asleep).await;
-    // This one is still remembered.
+    // This device is still remembered.
     here.drop_cookie("session");
     here.get("/blogs").await.is(200);
 }

@@ -1,4 +1,4 @@
-//! What an application sets as it would with Flask-Login, and what its visitors see of that.
+//! Tests of the settings that an application knows from Flask-Login.
 
 use countersign_web::domain::Duration;
 use countersign_web::{
@@ -34,7 +34,7 @@ fn all() -> Vec<Route> {
     routes![home, notes, vault]
 }
 
-/// An application with these settings, and Ada registered in it.
+/// Starts an application with these settings, and registers Ada.
 async fn site_with(settings: impl FnOnce(AuthPages) -> AuthPages) -> Site {
     let site = Site::of(|auth| {
         let app = rocket().attach(settings(AuthPages::at("/auth", auth)));
@@ -67,7 +67,7 @@ async fn login_view_is_where_visitors_are_sent_who_must_log_in() {
     let answer = anon.ask(Method::Get, "/notes").header("HX-Request", "true").send().await;
     answer.is(401).has("HX-Redirect", "/sign-in?next=%2Fnotes");
     anon.ask(Method::Get, "/notes").header("Accept", "application/json").send().await.is(401);
-    // A logout leads there, and ours stays where it is.
+    // A logout leads there as well. Our own login page stays available.
     anon.post_form("/auth/logout", &[]).await.sees_other("/sign-in");
     anon.get("/auth/login").await.is(200).shows("<h1>Log in</h1>");
 }
@@ -95,7 +95,7 @@ async fn login_message_is_what_visitors_read_who_must_log_in() {
     let page = anon.get("/auth/login?next=%2Fnotes").await;
     page.is(200).shows("Members &lt;only&gt;.").hides("Please log in to access");
     anon.get("/auth/login").await.is(200).hides("Members &lt;");
-    // The other messages stay ours.
+    // The other messages do not change.
     let mut ada = stale_ada(&site).await;
     ada.get("/vault").await.is(303);
     ada.get("/auth/reauthenticate").await.shows("Please reauthenticate to access this page.");
@@ -128,7 +128,7 @@ async fn session_protection_is_about_the_browser_that_a_session_was_given_to() {
         let site = site_with(|pages| pages.session_protection(protection)).await;
         let mut ada = site.anon().with_browser(FIREFOX).at("203.0.113.7");
         log_in(&mut ada).await;
-        // Addresses change on the way to work.
+        // A user on the move changes addresses.
         let mut ada = ada.at("198.51.100.9");
         assert_eq!(pages_of(&mut ada).await, fresh, "{protection:?}, at another address");
         let mut thief = ada.clone().with_browser(CURL);
@@ -141,7 +141,7 @@ async fn session_protection_is_about_the_browser_that_a_session_was_given_to() {
     assert_eq!(pages_of(&mut ada.with_browser(CURL)).await, (200, 303), "basic by default");
 }
 
-/// How the page for members and the one for a fresh login answer.
+/// Returns the statuses of the page for members and of the page for a fresh login.
 async fn pages_of(actor: &mut Actor<'_>) -> (u16, u16) {
     (actor.get("/notes").await.status, actor.get("/vault").await.status)
 }
@@ -217,7 +217,7 @@ async fn require_declared_mounts_launches_nothing_that_was_not_decided() {
     let auth = || site.auth.clone();
     let undeclared = [
         with_mounts(auth(), |app| app.mount("/", routes![home])),
-        // A guard in the signature is no declaration: the next route might have none.
+        // A guard in the signature does not count as a declaration: the next route might have none.
         with_mounts(auth(), |app| app.mount("/", routes![notes])),
         with_mounts(auth(), |app| app.mount("/", public(routes![home])).mount("/x", routes![home])),
     ];

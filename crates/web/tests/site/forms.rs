@@ -1,4 +1,4 @@
-//! Forms that are not accepted: what they say, what they keep, and that nothing came of them.
+//! Tests of forms that are refused: their messages, the values that they keep, and that they have no effect.
 
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
 
@@ -8,7 +8,7 @@ fn registration<'a>(email: &'a str, username: &'a str, password: &'a str) -> For
     [("email", email), ("username", username), ("password", password)]
 }
 
-/// Whether the field is marked as wrong, and the text at it is what says why.
+/// Asserts that the field is marked as invalid and described by this error.
 #[track_caller]
 fn is_wrong(answer: &Answer, field: &str, why: &str) {
     let tag = answer.input(field);
@@ -27,7 +27,7 @@ fn is_fine(answer: &Answer, field: &str) {
     answer.hides(&format!("id=\"{field}-error\""));
 }
 
-/// Every id that a field says it is described by is there, once.
+/// Asserts that each id in an `aria-describedby` exists exactly once.
 #[track_caller]
 fn descriptions_are_there(answer: &Answer) {
     for part in answer.text.split("aria-describedby=\"").skip(1) {
@@ -120,7 +120,7 @@ async fn a_login_that_cannot_be_anybodys_is_a_422_that_costs_no_hash() {
         assert!(!answer.input("password").contains("value="));
     }
     assert_eq!(site.auth.hashes_computed(), 0);
-    // A short password may be an old one: it is tried, and not judged.
+    // A short password may be an old one, so the login tries it.
     site.anon().log_in(EMAIL, "short").await.is(401);
 }
 
@@ -134,7 +134,7 @@ async fn a_login_with_wrong_credentials_is_a_401_that_does_not_say_which() {
     is_fine(&answer, "email");
     is_fine(&answer, "password");
     descriptions_are_there(&answer);
-    // The field to go on with is described by the message, and so a screen reader says both.
+    // The field that gets the focus is described by the message, so that a screen reader says both.
     assert!(answer.input("password").contains("form-message"));
     assert!(answer.input("password").contains("autofocus"));
     assert!(answer.input("email").contains(&format!("value=\"{EMAIL}\"")));
@@ -160,7 +160,7 @@ async fn a_password_is_taken_as_it_is_typed() {
     let form = registration(EMAIL, USERNAME, password);
     site.anon().post_form("/register", &form).await.sees_other("/login");
     site.anon().log_in(EMAIL, password).await.sees_other("/blogs");
-    // The same letters from another keyboard, decomposed.
+    // Another keyboard may produce the same letters in decomposed form.
     let decomposed = password.replace('\u{e9}', "e\u{301}");
     site.anon().log_in(EMAIL, &decomposed).await.sees_other("/blogs");
     for other in [password.trim(), &password.to_uppercase(), &password.replace('+', " ")] {

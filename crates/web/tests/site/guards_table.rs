@@ -1,4 +1,4 @@
-//! Every guard and every kind of mount, for everybody, in every form, by either method.
+//! Tests every guard and every kind of mount, for each kind of visitor, each format and each method.
 
 use countersign_web::auth::Caller;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use rocket::{Build, Rocket, State, get, post, routes};
 
 use crate::support::{Actor, Answer, EMAIL, PASSWORD, Site, rocket};
 
-/// How often a handler of the table ran, and how often the one that takes whatever is left.
+/// Counts how often a handler of the table ran, and how often the fallback handler.
 #[derive(Clone, Default)]
 struct Ran {
     handler: Arc<AtomicU64>,
@@ -105,16 +105,16 @@ fn application(auth: Auth, ran: Ran) -> Rocket<Build> {
         .mount("/", routes![get_anything, post_anything])
 }
 
-/// What a guard is to make of somebody.
+/// The expected decision of a guard about a visitor.
 #[derive(Clone, Copy, Debug)]
 enum Verdict {
-    /// The handler runs, and answers this.
+    /// The handler runs and answers this.
     Runs(&'static str),
     /// Nobody is logged in.
     Login,
     /// The login is not fresh.
     Refresh,
-    /// The store cannot say.
+    /// The store cannot be reached.
     Outage,
 }
 
@@ -122,7 +122,7 @@ use Verdict::{Login, Outage, Refresh, Runs};
 
 const WHO: [&str; 6] = ["anonymous", "fresh", "stale", "remembered", "disabled", "store down"];
 
-/// By route, and then in the order of `WHO`.
+/// The verdicts of each route, in the order of `WHO`.
 const TABLE: [(&str, [Verdict; 6]); 6] = [
     (
         "/visitor",
@@ -148,7 +148,7 @@ const FORMS: [(&str, &[(&str, &str)]); 3] = [
     ("htmx", &[("Accept", "text/html, */*"), ("HX-Request", "true")]),
 ];
 
-/// The parts of an answer that the table is about.
+/// The parts of an answer that the test checks.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     status: u16,
@@ -211,7 +211,7 @@ impl Seen {
     }
 }
 
-/// Somebody of `WHO`, who has just become so.
+/// Returns a visitor of this kind of `WHO`.
 async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     let user = site.user(EMAIL).await;
     site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();

@@ -1,10 +1,10 @@
-//! What every answer says about how it may be used.
+//! Tests of the headers that every answer must have.
 
 use rocket::http::Method;
 
 use crate::support::{Answer, EMAIL, PASSWORD, Setup, Site};
 
-/// One answer of every kind, each with its name.
+/// Returns one answer of every kind.
 async fn answers(site: &Site) -> Vec<Answer> {
     let mut ada = site.ada().await;
     let mut anon = site.anon();
@@ -46,7 +46,7 @@ async fn answers(site: &Site) -> Vec<Answer> {
     answers
 }
 
-/// The path of a static file that a page loads.
+/// Returns the path of a static file that a page loads.
 #[track_caller]
 fn asset(page: &Answer, end: &str) -> String {
     let path = page

@@ -1,4 +1,4 @@
-//! The kit for the tests of an application, as such a test uses it.
+//! Tests of the kit for tests of applications.
 
 use countersign_web::AuthEventKind::{UserLoggedIn, UserNeedsRefresh, UserRegistered};
 use countersign_web::domain::{Clock, Duration};
@@ -23,7 +23,7 @@ fn application(auth: Auth) -> Rocket<Build> {
     rocket().attach(AuthPages::at("/auth", auth)).mount("/", routes![notes, vault])
 }
 
-/// How the page for members and the one for a fresh login answer.
+/// Returns the statuses of the page for members and of the page for a fresh login.
 async fn pages_of(client: &TestClient) -> (u16, u16) {
     let notes = client.get("/notes").dispatch().await.status().code;
     (notes, client.get("/vault").dispatch().await.status().code)

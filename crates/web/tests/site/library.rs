@@ -1,4 +1,4 @@
-//! An application of its own, with routes and pages of its own, that attaches ours under `/auth`.
+//! Tests of an application with its own routes and pages that attaches ours under `/auth`.
 
 use countersign_web::{Auth, AuthPages, CurrentUser, Visitor};
 use rocket::http::uri::Origin;
@@ -69,7 +69,7 @@ async fn everything_of_ours_is_below_the_prefix() {
     anon.get(asset).await.is(200);
     let form = [("email", EMAIL), ("username", USERNAME), ("password", PASSWORD)];
     anon.post_form("/auth/register", &form).await.sees_other("/auth/login");
-    // A login that interrupted nothing leads to the front page, unless the application says where.
+    // A login without `next` leads to the front page by default.
     let form = [("email", EMAIL), ("password", PASSWORD)];
     anon.post_form("/auth/login", &form).await.sees_other("/");
 }
@@ -173,7 +173,7 @@ async fn templates_of_the_applications_own_are_rendered_and_escaped_whatever_the
         let answer = anon.get(&format!("/render/{name}/{evil}")).await;
         answer.is(200).shows(start).hides("<script").shows("&lt;script&gt;");
     }
-    // Ours are there as well, with a base of the same name.
+    // Our templates still work, although both have a base template of the same name.
     anon.get("/auth/login").await.is(200).shows("<h1>Log in</h1>").shows("site-header");
 }
 

@@ -1,5 +1,5 @@
-//! The guard `Login` in an application's own handlers, `current_user` in its own templates, and what
-//! its listeners hear.
+//! Tests of the guard `Login` in an application's own handlers, of `current_user` in its own templates, and
+//! of its listeners.
 
 use countersign_web::auth::Caller;
 use std::sync::{Arc, Mutex};
@@ -41,7 +41,7 @@ async fn sign_in(login: Login<'_>, form: Form<SignIn<'_>>) -> Result<Redirect, S
     }
 }
 
-/// Somebody whom another service has vouched for.
+/// Logs in a user whom another service has authenticated.
 #[post("/vouched/<email>?<remember>")]
 async fn vouched(login: Login<'_>, auth: &State<Auth>, email: &str, remember: bool) -> Status {
     let email = EmailAddress::parse(email).unwrap();
@@ -92,7 +92,7 @@ const HELLO: &str = "{% if current_user %}Hello, {{ current_user.username }} \
                      ({{ current_user.email }}){% else %}Hello, nobody{% endif %}, \
                      known: {{ visitor_known }}";
 
-/// An application with login pages of its own, and Ada registered in it.
+/// Starts an application with its own login pages, and registers Ada.
 async fn own_site() -> (Site, TempDir) {
     let folder = TempDir::new().unwrap();
     let hello = HELLO

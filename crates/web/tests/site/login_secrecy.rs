@@ -1,4 +1,4 @@
-//! A failed login tells nobody whether there is such a user.
+//! Tests that a failed login does not reveal whether the user exists.
 
 use countersign_web::auth::Caller;
 use countersign_web::domain::contract::any_entry;
@@ -17,7 +17,7 @@ async fn site() -> Site {
     with_each_kind(Setup::default().unthrottled()).await
 }
 
-/// One user of each kind that cannot log in with `PASSWORD` or `OTHER_PASSWORD`.
+/// Starts a site with one user of each kind that cannot log in with `PASSWORD` or `OTHER_PASSWORD`.
 pub(crate) async fn with_each_kind(setup: Setup) -> Site {
     let site = setup.start().await;
     site.register(ENABLED).await;
@@ -36,7 +36,7 @@ pub(crate) async fn with_each_kind(setup: Setup) -> Site {
     site
 }
 
-/// An answer without what may differ: the request's id and the address that was typed.
+/// Returns an answer without the parts that may differ: the request id and the typed address.
 pub(crate) fn comparable(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
     let id = answer.header("X-Request-Id").unwrap().to_owned();
     let mut headers = answer.headers.clone();
@@ -56,7 +56,7 @@ pub(crate) const FAILURES: [(&str, &str); 5] = [
 #[rocket::async_test]
 async fn all_failed_logins_are_answered_alike_and_cost_one_hash() {
     let site = site().await;
-    // An address that the site has seen must be as long as one that it has not.
+    // The addresses must have the same length, since the answers repeat them.
     assert!(FAILURES.iter().all(|(email, _)| email.len() == NOBODY.len()));
     for headers in [&[][..], &[("Accept", "application/json")], &[("HX-Request", "true")]] {
         let mut first = None;
@@ -101,7 +101,7 @@ async fn what_a_disabled_user_had_open_is_closed() {
     let user = site.users().await.remove(0);
     site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other("/login?next=%2Fblogs");
-    // Being let in again does not bring the old session back.
+    // The old session does not come back when the user is enabled again.
     site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
     ada.get("/blogs").await.sees_other("/login?next=%2Fblogs");
     assert!(site.store.sessions_of(user.id).await.unwrap().is_empty());

@@ -1,8 +1,8 @@
-//! The site as its visitors meet it: every test speaks HTTP to it, over a database of its own.
+//! Tests of the site as visitors see it. Each test speaks HTTP to a site with its own database.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test, and what helps it, fails by panicking"
+    reason = "tests and their helpers fail by panicking"
 )]
 
 mod account;

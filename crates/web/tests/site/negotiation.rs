@@ -1,4 +1,4 @@
-//! Who asks in which form is answered in that form.
+//! Tests that each client is answered in the format that it accepts.
 
 use rocket::http::Method;
 
@@ -11,7 +11,7 @@ async fn blogs(site: &Site, headers: &[(&str, &str)]) -> Answer {
     site.anon().ask(Method::Get, "/blogs").headers(headers).send().await
 }
 
-/// A problem as RFC 9457 has it.
+/// Asserts that the answer is a problem of RFC 9457.
 #[track_caller]
 fn is_problem(answer: &Answer, status: u16) {
     answer.is(status).has("Content-Type", "application/problem+json");
@@ -55,7 +55,7 @@ async fn whoever_asks_for_json_gets_a_problem_and_no_redirect() {
         let answer = blogs(&site, headers).await;
         is_problem(&answer, 401);
         answer.has("WWW-Authenticate", "Bearer");
-        assert_eq!(answer.all("Set-Cookie").count(), 0, "no message for a program: {headers:?}");
+        assert_eq!(answer.all("Set-Cookie").count(), 0, "no flash message: {headers:?}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn htmx_is_told_to_load_the_login_page() {
     let answer = blogs(&site, HTMX).await;
     answer.is(401).has("HX-Redirect", "/login?next=%2Fblogs");
     assert_eq!((answer.header("Location"), answer.text.as_str()), (None, ""));
-    // Its header decides, whatever it accepts.
+    // The header of htmx takes precedence over `Accept`.
     let both = [HTMX, JSON].concat();
     blogs(&site, &both).await.is(401).has("HX-Redirect", "/login?next=%2Fblogs");
     let not_htmx = [("HX-Request", "false")];
@@ -84,7 +84,7 @@ async fn a_form_that_is_not_accepted_is_a_problem_with_its_errors() {
     let errors = &answer.json()["errors"];
     assert!(errors["email"][0].as_str().unwrap().contains("name@example.com"), "{errors}");
     assert!(errors["password"][0].as_str().unwrap().contains("at least 15"), "{errors}");
-    assert_eq!(errors.get("username"), None, "only fields with errors are there");
+    assert_eq!(errors.get("username"), None, "only fields with errors are listed");
 
     let form = [("email", "taken@example.org"), ("username", USERNAME), ("password", PASSWORD)];
     let ask = visitor.ask(Method::Post, "/register").form(&form).headers(JSON);
@@ -127,7 +127,7 @@ async fn a_login_from_htmx_that_fails_is_the_form_again() {
     let mut visitor = site.anon();
     let answer = visitor.ask(Method::Post, "/login").form(&form).headers(HTMX).send().await;
     answer.is(401).shows("Invalid email or password.").shows("<form");
-    assert_eq!(answer.header("HX-Redirect"), None, "that would hide what is wrong");
+    assert_eq!(answer.header("HX-Redirect"), None, "a redirect would hide the errors");
 }
 
 #[rocket::async_test]

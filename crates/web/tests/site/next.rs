@@ -1,8 +1,8 @@
-//! A login leads to a page of this site, and to no other.
+//! Tests that a login redirects only to pages of this site.
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site};
 
-/// Where a browser would leave the site, or end up in doubt, were it sent there.
+/// Targets that would lead a browser off the site, or that browsers may read differently.
 const ELSEWHERE: [&str; 34] = [
     "",
     " ",
@@ -103,7 +103,7 @@ async fn a_path_to_come_back_to_is_at_most_2048_bytes() {
     let path = format!("/{}", "a".repeat(2047));
     ada.get(&format!("/login?next={path}")).await.sees_other(&path);
     ada.get(&format!("/login?next={path}a")).await.sees_other("/blogs");
-    // A page whose own address is longer asks for a login all the same.
+    // A page with a longer URL still asks for a login.
     site.anon().get(&format!("/blogs?{path}{path}")).await.sees_other("/login");
 }
 

@@ -1,4 +1,4 @@
-//! While the store cannot be reached, nobody is taken for somebody else, nor for nobody.
+//! Tests that while the store cannot be reached, a visitor counts neither as another user nor as anonymous.
 
 use rocket::http::Method;
 
@@ -11,7 +11,7 @@ fn is_outage(answer: &Answer) {
     assert_eq!(answer.all("Set-Cookie").count(), 0, "{}: the session is kept", answer.what);
 }
 
-/// The page says neither who is logged in nor that nobody is.
+/// Asserts that the page shows neither a user nor links for anonymous visitors.
 #[track_caller]
 fn claims_nothing(answer: &Answer) {
     answer.hides("Hi Ada").hides("href=\"/login\"").hides("action=\"/logout\"");

@@ -1,4 +1,4 @@
-//! When more people log in at once than can be served, some are asked to come back.
+//! Tests that too many logins at once are answered 503, with a time to try again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rocket::http::Method;
 
 use crate::support::{EMAIL, PASSWORD, Setup, Site, USERNAME};
 
-/// One worker that takes a while for a hash, and room for one who waits.
+/// Starts a site with one slow hashing worker and one place in its queue.
 async fn narrow_site() -> Site {
     let hashing = HashingConfig {
         memory_kib: 48 * 1024,
@@ -39,7 +39,7 @@ async fn who_finds_the_queue_full_gets_the_form_again_and_is_told_when_to_come_b
         assert_eq!(answer.all("Set-Cookie").count(), 0);
     }
     assert_eq!(site.sessions(EMAIL).await.len(), served.len());
-    // It is over when it is over.
+    // Logins work again after the overload.
     site.anon().log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
 }
 

@@ -1,11 +1,11 @@
-//! What each page answers whom.
+//! Tests of what each page answers to each kind of visitor.
 
 use countersign_domain::Duration;
 use rocket::http::Method;
 
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
 
-/// A page with this in it, or a redirect to there.
+/// A page that contains this text, or a redirect to this target.
 enum Expected {
     Page(&'static str),
     To(&'static str),
@@ -165,7 +165,7 @@ async fn while_registration_is_closed_nobody_registers_and_no_page_offers_it() {
     for path in ["/", "/login", "/register", "/nowhere"] {
         visitor.get(path).await.hides("href=\"/register\"");
     }
-    // Whoever has an account already is not kept out.
+    // Existing users can still log in.
     let mut ada = site.ada().await;
     ada.get("/register").await.sees_other("/blogs");
 }

@@ -1,4 +1,4 @@
-//! Passwords that are set: which are refused, and what is said of those that are weak.
+//! Tests of new passwords: which ones are refused, and which ones cause a warning because they are weak.
 
 use countersign_web::auth::BreachFile;
 use countersign_web::auth::Caller;
@@ -10,8 +10,8 @@ const WEAK: &str = "london london 2026";
 const ADVICE: &str = "whoever steals the database may guess it within an hour. It says the same";
 const STOLEN: &str = "Choose another password: this one was stolen elsewhere";
 
-/// `printf 'copper window seven gulls' | sha1sum`, which is the other password; the same of
-/// "ﬁne copper window 7" as typed, and of "zebra film orbit 41".
+/// The output of `printf 'copper window seven gulls' | sha1sum`, for the other password, and of the same for
+/// "ﬁne copper window 7" as typed, and for "zebra film orbit 41".
 const BREACHED: &str = "1AA3FA26AF43FB70DAE7EB8FC4CABC39172CADAA:1\r\n\
                         75049CC5D966B0BECED4855B93B00B2E076FB4F9:31\r\n\
                         B2D9A1CFDE98B14F612CDC1FB205EACAD880316D:4\r\n";
@@ -21,7 +21,7 @@ async fn register(site: &Site, email: &str, password: &str) -> Answer {
     site.anon().post_form("/register", &form).await
 }
 
-/// A site with a file of stolen passwords.
+/// Starts a site with a file of stolen passwords.
 async fn guarded() -> (Site, TempDir) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("breached.txt");
@@ -53,7 +53,7 @@ async fn a_form_that_comes_back_says_that_its_password_is_weak() {
     page.is(409).shows(ADVICE).hides("id=\"password-error\"").hides(WEAK);
     assert!(page.input("password").contains("aria-describedby=\"password-hint\""));
     register(&site, EMAIL, PASSWORD).await.is(409).hides("steals the database");
-    // What is refused by itself is told so, and whoever sends nothing that counts is told no more.
+    // A password that is refused, and a form with other errors, get no warning about weakness.
     for password in [WEAK, "short", "password standard", "123456789012345"] {
         register(&site, "ada", password).await.is(422).hides("steals the database");
     }
@@ -85,7 +85,7 @@ async fn a_stolen_password_is_refused_with_the_reason_as_typed_and_as_normalised
     let user = site.user(EMAIL).await;
     assert!(site.auth.set_password(&user, OTHER_PASSWORD, &Caller::administrator()).await.is_err());
     site.logged_in(EMAIL).await;
-    // Without the file it may be set.
+    // Without the file, the password is accepted.
     register(&Site::new().await, EMAIL, OTHER_PASSWORD).await.sees_other("/login");
 }
 
@@ -98,7 +98,7 @@ async fn where_the_file_of_stolen_passwords_cannot_say_none_is_set_and_logins_go
         std::fs::write(folder.path().join("breached.txt"), damage).unwrap();
         register(&site, "grace@example.org", PASSWORD).await.is(503).has("Retry-After", "5");
         ada.post_form("/account/password", &change).await.is(503);
-        // What the policy refuses is refused as ever.
+        // The policy still refuses other passwords.
         register(&site, "grace@example.org", "short").await.is(422);
     }
     folder.close().unwrap();

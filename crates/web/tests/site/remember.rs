@@ -1,4 +1,4 @@
-//! Who asks to be remembered is logged in again after the session has ended, until that is abused.
+//! Tests of remembered logins: they start a new session when the old one has ended, and end after a theft.
 
 use countersign_web::auth::Caller;
 use countersign_web::auth::SessionConfig;
@@ -12,7 +12,7 @@ const REMEMBER: &str = "remember_token";
 const TO_LOGIN: &str = "/login?next=%2Fblogs";
 const STOLEN: &str = "Somebody else has used the login that this browser remembered";
 
-/// A cookie that an answer sets, with its value taken out.
+/// Returns a cookie that an answer sets, without its value.
 #[track_caller]
 fn attributes(answer: &Answer, name: &str) -> String {
     let header = answer.set_cookie(name).unwrap_or_default();
@@ -26,7 +26,7 @@ fn removes(answer: &Answer, name: &str) {
     assert!(header.starts_with(&format!("{name}=;")) && header.ends_with("Max-Age=0"), "{header}");
 }
 
-/// Ada, who asked to be remembered.
+/// Logs Ada in with "remember me".
 async fn remembered_ada(site: &Site) -> Actor<'_> {
     site.register(EMAIL).await;
     let mut ada = site.anon();
@@ -70,7 +70,7 @@ async fn nobody_is_remembered_who_did_not_ask() {
         assert_eq!(ada.cookie(REMEMBER), None, "{remember:?}");
     }
     assert_eq!(remembered(&site).await, 0);
-    // Nor who could not log in; what they asked for is not forgotten, though.
+    // A failed login is not remembered either, but the box stays ticked.
     let form = [("email", EMAIL), ("password", "wrong password here"), ("remember", "on")];
     let answer = site.anon().post_form("/login", &form).await;
     assert_eq!(answer.is(401).all("Set-Cookie").count(), 0);
@@ -83,7 +83,7 @@ async fn a_remembered_user_is_logged_in_again_with_both_cookies_new() {
     let mut ada = remembered_ada(&site).await;
     let (token, remember) = (ada.token(), ada.cookie(REMEMBER).unwrap().to_owned());
     let answer = ada.get("/blogs").await;
-    assert_eq!(answer.is(200).all("Set-Cookie").count(), 0, "not before it is needed");
+    assert_eq!(answer.is(200).all("Set-Cookie").count(), 0, "no rotation before it is needed");
     site.clock.advance(Duration::minutes(30));
     let answer = ada.get("/blogs").await;
     answer.is(200).shows("Hi Ada");
@@ -119,7 +119,7 @@ async fn a_remembered_user_is_never_fresh_until_they_type_their_password() {
     ada.drop_cookie("session");
     let answer = ada.get("/account/password").await;
     answer.sees_other("/reauthenticate?next=%2Faccount%2Fpassword");
-    assert!(ada.cookie("session").is_some(), "they are logged in all the same");
+    assert!(ada.cookie("session").is_some(), "they are still logged in");
     ada.get("/account/password").await.is(303);
     ada.post_form("/reauthenticate", &[("password", PASSWORD)]).await.sees_other("/blogs");
     ada.get("/account/password").await.is(200);
@@ -139,7 +139,7 @@ async fn requests_that_were_under_way_together_are_all_answered() {
         answer.is(200);
         assert!(answer.set_cookie("session").is_some());
     }
-    // One of them has the new secret: otherwise the browser would be left with a replaced one.
+    // One of the answers has the new secret, or the browser would keep only the old one.
     let rotated = answers.iter().filter(|answer| answer.set_cookie(REMEMBER).is_some());
     assert_eq!(rotated.count(), 1);
     assert_eq!(remembered(&site).await, 1);
@@ -164,7 +164,7 @@ async fn a_replaced_secret_is_good_for_ten_seconds_and_then_a_theft() {
     let page = thief.get(TO_LOGIN).await;
     page.is(200).shows(STOLEN).hides("Please log in to access");
     thief.get("/login").await.is(200).hides(STOLEN);
-    // Nobody knows which of them is the thief: both are out, in whatever session.
+    // The site cannot know which of them is the thief, so it ends the sessions of both.
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     assert_eq!(ada.cookie(REMEMBER), None);
     slow.get("/blogs").await.sees_other(TO_LOGIN);
@@ -272,7 +272,7 @@ async fn what_is_no_token_of_ours_does_nothing() {
         assert_eq!(visitor.cookie("session"), None, "{garbage}");
         visitor.get("/login").await.is(200).hides(STOLEN);
     }
-    // Who has read the series, but never a secret, ends nothing by guessing.
+    // An attacker who knows the series but no secret cannot end the login by guessing.
     assert_eq!(remembered(&site).await, 1);
 }
 

@@ -1,4 +1,4 @@
-//! When a session begins, and when it ends.
+//! Tests of how sessions begin and end.
 
 use countersign_web::auth::Caller;
 use countersign_web::domain::Duration;
@@ -163,7 +163,7 @@ async fn the_database_holds_no_token() {
     let session = site.sessions(EMAIL).await.remove(0);
     assert!(!format!("{session:?}").contains(&token));
     assert_ne!(session.id.to_string(), token);
-    // Its name in the list of sessions opens nothing.
+    // The id of a session is not accepted as its token.
     let mut thief = site.anon();
     thief.set_cookie("session", &session.id.to_string());
     thief.get("/blogs").await.sees_other(TO_LOGIN);

@@ -1,4 +1,4 @@
-//! A store that fails on demand, and counts how often it is asked who somebody is.
+//! A store that fails on demand, and counts how often sessions are looked up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +35,7 @@ impl FragileStore {
         self.is_broken.store(false, Ordering::SeqCst);
     }
 
-    /// How often a session was looked up.
+    /// Returns how often a session was looked up.
     pub(crate) fn lookups(&self) -> u64 {
         self.lookups.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A site, the people who visit it, and what they are answered.
+//! Helpers of the tests: a site, its visitors, and the answers that they get.
 
 use std::io::Read;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ pub(crate) const OTHER_PASSWORD: &str = "copper window seven gulls";
 
 const START: OffsetDateTime = time::macros::datetime!(2026-03-01 12:00 UTC);
 
-/// A clock that stands still until it is advanced.
+/// A clock that stands still until a test advances it.
 #[derive(Clone)]
 pub(crate) struct StoppedClock(Arc<Mutex<OffsetDateTime>>);
 
@@ -39,7 +39,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// What a test wants otherwise than the program has it by default.
+/// The settings of a test that differ from the defaults of the program.
 pub(crate) struct Setup {
     public_url: &'static str,
     registration: Registration,
@@ -74,7 +74,7 @@ impl Setup {
         self
     }
 
-    /// Lets everybody try as often as they like.
+    /// Switches the throttle off.
     pub(crate) fn unthrottled(mut self) -> Self {
         self.config.throttle = None;
         self
@@ -90,7 +90,7 @@ impl Setup {
         self
     }
 
-    /// Starts the site as the program does.
+    /// Starts the site in the same way as the program.
     pub(crate) async fn start(self) -> Site {
         let Self { public_url, registration, config } = self;
         Site::with(config, |auth| {
@@ -106,7 +106,7 @@ impl Setup {
     }
 }
 
-/// Rocket as the program configures it, with no folder of templates.
+/// Builds Rocket with the program's configuration, without a folder of templates.
 pub(crate) fn rocket() -> Rocket<Build> {
     let config = Config {
         ident: Ident::none(),
@@ -118,7 +118,7 @@ pub(crate) fn rocket() -> Rocket<Build> {
     rocket::custom(rocket::figment::Figment::from(config).merge(("template_dir", "")))
 }
 
-/// A running site over a database file of its own.
+/// A running site with its own database file.
 pub(crate) struct Site {
     client: Client,
     pub(crate) auth: Auth,
@@ -132,7 +132,7 @@ impl Site {
         Setup::default().start().await
     }
 
-    /// An application of its own making.
+    /// Starts an application that the test builds.
     pub(crate) async fn of(build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
         Self::with(Setup::default().config, build).await
     }
@@ -147,18 +147,18 @@ impl Site {
         Self { client, auth, store, clock, _folder: folder }
     }
 
-    /// Somebody who has never been here.
+    /// Returns a visitor without cookies.
     pub(crate) fn anon(&self) -> Actor<'_> {
         Actor { site: self, cookies: Vec::new(), browser: None, address: None }
     }
 
-    /// Ada, who has registered and logged in.
+    /// Registers Ada and logs her in.
     pub(crate) async fn ada(&self) -> Actor<'_> {
         self.register(EMAIL).await;
         self.logged_in(EMAIL).await
     }
 
-    /// Somebody who has registered already and logs in.
+    /// Logs in a user who has already registered.
     pub(crate) async fn logged_in(&self, email: &str) -> Actor<'_> {
         let mut actor = self.anon();
         actor.log_in(email, PASSWORD).await.sees_other("/blogs");
@@ -184,13 +184,13 @@ impl Site {
         self.auth.user_by_email(&email).await.unwrap().unwrap()
     }
 
-    /// The live sessions of somebody.
+    /// Returns the live sessions of a user.
     pub(crate) async fn sessions(&self, email: &str) -> Vec<Session> {
         self.auth.sessions(self.user(email).await.id).await.unwrap()
     }
 }
 
-/// Somebody with a browser of their own, whose cookies are what the site has set.
+/// A visitor with their own browser, which keeps the cookies that the site sets.
 #[derive(Clone)]
 pub(crate) struct Actor<'s> {
     site: &'s Site,
@@ -200,12 +200,12 @@ pub(crate) struct Actor<'s> {
 }
 
 impl<'s> Actor<'s> {
-    /// With a browser that calls itself so.
+    /// Sets the browser's `User-Agent`.
     pub(crate) fn with_browser(self, user_agent: &str) -> Self {
         Self { browser: Some(user_agent.to_owned()), ..self }
     }
 
-    /// At this address.
+    /// Sets the client address.
     pub(crate) fn at(self, address: &str) -> Self {
         Self { address: Some(address.parse().unwrap()), ..self }
     }
@@ -222,7 +222,7 @@ impl<'s> Actor<'s> {
         self.post_form("/login", &[("email", email), ("password", password)]).await
     }
 
-    /// Logs Ada in, who ticks the box.
+    /// Logs Ada in, with the box "remember me" ticked.
     pub(crate) async fn log_in_remembered(&mut self) -> Answer {
         let form = [("email", EMAIL), ("password", PASSWORD), ("remember", "on")];
         self.post_form("/login", &form).await
@@ -232,12 +232,12 @@ impl<'s> Actor<'s> {
         Ask { actor: self, method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// A cookie's value, if the site has set it.
+    /// Returns the value of a cookie, if the site has set it.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The token of the session, on http.
+    /// Returns the session token of a site on http.
     pub(crate) fn token(&self) -> String {
         self.cookie("session").unwrap().to_owned()
     }
@@ -251,7 +251,7 @@ impl<'s> Actor<'s> {
         self.cookies.retain(|(found, _)| found != name);
     }
 
-    /// Keeps what an answer sets, as a browser does.
+    /// Keeps the cookies that an answer sets, like a browser.
     fn keep(&mut self, answer: &Answer) {
         for header in answer.all("Set-Cookie") {
             let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
@@ -264,7 +264,7 @@ impl<'s> Actor<'s> {
     }
 }
 
-/// A request in the making.
+/// A request that is being built.
 pub(crate) struct Ask<'a, 's> {
     actor: &'a mut Actor<'s>,
     method: Method,
@@ -318,7 +318,7 @@ impl Ask<'_, '_> {
             let pressed = std::mem::take(&mut body);
             GzDecoder::new(&pressed[..]).read_to_end(&mut body).unwrap();
         }
-        // As a browser reads it: the templates write every slash as a reference.
+        // The templates escape every slash, and a browser decodes it.
         let text = String::from_utf8(body).unwrap().replace("&#x2F;", "/");
         let answer = Answer { what: format!("{method} {path}"), status, headers, length, text };
         actor.keep(&answer);
@@ -326,13 +326,13 @@ impl Ask<'_, '_> {
     }
 }
 
-/// What was answered.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) what: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// Of the body as it travels, in bytes.
+    /// The length of the body as sent, in bytes.
     pub(crate) length: usize,
     pub(crate) text: String,
 }
@@ -343,14 +343,14 @@ impl Answer {
         named.map(|(_, value)| value.as_str())
     }
 
-    /// The one header of this name.
+    /// Returns the only header of this name.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         assert!(self.all(name).count() <= 1, "{}: {name} is there twice", self.what);
         self.all(name).next()
     }
 
-    /// The `Set-Cookie` header of this cookie.
+    /// Returns the `Set-Cookie` header of this cookie.
     pub(crate) fn set_cookie(&self, name: &str) -> Option<&str> {
         let start = format!("{name}=");
         self.all("Set-Cookie").find(|header| header.starts_with(&start))
@@ -390,7 +390,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// The tag of the input of this name.
+    /// Returns the tag of the input of this name.
     #[track_caller]
     pub(crate) fn input(&self, name: &str) -> &str {
         let marked = format!("name=\"{name}\"");

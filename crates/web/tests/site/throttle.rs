@@ -1,4 +1,4 @@
-//! Whoever guesses is told to wait, and nothing else; whoever is known is let in.
+//! Tests of the throttle: guessers are told to wait and learn nothing else, and known browsers are let in.
 
 use rocket::http::Method;
 
@@ -10,14 +10,15 @@ const HOME: &str = "203.0.113.7";
 const AWAY: &str = "198.51.100.9";
 const WAIT: &str = "Too many attempts. Please try again in 5 minutes.";
 
-/// Five failures, after which this account is closed here for five minutes.
+/// Fails five times to log in, after which the account is closed to this address for five minutes.
 async fn close(actor: &mut Actor<'_>, email: &str) {
     for _ in 0..5 {
         actor.log_in(email, OTHER_PASSWORD).await.is(401);
     }
 }
 
-/// Ten failures on Ada's account, each from another network, after which it is closed everywhere.
+/// Fails ten times to log in as Ada, each time from another network, after which her account is closed to all
+/// addresses.
 async fn besiege(site: &Site) {
     for n in 0..10 {
         let mut stranger = site.anon().at(&format!("11.0.{n}.1"));
@@ -25,7 +26,7 @@ async fn besiege(site: &Site) {
     }
 }
 
-/// The form again, with a time to wait, and without any password.
+/// Asserts that the answer is the form without a password, with a time to wait.
 #[track_caller]
 fn is_told_to_wait(answer: &Answer) {
     answer.is(429).has("Retry-After", "300").shows(WAIT).has("Cache-Control", "no-store");
@@ -69,7 +70,7 @@ async fn the_login_form_comes_back_as_it_was_but_for_the_password() {
     let answer = ask.send().await;
     is_told_to_wait(&answer);
     assert_eq!(answer.header("HX-Redirect"), None);
-    // To look is no try.
+    // Opening the page does not count as a try.
     visitor.get("/login").await.is(200).hides("Too many");
     assert!(site.sessions(EMAIL).await.is_empty());
 }
@@ -99,7 +100,7 @@ async fn every_form_for_members_says_the_same_and_keeps_no_password() {
         is_problem(&ask.header("Accept", "application/json").send().await, "300");
         let ask = ada.ask(Method::Post, path).form(&form(PASSWORD));
         is_told_to_wait(&ask.header("HX-Request", "true").send().await);
-        // They stay who they are.
+        // The user stays logged in.
         ada.get("/blogs").await.is(200);
         assert_eq!(site.users().await.len(), 1);
     }
@@ -159,11 +160,11 @@ async fn nobody_learns_from_being_slowed_down_who_is_there() {
         [&[][..], &[("Accept", "application/json")], &[("HX-Request", "true")]].iter().enumerate()
     {
         let mut first = None;
-        // From a network of their own, so that nothing but the account is counted against them.
+        // Each uses its own network, so that only the tries on the account count.
         for (m, (email, password)) in FAILURES.into_iter().enumerate() {
             let mut visitor = site.anon().at(&format!("11.{n}.{m}.1"));
             let form = [("email", email), ("password", password), ("next", "/blogs")];
-            // Two of these are the same user, who is slowed down everywhere after ten failures.
+            // Two of the failures concern the same user, whose account slows down everywhere after ten.
             let mut answers = Vec::new();
             for _ in 0..6 {
                 let ask = visitor.ask(Method::Post, "/login").headers(headers).form(&form);
@@ -197,7 +198,7 @@ async fn a_known_browser_is_let_in_while_strangers_are_slowed_down() {
     let answer = ada.log_in(EMAIL, PASSWORD).await;
     assert_eq!(answer.sees_other("/blogs").set_cookie("known_browser"), None, "it is known");
     assert_eq!(ada.cookie("known_browser"), Some(&*known));
-    // That Ada is in again opens her door to nobody else.
+    // Ada's login does not open the account for others.
     site.anon().at(AWAY).log_in(EMAIL, PASSWORD).await.is(429);
 }
 
@@ -244,7 +245,7 @@ async fn what_is_no_cookie_of_a_known_browser_is_none_and_breaks_nothing() {
         assert_eq!((answer.status, answer.all("Set-Cookie").count()), (429, 0), "{cookie}");
     }
     with(&format!("known_browser={known}")).await.sees_other("/blogs");
-    // Where nobody is slowed down, a browser that shows nonsense is given a token of its own.
+    // While the throttle lets everybody in, a browser with an invalid token gets a new one.
     site.clock.advance(time::Duration::DAY);
     let planted = format!("known_browser={unknown}");
     for cookie in [&*planted, "known_browser=nonsense", "known_browser=a; known_browser=b"] {

@@ -1,8 +1,8 @@
-//! What the pages look like, as HTML.
+//! Snapshots of the HTML of the pages.
 
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site};
 
-/// A page without what differs from one start to the next.
+/// Returns a page without the parts that differ from one start to the next.
 fn stable(answer: &Answer) -> String {
     let mut text = answer.text.replace(answer.header("X-Request-Id").unwrap(), "REQUEST-ID");
     for (start, end) in
@@ -102,7 +102,7 @@ async fn html_in_an_address_is_shown_nowhere() {
     for path in ["/%3Cscript%3Ealert(1)%3C/script%3E", "/nowhere?q=%3Cscript%3Ealert(1)"] {
         site.anon().get(path).await.is(404).hides("alert(1)");
     }
-    // A page to come back to may hold an apostrophe or an ampersand.
+    // The URL to return to may contain an apostrophe or an ampersand.
     let answer = site.anon().get("/login?next=%2Fa%3Fb%3D'%26c%3D%22%3E%3Cb%3E").await;
     answer.is(200).hides("\"><b>").hides("<b>");
 }

@@ -1,4 +1,4 @@
-//! The ports. Whether they keep their promises, `tests/store.rs` shows.
+//! The implementations of the ports. `tests/store.rs` checks them.
 
 mod remembered;
 mod sessions;
@@ -37,7 +37,7 @@ async fn commit(change: DatabaseTransaction) -> Answer<()> {
     change.commit().await.map_err(unavailable)
 }
 
-/// Ends a change with what is written down of it: there is either both or neither.
+/// Commits a change together with its record in the audit trail, so that either both are saved or neither.
 async fn record_and_commit(change: DatabaseTransaction, entry: &AuditEntry) -> Answer<()> {
     Tables::append(&change, entry).await?;
     commit(change).await
@@ -51,7 +51,7 @@ fn the_visit(id: SessionId) -> UpdateMany<visit::Entity> {
     visit::Entity::update_many().filter(visit::Column::Id.eq(id.as_uuid()))
 }
 
-/// Notes that a visit was used, unless it was used later.
+/// Saves that a visit was used, unless it was already used later.
 fn touched(id: SessionId, at: OffsetDateTime) -> UpdateMany<visit::Entity> {
     let earlier = the_visit(id).filter(visit::Column::SeenAt.lt(moment(at)));
     earlier.col_expr(visit::Column::SeenAt, Expr::value(moment(at)))
@@ -61,12 +61,12 @@ fn visits_of(user: UserId) -> DeleteMany<visit::Entity> {
     visit::Entity::delete_many().filter(visit::Column::Member.eq(user.as_uuid()))
 }
 
-/// The visits that belong to a memory end with it: their foreign key says so.
+/// Returns the query that deletes the memories of a user. The foreign key of visits deletes theirs as well.
 fn memories_of(user: UserId) -> DeleteMany<memory::Entity> {
     memory::Entity::delete_many().filter(memory::Column::Member.eq(user.as_uuid()))
 }
 
-/// The memory that a visit belongs to, if it belongs to one.
+/// Returns the memory that a visit belongs to, if any.
 fn memory_of(visit: SessionId) -> SelectStatement {
     visit::Entity::find_by_id(visit.as_uuid())
         .filter(visit::Column::Memory.is_not_null())
@@ -78,7 +78,7 @@ fn memory_of(visit: SessionId) -> SelectStatement {
 #[async_trait]
 impl Store for Members {
     async fn ready(&self) -> Answer<()> {
-        // Names every column and reads no row.
+        // This query names every column, but reads no row.
         member::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
         visit::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;
         memory::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;

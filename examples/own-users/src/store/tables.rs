@@ -1,5 +1,5 @@
-//! What stays in Countersign's own tables. They are reached over the one connection that changes of
-//! members take as well, so nothing here is called while such a change is open.
+//! The ports that use Countersign's own tables. They use the same single connection as changes of members, so
+//! nothing here may be called while such a change is open.
 
 use async_trait::async_trait;
 use countersign_web::domain::store::{Counted, KnownBrowser};

@@ -64,7 +64,7 @@ impl UserStore for Members {
         }
         let mut others = visits_of(id);
         if let Some(kept) = keep {
-            // It would end with the memory that it belongs to.
+            // The visit must be detached, or it would end with the memory.
             let theirs = the_visit(kept).filter(visit::Column::Member.eq(id.as_uuid()));
             let alone = theirs.col_expr(visit::Column::Memory, Expr::value(None::<Uuid>));
             update(alone, &change).await?;
@@ -103,7 +103,7 @@ impl UserStore for Members {
     }
 
     async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Answer<bool> {
-        // Foreign keys take along what belongs to them.
+        // Foreign keys delete the rows that belong to the member.
         let member = member::Entity::delete_many().filter(member::Column::Uid.eq(id.as_uuid()));
         let change = self.begin().await?;
         if delete(member, &change).await? == 0 {

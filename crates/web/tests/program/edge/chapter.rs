@@ -1,4 +1,4 @@
-//! The commands of docs/behind-a-proxy.md that start the edge.
+//! Tests the commands of docs/behind-a-proxy.md that start the edge.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn the_commands_of_the_chapter_start_the_edge() {
     let (_, section) = text.split_once("\n## Try it here\n").unwrap();
     let (_, block) = section.split_once("```sh\n").unwrap();
     let (commands, _) = block.split_once("```").unwrap();
-    // Others on this machine may have the ports of the text.
+    // The ports in the text may be in use on this machine.
     let mut commands = commands.to_owned();
     for port in [":8443", ":8080", ":8000"] {
         assert!(commands.contains(port), "{port}");

@@ -1,4 +1,4 @@
-//! The program behind HAProxy, with the file in `config/haproxy` as it is, and browsers before it.
+//! Runs the program behind HAProxy, with the unchanged file in `config/haproxy`, and browsers in front of it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::http::Reply;
 use crate::support::{EMAIL, Env, PASSWORD, Place, Server};
 
-/// The name that the certificate is for.
+/// The host name in the certificate.
 const SITE: &str = "site.example";
 const METRICS: &str = "COUNTERSIGN_METRICS_ADDRESS";
 
@@ -19,13 +19,13 @@ pub(crate) struct Edge {
     child: Child,
     pub(crate) server: Server,
     pub(crate) place: Place,
-    /// The ports of https and of http.
+    /// The ports for https and http.
     pub(crate) https: u16,
     pub(crate) http: u16,
 }
 
 impl Edge {
-    /// Starts both; nothing where a tool is missing. `env` is the edge's.
+    /// Starts both, with `env` for the edge. Returns `None` if a tool is missing.
     pub(crate) fn start(env: &Env<'_>) -> Option<Self> {
         if !has_tools() {
             return None;
@@ -35,8 +35,8 @@ impl Edge {
         place.create(EMAIL, PASSWORD);
         let (https, http) = (free_port(), free_port());
         let server = node(&place, https, 0);
-        // Half of the descriptors that HAProxy wants are for connections to the program, which so
-        // many are never made to; a test may have fewer.
+        // HAProxy reserves half of its descriptors for connections to the program, of which it never opens as
+        // many. A test may have fewer descriptors.
         place.write("more.cfg", "global\n    no strict-limits\n");
         let log = File::create(place.path("edge.log")).unwrap();
         let child = tool_of("haproxy")
@@ -49,7 +49,7 @@ impl Edge {
             .env("EDGE_HTTP", format!("127.0.0.1:{http}"))
             .env("EDGE_CERTIFICATE", place.path("certificate.pem"))
             .env("COUNTERSIGN", format!("127.0.0.1:{}", server.port))
-            // Only root becomes somebody else.
+            // Only root can become another user.
             .env("EDGE_USER", if rustix::process::geteuid().is_root() { "haproxy" } else { "" })
             .envs(env.iter().copied())
             .stdin(Stdio::null())
@@ -66,7 +66,7 @@ impl Edge {
         Some(edge)
     }
 
-    /// Another program behind it, on that port.
+    /// Starts another node behind the edge, on this port.
     pub(crate) fn node(&self, port: u16) -> Server {
         node(&self.place, self.https, port)
     }
@@ -75,13 +75,13 @@ impl Edge {
         std::fs::read_to_string(self.place.path("edge.log")).unwrap()
     }
 
-    /// Somebody at that address, with cookies of their own.
+    /// Returns a visitor at this address, with their own cookies.
     pub(crate) fn visitor(&self, address: Ipv4Addr) -> Visitor<'_> {
         Visitor { edge: self, address, jar: self.place.path(&format!("jar-{address}")) }
     }
 
-    /// Sends these bytes over TLS, and then one more again and again until the edge ends it.
-    /// Returns what was answered, and after how long.
+    /// Sends these bytes over TLS, and then single bytes until the edge closes the connection. Returns the
+    /// answer, and the time that it took.
     pub(crate) fn trickle(&self, first: &[u8]) -> (String, Duration) {
         let start = Instant::now();
         let mut child = tool_of("openssl")
@@ -94,9 +94,9 @@ impl Edge {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(first).unwrap();
         while child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < Duration::from_secs(60), "nobody ends it: {}", self.log());
+            assert!(start.elapsed() < Duration::from_secs(60), "it is still open: {}", self.log());
             std::thread::sleep(Duration::from_millis(200));
-            // It may have been ended by now, which the next look shows.
+            // The connection may be closed by now. The next round notices that.
             let _ = stdin.write_all(b"a");
         }
         let took = start.elapsed();
@@ -104,7 +104,7 @@ impl Edge {
         (String::from_utf8_lossy(&output.stdout).into_owned(), took)
     }
 
-    /// What the program has answered so far, as its metrics say.
+    /// Returns the metrics of the requests that the program has answered so far.
     pub(crate) fn answered(&self) -> String {
         let log = self.server.log();
         let (_, rest) = log.split_once("metrics are served\",\"address\":\"127.0.0.1:").unwrap();
@@ -125,13 +125,13 @@ fn node(place: &Place, https: u16, port: u16) -> Server {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The edge may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A browser: curl, with the certificate and the name.
+/// A visitor's browser: curl with the certificate and the host name.
 pub(crate) struct Visitor<'e> {
     edge: &'e Edge,
     address: Ipv4Addr,
@@ -139,7 +139,7 @@ pub(crate) struct Visitor<'e> {
 }
 
 impl Visitor<'_> {
-    /// Asks for a path, with more of curl's arguments.
+    /// Requests a path, with more arguments for curl.
     pub(crate) fn try_ask(&self, path: &str, more: &[&str]) -> io::Result<Reply> {
         let (port, folder) = (self.edge.https, &self.edge.place);
         let output = tool_of("curl")
@@ -173,8 +173,8 @@ impl Visitor<'_> {
     }
 }
 
-/// Whether all is installed that these tests need; says what is not.
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+/// Checks whether the tools of these tests are installed, and prints which are missing.
+#[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
 pub(crate) fn has_tools() -> bool {
     let tools = [("haproxy", "-v"), ("openssl", "version"), ("curl", "-V")];
     tools.into_iter().all(|(tool, argument)| {
@@ -190,7 +190,7 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/haproxy/haproxy.cfg")
 }
 
-/// A tool with nothing in its environment; Debian keeps HAProxy among the administrator's.
+/// Returns a command for a tool with an empty environment. Debian installs HAProxy in `/usr/sbin`.
 pub(crate) fn tool_of(name: &str) -> Command {
     let mut command = Command::new(name);
     let path = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
@@ -198,7 +198,7 @@ pub(crate) fn tool_of(name: &str) -> Command {
     command
 }
 
-/// A certificate that signs itself, and its key, as the edge wants them: in one file.
+/// Makes a self-signed certificate and its key, in one file as the edge needs them.
 fn certify(place: &Place) {
     let name = format!("subjectAltName=DNS:{SITE}");
     let done = tool_of("openssl")
@@ -214,8 +214,8 @@ fn certify(place: &Place) {
     place.write("certificate.pem", [read("chain.pem"), read("key.pem")].concat());
 }
 
-/// A port that nobody listens on, below those that Linux gives to connections, of which other tests
-/// have thousands: none of these takes it before HAProxy does.
+/// Returns a free port below the range that Linux uses for connections. Other tests have thousands of
+/// connections, and none of them can take this port before HAProxy does.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

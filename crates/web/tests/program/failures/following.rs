@@ -1,4 +1,4 @@
-//! Nodes that cannot be told any more what the others do.
+//! Tests of nodes that can no longer follow what the others do.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
@@ -7,14 +7,14 @@ use crate::own::Own;
 use crate::server::{Engine, TestDatabase};
 use crate::support::{EMAIL, PASSWORD};
 
-/// Runs statements, one after the other.
+/// Runs statements one after the other.
 async fn run(server: &DatabaseConnection, statements: &[&str]) {
     for sql in statements {
         server.execute_unprepared(sql).await.unwrap();
     }
 }
 
-/// Does `what` for each connection that listens; says how many those are.
+/// Evaluates `what` for each connection that listens, and returns their number.
 async fn listeners(server: &DatabaseConnection, what: &str) -> usize {
     let sql = format!(
         "SELECT {what} FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
@@ -58,7 +58,7 @@ async fn a_node_that_cannot_follow_trusts_nothing_that_it_remembers() {
         let log = || nodes.nodes[1].log();
         soon("it notices", || log().contains("is not known: each request asks"));
         there.get("/blogs").is(200);
-        // Behind the back of all: no record says so.
+        // The sessions end without a record in the trail.
         run(&server, &["DELETE FROM sessions"]).await;
         there.get("/blogs").sees_other("/login?next=%2Fblogs");
 
@@ -98,7 +98,7 @@ async fn what_a_node_missed_is_known_before_it_trusts_what_it_remembers() {
     let log = || other.nodes[0].log();
     soon("it is blind", || log().contains("is not known: each request asks"));
     here.post("/logout", &[]).sees_other("/login");
-    // It would be answered from memory, if it had not missed that.
+    // The node missed the logout, so it must not answer from its cache.
     run(&server, &[&format!("GRANT SELECT ON audit_events TO {user}")]).await;
     soon("it sees again", || log().contains("is known again"));
     there.get("/blogs").sees_other("/login?next=%2Fblogs");
@@ -112,8 +112,7 @@ async fn a_trail_that_is_not_the_one_that_was_read_has_all_sessions_read_anew() 
     let nodes = Nodes::<2>::on(&database.url, &[AN_HOUR, NOBODY_IS_SLOWED]);
     let mut there = nodes.known_at_second();
     let server = database.connection().await;
-    // As from another copy of the database, in which somebody else was recorded last, and where that
-    // session is not.
+    // This looks like another copy of the database, with another last record and without that session.
     run(
         &server,
         &[

@@ -1,4 +1,4 @@
-//! What happens when a database or a node fails. docs/failures.md says so.
+//! Tests of what docs/failures.md says about failures of databases and nodes.
 
 mod following;
 mod nodes;
@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use crate::http::{Browser, Reply};
 use crate::support::{EMAIL, PASSWORD, Server};
 
-/// What is promised within five seconds, on a busy machine.
+/// The limit for what is promised within five seconds, with a margin for busy machines.
 const ANSWERED: Duration = Duration::from_secs(8);
-/// What is promised within ten seconds, on a busy machine.
+/// The limit for what is promised within ten seconds, with a margin for busy machines.
 pub(crate) const RECOVERED: Duration = Duration::from_secs(20);
 
-/// Asks the database with every request, and slows nobody down.
+/// Reads the session from the database for every request, and switches the throttle off.
 const ALWAYS_ASKS: [(&str, &str); 2] =
     [("COUNTERSIGN_SESSION__MAX_STALENESS", "0s"), ("COUNTERSIGN_THROTTLE__ENABLED", "false")];
 
-/// A visitor is told in time that it does not work now, and when to try again; cookies are left alone.
+/// Asserts that a request is answered 503 in time, with a time to try again, and sets no cookies.
 #[track_caller]
 fn is_outage(ask: impl FnOnce() -> Reply) {
     let start = Instant::now();
@@ -33,7 +33,7 @@ fn is_outage(ask: impl FnOnce() -> Reply) {
     assert!(took < ANSWERED, "it took {took:?}");
 }
 
-/// The site is out of order for a member and for others, but it lives and says so.
+/// Asserts that the site does not work for members and others, and that its health checks report this.
 #[track_caller]
 fn is_out_of_order(site: &Server, ada: &mut Browser) {
     let cookies = ada.cookies.clone();
@@ -46,7 +46,7 @@ fn is_out_of_order(site: &Server, ada: &mut Browser) {
     site.browser().get("/health/ready").is(503);
 }
 
-/// The site works again by itself, for whoever was logged in and for whoever was turned away.
+/// Asserts that the site works again by itself, for members who are logged in and for new logins.
 #[track_caller]
 fn recovers(site: &Server, ada: &mut Browser) {
     wait_until(RECOVERED, "it is ready", || site.browser().get("/health/ready").status == 200);
@@ -59,7 +59,7 @@ fn recovers(site: &Server, ada: &mut Browser) {
         let mut bob = site.browser();
         let reply = bob.log_in(EMAIL, PASSWORD);
         assert!([303, 503].contains(&reply.status), "{reply:?}");
-        // A session that was given out was stored.
+        // A session that was issued must have been saved.
         reply.status == 303 && bob.get("/account").is(200).status == 200
     });
 }

@@ -1,4 +1,4 @@
-//! Several programs on one database.
+//! Tests of several nodes on one database.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -24,7 +24,7 @@ async fn of_fifty_who_register_one_address_at_two_nodes_at_once_one_is_registere
             let visitors: Vec<_> = (0..50)
                 .map(|n| {
                     let mut visitor = nodes[n % 2].browser();
-                    // Whoever is told that it is crowded comes again.
+                    // A visitor tries again while the site is overloaded.
                     scope.spawn(move || {
                         loop {
                             let reply = visitor.try_register(EMAIL, PASSWORD).unwrap();
@@ -55,14 +55,14 @@ fn nodes_that_are_restarted_one_after_the_other_fail_nobody() {
         ("COUNTERSIGN_2", &names[1]),
         ("COUNTERSIGN_3", &names[2]),
         ("CHECK_EVERY", "200ms"),
-        // Each page is asked for on a connection of its own.
+        // Each request uses a new connection.
         ("MAX_NEW", "1000000"),
     ]) else {
         return;
     };
     let mut nodes = ports.map(|port| Some(edge.node(port)));
     let (is_over, served) = (AtomicBool::new(false), AtomicU32::new(0));
-    // Each has a session already when it begins. curl tries a refused connection once more.
+    // Each member is logged in before the test begins. curl tries a refused connection a second time.
     let patient = ["--retry", "1", "--retry-connrefused", "--retry-max-time", "30"];
     let members: Vec<_> = (1..=4).map(|n| edge.visitor(Ipv4Addr::new(127, 0, 7, n))).collect();
     wait_until(RECOVERED, "all nodes are known", || {
@@ -77,7 +77,7 @@ fn nodes_that_are_restarted_one_after_the_other_fail_nobody() {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
                     let reply = member.ask("/blogs", &patient);
-                    // What fails must not leave the others waiting.
+                    // After a failure, the other threads must end too.
                     if reply.status != 200 {
                         is_over.store(true, Ordering::Relaxed);
                     }
@@ -91,13 +91,13 @@ fn nodes_that_are_restarted_one_after_the_other_fail_nobody() {
             let (code, _, _) = node.take().unwrap().end("TERM");
             assert_eq!(code, Some(0));
             *node = Some(edge.node(port));
-            // As long as the edge takes to notice, twice over.
+            // Twice the time in which the edge notices the node.
             std::thread::sleep(Duration::from_secs(2));
             assert!(served.load(Ordering::Relaxed) > before);
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    // And a form is answered by whichever it meets.
+    // Any node answers a form.
     for member in &members {
         member.log_in(&[]).sees_other("/blogs");
     }

@@ -1,4 +1,4 @@
-//! A network between a program and its database, which a test makes slow.
+//! A proxy between a program and its database, which a test can slow down.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub(super) struct Proxy {
     pub(super) port: u16,
-    /// How long each answer takes, in milliseconds.
+    /// The delay of each answer, in milliseconds.
     delay: Arc<AtomicU64>,
 }
 
@@ -17,7 +17,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, delay) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU64::new(0)));
         let shared = Arc::clone(&delay);
-        // It ends with the tests.
+        // The thread ends with the tests.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
@@ -44,7 +44,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, delay: impl Fn() -> Duration) {
             break;
         }
     }
-    // Whoever is gone already knows.
+    // An error means that the other side is already closed.
     let _ = to.shutdown(std::net::Shutdown::Both);
     let _ = from.shutdown(std::net::Shutdown::Both);
 }

@@ -1,4 +1,4 @@
-//! A server that fails while people are logged in.
+//! Tests of database servers that fail while users are logged in.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::own::Own;
 use crate::server::Engine;
 use crate::support::{EMAIL, PASSWORD, Place, Server};
 
-/// A site on that database, with somebody who is logged in.
+/// Starts a site on this database, with a user who is logged in.
 fn site(place: &Place, url: &str) -> (Server, Browser) {
     let site = place.serve(&with(url, &ALWAYS_ASKS));
     site.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
@@ -60,7 +60,7 @@ fn a_database_that_is_slow_logs_nobody_out_and_is_found_again() {
     }
 }
 
-/// All connections that a server has left.
+/// Opens all connections that a server has left.
 async fn take_all(url: &str) -> Vec<DatabaseConnection> {
     let mut taken = Vec::new();
     loop {
@@ -79,13 +79,13 @@ async fn a_server_that_has_no_connection_left_logs_nobody_out_and_is_found_again
         let Some(mut own) = Own::start(engine) else { continue };
         let place = Place::new();
         let (site, mut ada) = site(&place, &own.url());
-        // Those that the site has are gone with the server.
+        // Restarting the server closes the connections of the site.
         own.kill();
         own.run();
         let taken = take_all(&own.url()).await;
         assert!(taken.len() >= 10, "{}", taken.len());
         is_out_of_order(&site, &mut ada);
-        // Another node starts all the same, and waits its turn.
+        // Another node still starts, and waits for a connection.
         let other = place.serve(&with(&own.url(), &ALWAYS_ASKS));
         other.browser().get("/health/ready").is(503);
         for connection in taken {

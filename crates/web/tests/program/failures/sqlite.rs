@@ -1,4 +1,4 @@
-//! A file that cannot be written, is damaged, or is gone.
+//! Tests of database files that cannot be written, are damaged, or are missing.
 
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use crate::support::{EMAIL, PASSWORD, Place};
 
 const FILE: &str = "countersign.db";
 
-/// A small disk of its own, which is gone with this.
+/// A small disk, which is unmounted when this value is dropped.
 struct Disk(PathBuf);
 
 impl Disk {
-    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+    #[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
     fn at(path: PathBuf) -> Option<Self> {
         std::fs::create_dir(&path).unwrap();
         let mut mount = tool_of("mount");
         mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(&path);
         if !mount.status().is_ok_and(|status| status.success()) {
-            eprintln!("skipped: a disk can be mounted by root alone");
+            eprintln!("skipped: only root can mount a disk");
             return None;
         }
         Some(Self(path))
@@ -36,7 +36,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Nothing is to be done about a disk that is still in use.
+        // If the disk is still in use, nothing can be done.
         let _ = tool_of("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -50,7 +50,7 @@ fn a_full_disk_is_an_outage_for_whoever_writes_and_nobody_is_logged_out() {
     site.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
     let mut ada = site.member(EMAIL, PASSWORD);
     let fill = disk.0.join("fill");
-    // As much as there is room for.
+    // This writes until the disk is full.
     assert!(std::fs::write(&fill, vec![0; 4 << 20]).is_err());
     let mut refused = 0;
     for n in 0..200 {
@@ -85,7 +85,7 @@ fn a_disk_that_is_read_only_ends_the_start_and_says_so() {
     place.serve(&env);
 }
 
-/// Another program that writes.
+/// Locks the database like another program that writes.
 async fn locked(place: &Place) -> DatabaseConnection {
     let url = format!("sqlite://{}", place.path(FILE).display());
     let mut options = sea_orm::ConnectOptions::new(url);
@@ -154,7 +154,7 @@ fn pages_that_are_damaged_meanwhile_log_nobody_out() {
     ada.port = site.port;
     let length = std::fs::metadata(place.path(FILE)).unwrap().len();
     let file = std::fs::OpenOptions::new().write(true).open(place.path(FILE)).unwrap();
-    // All but the first, which says what is where.
+    // All pages but the first, which contains the schema.
     let bad = vec![0x55; usize::try_from(length).unwrap() - 4096];
     file.write_all_at(&bad, 4096).unwrap();
     let cookies = ada.cookies.clone();
@@ -183,9 +183,9 @@ fn a_file_that_is_gone_or_empty_while_its_log_is_there_is_never_made_anew() {
         let why = done.fails();
         assert!(why.contains(&format!("the file is {how}, but a database was there")), "{why}");
         assert!(why.contains("countersign.db-wal"), "{why}");
-        assert_eq!(std::fs::read(&log).unwrap(), written, "what is left is left alone");
+        assert_eq!(std::fs::read(&log).unwrap(), written, "the log is not changed");
     }
-    // Put back, it has everything.
+    // With the file restored, all data is there.
     place.write(FILE, kept);
     place.serve(&[]).member(EMAIL, PASSWORD).get("/blogs").is(200);
 }

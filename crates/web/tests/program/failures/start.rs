@@ -1,4 +1,4 @@
-//! A server that is not there when the program starts.
+//! Tests of starting the program while the database server is not running.
 
 use super::{ALWAYS_ASKS, RECOVERED, is_out_of_order, is_outage, recovers, wait_until, with};
 use crate::edge::free_port;
@@ -43,7 +43,7 @@ async fn a_site_starts_while_the_pooler_of_its_database_has_no_server() {
     wait_until(RECOVERED, "it is ready", || site.browser().get("/health/ready").status == 200);
     site.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
     let mut ada = site.member(EMAIL, PASSWORD);
-    // By now the pooler knows the server, and lets clients in for whom it has none.
+    // By now the pooler knows the server, so it accepts clients even without a connection to it.
     own.kill();
     is_out_of_order(&site, &mut ada);
     let other = place.serve(&with(&url, &ALWAYS_ASKS));

@@ -1,8 +1,8 @@
-//! Reads OpenMetrics text, strictly.
+//! A strict reader of the OpenMetrics text format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a scrape says.
+/// The content of a scrape.
 pub(crate) struct Exposition {
     families: BTreeMap<String, Family>,
     samples: BTreeMap<String, f64>,
@@ -10,13 +10,13 @@ pub(crate) struct Exposition {
 
 pub(crate) struct Family {
     pub(crate) kind: String,
-    /// The names of its labels, `le` aside.
+    /// The names of its labels, except `le`.
     pub(crate) labels: BTreeSet<String>,
-    /// For each label, its values.
+    /// The values of each label.
     pub(crate) values: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The names of the samples of each kind of metric end like this.
+/// Returns the suffixes of the names of samples for a kind of metric.
 fn suffixes(kind: &str) -> &'static [&'static str] {
     match kind {
         "counter" => &["_total"],
@@ -32,7 +32,7 @@ fn is_name(name: &str) -> bool {
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
-/// The labels of `{a="b",c="d"}`. None of ours has a value with a quote or a backslash in it.
+/// Parses the labels of `{a="b",c="d"}`. None of our values contains a quote or a backslash.
 fn labels(text: &str) -> Vec<(String, String)> {
     let inner = match text {
         "" => return Vec::new(),
@@ -57,7 +57,7 @@ impl Exposition {
         let lines = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it has no end: {text}"));
         let (mut helped, mut current) = (None, String::new());
         for line in lines.lines() {
-            assert!(!line.starts_with("# EOF"), "it ends once");
+            assert!(!line.starts_with("# EOF"), "there is only one end");
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 let (name, help) = rest.split_once(' ').unwrap();
                 assert!(help.ends_with('.') && !help.ends_with(".."), "{line}");
@@ -101,7 +101,7 @@ impl Exposition {
         assert_eq!(self.samples.insert(series.to_owned(), value), None, "{series} twice");
     }
 
-    /// A bucket holds what the smaller ones hold, and the last holds everything.
+    /// Checks that buckets are cumulative, and that the last one counts everything.
     fn check_histograms(&self) {
         for (series, count) in &self.samples {
             let Some((family, rest)) = series.split_once("_count") else { continue };
@@ -133,13 +133,13 @@ impl Exposition {
         self.samples.keys().map(String::as_str)
     }
 
-    /// All samples of a name together.
+    /// Returns the sum of all samples of a name.
     pub(crate) fn sum(&self, name: &str) -> f64 {
         let is_of = |series: &str| series == name || series.starts_with(&format!("{name}{{"));
         self.samples.iter().filter(|(series, _)| is_of(series)).map(|(_, value)| value).sum()
     }
 
-    /// Every metric by the name that it is documented with.
+    /// Returns every metric by the name in the documentation.
     pub(crate) fn documented(&self) -> BTreeMap<String, &Family> {
         let families = self.families.iter().map(|(name, family)| match suffixes(&family.kind) {
             [suffix] => (format!("{name}{suffix}"), family),
@@ -148,7 +148,7 @@ impl Exposition {
         families.collect()
     }
 
-    /// Every name that a query may use, with the labels that its samples have.
+    /// Returns every name that a query may use, with the labels of its samples.
     pub(crate) fn queried(&self) -> BTreeMap<String, BTreeSet<String>> {
         let names = self.families.iter().flat_map(|(name, family)| {
             suffixes(&family.kind).iter().map(move |suffix| {

@@ -1,5 +1,4 @@
-//! Keeps docs/metrics.md, the dashboard and the alert rules true: they name what is exposed, and
-//! nothing else.
+//! Checks docs/metrics.md, the dashboard and the alert rules: they name exactly the metrics that are exposed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +13,7 @@ const PAGE: &str = "docs/metrics.md";
 const DASHBOARD: &str = "config/grafana-dashboard.json";
 const ALERTS: &str = "config/prometheus-alerts.yml";
 
-/// What Prometheus adds to every series.
+/// The labels that Prometheus adds to every series.
 const ADDED: [&str; 3] = ["job", "instance", "le"];
 
 fn read(path: &str) -> String {
@@ -30,7 +29,7 @@ fn exposed() -> Exposition {
     scrape(&mut scraper).1
 }
 
-/// The cells of the rows that begin with something in code, below a heading.
+/// Returns the cells of the rows below a heading that begin with code.
 fn rows(heading: &str) -> Vec<Vec<String>> {
     let text = read(PAGE);
     let below = text.lines().skip_while(|line| *line != heading).skip(1);
@@ -44,7 +43,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// Everything between backticks.
+/// Returns all texts between backticks.
 fn codes(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -78,14 +77,14 @@ fn the_book_lists_every_value_of_a_label_that_is_there_from_the_start() {
         let real = &family.values[label.trim_matches('`')];
         assert_eq!(&codes(values), real, "{metric} {label}");
     }
-    // A request has labels once there was one.
+    // The labels of requests exist only after the first request.
     let listed = rows("## The labels").len();
     let open = ["countersign_build_info", "countersign_http_request_duration_seconds"];
     let fixed = documented.iter().filter(|(name, _)| !open.contains(&name.as_str()));
     assert_eq!(listed, fixed.map(|(_, family)| family.labels.len()).sum::<usize>());
 }
 
-/// What is wrong with a query: a metric that is not there, or a label that it has not.
+/// Returns the faults of a query: metrics that do not exist, and labels that a metric does not have.
 fn faults(query: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut faults = Vec::new();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -102,7 +101,7 @@ fn faults(query: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<String
         };
         let inner = after.strip_prefix('{').and_then(|after| after.split_once('}'));
         let matchers = inner.map_or("", |(inner, _)| inner);
-        // Between two quotes stands a value; what is left are the names, each with its operator.
+        // Values are between quotes. The remaining parts are names with their operators.
         for part in matchers.split('"').step_by(2) {
             let label = part.trim_matches(|c: char| !is_word(c));
             if !label.is_empty() && !labels.contains(label) && !ADDED.contains(&label) {
@@ -173,14 +172,14 @@ fn every_panel_of_the_dashboard_asks_for_what_is_there() {
             used += query;
         }
     }
-    // Each metric is on it, one sample of it at least.
+    // The dashboard uses at least one sample of each metric.
     let exposed = exposed();
     let documented = exposed.documented();
     let unused = documented.keys().filter(|name| !used.contains(name.as_str()));
     assert_eq!(unused.collect::<Vec<_>>(), [""; 0]);
 }
 
-/// A rule's keys and values. The file has one to a line, in the block style of YAML.
+/// Returns the keys and values of the rules. Each is on a line of its own, in the block style of YAML.
 fn rules() -> Vec<BTreeMap<String, String>> {
     let mut rules: Vec<BTreeMap<String, String>> = Vec::new();
     for line in read(ALERTS).lines() {
@@ -190,7 +189,7 @@ fn rules() -> Vec<BTreeMap<String, String>> {
         if let Some(name) = entry {
             rules.push(BTreeMap::from([("alert".to_owned(), name.to_owned())]));
         } else if let (Some(rule), Some((key, value))) = (rules.last_mut(), text.split_once(": ")) {
-            // A plain value must hold nothing that YAML reads as more than text.
+            // A value without quotes must not contain anything that YAML reads as more than text.
             let is_quoted = value.starts_with('\'') && value.ends_with('\'');
             assert!(is_quoted || !value.contains([':', '#', '{', '"', '\'']), "{line}");
             rule.insert(key.to_owned(), value.trim_matches('\'').to_owned());
@@ -214,7 +213,7 @@ fn every_alert_asks_for_what_is_there_and_says_what_to_do() {
         assert!(["page", "ticket"].contains(&rule["severity"].as_str()), "{name}");
         assert!(page.contains(&format!("| `{name}` |")), "{name} is not in {PAGE}");
     }
-    assert_eq!(names.len(), rules.len(), "two have one name");
+    assert_eq!(names.len(), rules.len(), "two rules have the same name");
     assert_eq!(names.len(), rows("## Alerts").len());
     assert!(names.len() >= 6, "{names:?}");
 }

@@ -1,4 +1,4 @@
-//! An authority that signs certificates, with the command `openssl`.
+//! A certificate authority, made with the command `openssl`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,15 +12,15 @@ pub(crate) struct Authority {
     own: Certificate,
 }
 
-/// The files of a certificate and of its key.
+/// The files of a certificate and its key.
 pub(crate) struct Certificate {
     pub(crate) path: PathBuf,
     pub(crate) key: PathBuf,
 }
 
 impl Authority {
-    /// Nothing where the command is missing.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+    /// Makes an authority. Returns `None` if the command is missing.
+    #[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
     pub(crate) fn new() -> Option<Self> {
         if tool_of("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
             eprintln!("skipped: TLS: no openssl");
@@ -31,12 +31,12 @@ impl Authority {
         Some(Self { folder, own })
     }
 
-    /// The file of its own certificate.
+    /// Returns the path of the authority's own certificate.
     pub(crate) fn path(&self) -> &Path {
         &self.own.path
     }
 
-    /// A certificate of that subject, for a name such as `DNS:localhost`.
+    /// Signs a certificate with this subject, for a name such as `DNS:localhost`.
     pub(crate) fn sign(&self, subject: &str, name: &str) -> Certificate {
         let name = format!("subjectAltName={name}");
         let [path, key] = [&self.own.path, &self.own.key].map(|path| path.to_str().unwrap());
@@ -44,7 +44,7 @@ impl Authority {
         make(&self.folder, subject, &[&name, is_none], &["-CA", path, "-CAkey", key])
     }
 
-    /// One for `localhost` that it has not signed: the certificate has signed itself.
+    /// Makes a self-signed certificate for `localhost`, which the authority has not signed.
     pub(crate) fn stranger(&self, constraints: &str) -> Certificate {
         let constraints = format!("basicConstraints=critical,{constraints}");
         make(&self.folder, "stranger", &["subjectAltName=DNS:localhost", &constraints], &[])
