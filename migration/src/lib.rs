@@ -20,6 +20,7 @@ mod m20260301_000002_remembered_logins;
 mod m20260301_000003_sessions;
 mod m20261124_000004_throttle;
 mod m20261124_000005_audit;
+mod m20261128_000006_pending_logins;
 mod run;
 
 use std::future::Future;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260301_000003_sessions::Migration),
             Box::new(m20261124_000004_throttle::Migration),
             Box::new(m20261124_000005_audit::Migration),
+            Box::new(m20261128_000006_pending_logins::Migration),
         ]
     }
 }

@@ -17,6 +17,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("user_agent").string_len(255).null())
             .col(moment(schema, "created_at"))
             .col(moment(schema, "authenticated_at").null())
+            .col(ColumnDef::new("methods").string_len(255).not_null())
             .col(moment(schema, "last_seen_at"))
             .col(moment(schema, "expires_at"))
             .foreign_key(

@@ -34,19 +34,22 @@ fn it_says_one_line_for_each_migration() {
         out(&run(&dir, &["up"])),
         "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
          applied m20260301_000003_sessions\napplied m20261124_000004_throttle\n\
-         applied m20261124_000005_audit\n"
+         applied m20261124_000005_audit\n\
+         applied m20261128_000006_pending_logins\n"
     );
     assert_eq!(out(&run(&dir, &["up"])), "");
     assert_eq!(
-        out(&run(&dir, &["down", "3"])),
-        "reverted m20261124_000005_audit\nreverted m20261124_000004_throttle\n\
+        out(&run(&dir, &["down", "4"])),
+        "reverted m20261128_000006_pending_logins\nreverted m20261124_000005_audit\n\
+         reverted m20261124_000004_throttle\n\
          reverted m20260301_000003_sessions\n"
     );
     assert_eq!(
         out(&run(&dir, &["status"])),
         "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
          pending m20260301_000003_sessions\npending m20261124_000004_throttle\n\
-         pending m20261124_000005_audit\n"
+         pending m20261124_000005_audit\n\
+         pending m20261128_000006_pending_logins\n"
     );
     assert_eq!(
         out(&run(&dir, &["down", "5"])),

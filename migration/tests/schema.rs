@@ -7,12 +7,13 @@ use sea_orm_migration::sea_orm::{
 };
 use tempfile::TempDir;
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "m20260301_000001_users",
     "m20260301_000002_remembered_logins",
     "m20260301_000003_sessions",
     "m20261124_000004_throttle",
     "m20261124_000005_audit",
+    "m20261128_000006_pending_logins",
 ];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {
@@ -57,7 +58,7 @@ async fn down_takes_back_the_newest_first_and_no_more_than_asked() {
     assert_eq!(down(&db, 1).await.unwrap(), [ALL[4]]);
     assert_eq!(status(&db).await.unwrap(), pending_from(4));
     assert_eq!(up(&db).await.unwrap(), [ALL[4]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(5));
+    assert_eq!(status(&db).await.unwrap(), pending_from(6));
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
         applied.extend(run.await.unwrap().unwrap());
     }
     assert_eq!(applied, ALL, "each migration was applied by one of them");
-    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(5));
+    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(6));
 }
 
 #[tokio::test]
@@ -126,8 +127,8 @@ async fn with_sessions(dir: &TempDir) -> DatabaseConnection {
     for sql in [
         ADA,
         REMEMBERED,
-        "INSERT INTO sessions VALUES (x'05', x'01', x'02', x'06', NULL, NULL, '', NULL, '', '')",
-        "INSERT INTO sessions VALUES (x'07', x'01', NULL, x'08', NULL, NULL, '', '', '', '')",
+        "INSERT INTO sessions VALUES (x'05', x'01', x'02', x'06', NULL, NULL, '', NULL, '', '', '')",
+        "INSERT INTO sessions VALUES (x'07', x'01', NULL, x'08', NULL, NULL, '', '', '', '', '')",
     ] {
         db.execute_unprepared(sql).await.unwrap();
     }

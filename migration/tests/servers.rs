@@ -246,7 +246,7 @@ async fn the_trail_is_append_only_on_each_server() {
         let event = |number: u32| {
             format!(
                 "INSERT INTO audit_events VALUES ({number}, '2026-01-01', 'user_logged_in', NULL, \
-                 'visitor', NULL, NULL, '203.0.113.7', NULL, NULL, NULL, {digest}, {digest})"
+                 'visitor', NULL, NULL, NULL, NULL, '203.0.113.7', NULL, NULL, NULL, {digest}, {digest})"
             )
         };
         for number in 1..=3 {

@@ -8,8 +8,8 @@ use sea_orm_migration::{DbErr, SchemaManager};
 
 const SQLITE: &[&str] = &[
     "CREATE TRIGGER audit_events_keep_what_was_written
-     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
-        client_digest, hash ON audit_events
+     BEFORE UPDATE OF number, at, kind, reason, actor, actor_id, user_id, session_id, subject, user_agent,
+        request_id, client_digest, hash ON audit_events
      BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
     "CREATE TRIGGER audit_events_keep_what_is_young
      BEFORE DELETE ON audit_events
@@ -43,8 +43,8 @@ const POSTGRES: &[&str] = &[
         RETURN NEW;
      END $$",
     "CREATE TRIGGER audit_events_keep_what_was_written
-     BEFORE UPDATE OF number, at, kind, reason, actor, user_id, session_id, user_agent, request_id,
-        client_digest, hash ON audit_events
+     BEFORE UPDATE OF number, at, kind, reason, actor, actor_id, user_id, session_id, subject, user_agent,
+        request_id, client_digest, hash ON audit_events
      FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
     "CREATE TRIGGER audit_events_keep_what_is_young
      BEFORE DELETE ON audit_events
@@ -79,6 +79,7 @@ const MYSQL: &[&str] = &[
      BEFORE UPDATE ON audit_events FOR EACH ROW
      IF NOT (NEW.number <=> OLD.number AND NEW.at <=> OLD.at AND NEW.kind <=> OLD.kind
         AND NEW.reason <=> OLD.reason AND NEW.actor <=> OLD.actor AND NEW.user_id <=> OLD.user_id
+        AND NEW.actor_id <=> OLD.actor_id AND NEW.subject <=> OLD.subject
         AND NEW.session_id <=> OLD.session_id AND NEW.user_agent <=> OLD.user_agent
         AND NEW.request_id <=> OLD.request_id AND NEW.client_digest <=> OLD.client_digest
         AND NEW.hash <=> OLD.hash) THEN
