@@ -1,12 +1,13 @@
 use countersign_domain::{Session, StoreError, TokenDigest, User};
 
-use crate::Database;
 use crate::call::Deadline;
-use crate::entity::{session, user};
+use crate::database::SqlStore;
 use crate::export::{ROWS, insert_rows};
-use crate::row::session_row;
+use crate::session::entity as session;
+use crate::session::session_row;
+use crate::user::entity as user;
 
-impl Database {
+impl SqlStore {
     /// Saves users and sessions that no service has made, all of them or none. Nothing is written to
     /// the audit trail, and no session ends because a user has too many: this fills a database that
     /// is measured.

@@ -12,26 +12,19 @@ use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
-    ExecResult, QueryResult, QueryTrait, RuntimeErr, Statement,
+    ExecResult, QueryResult, RuntimeErr, Statement,
 };
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::Database;
 use crate::error::{is_conflict, unavailable};
+use crate::limits::CALL_TIMEOUT;
 
-/// Every call ends within this time, whatever becomes of the database. It is longer than a server
-/// takes to give up by itself, and shorter than what a visitor waits for.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often a change is tried that the database took back in favour of another, and how much longer
-/// it waits each time: a second in all.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// The same for a statement of work that nobody waits for behind a page: an export reads every row.
-const LONG_PATIENCE: Duration = Duration::from_secs(60);
+/// How often a change is tried that the database rolls back in favour of another, and by how much longer it waits each
+/// time: a second in all.
+pub(crate) const TRIES: u32 = 20;
+pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// When a call has ended.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +36,9 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    /// That of a call that begins.
+    /// The deadline of a call that begins now.
     pub(crate) fn of_call() -> Self {
-        Self::At(Instant::now() + PATIENCE)
+        Self::At(Instant::now() + CALL_TIMEOUT)
     }
 
     async fn bound<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
@@ -112,23 +105,23 @@ impl Held {
 
 /// A connection for one call, which its statements share.
 ///
-/// When the caller or the deadline gives a statement up, nobody knows what a server will answer next
-/// on its connection, or what it has begun. So that connection is closed, and serves no other.
+/// When the caller or the deadline gives up a statement, nobody knows what the server will answer next on its connection,
+/// or what it has begun. That connection is closed and serves no other call.
 #[derive(Debug)]
 pub(crate) struct Call {
     held: Mutex<Option<Held>>,
     backend: DbBackend,
-    /// Outside of a transaction a pooler may have each message answered by another connection of its
-    /// own, so that nothing is asked there, and nothing is prepared under a name.
+    /// Whether a pooler stands before the server. It may answer each message outside of a transaction on another connection,
+    /// so nothing is asked there, and nothing is prepared under a name.
     is_pooled: bool,
     deadline: Deadline,
-    /// What was asked has not been answered.
+    /// A statement has not been answered.
     waits: AtomicBool,
     in_transaction: AtomicBool,
 }
 
 impl Call {
-    async fn on(
+    pub(crate) async fn on(
         connection: &DatabaseConnection,
         is_pooled: bool,
         deadline: Deadline,
@@ -144,8 +137,8 @@ impl Call {
         })
     }
 
-    /// Begins a transaction. On SQLite nobody else writes from here on: a transaction that first
-    /// reads and is then refused the lock fails at once, without waiting for its turn.
+    /// Begins a transaction. On SQLite it takes the lock at once: a transaction that first reads and is then refused the lock
+    /// fails without waiting for its turn.
     async fn begin(&self) -> Result<(), DbErr> {
         self.in_transaction.store(true, Ordering::Relaxed);
         #[cfg(feature = "postgres")]
@@ -169,15 +162,15 @@ impl Call {
         match question.await {
             Ok(answer) => self.end("COMMIT").await.map(|()| answer),
             Err(error) => {
-                // What cannot be rolled back goes with its connection.
+                // A transaction that cannot be rolled back ends with its connection.
                 self.end("ROLLBACK").await.ok();
                 Err(error)
             }
         }
     }
 
-    /// Makes a change in a transaction, as a whole or not at all. `work` is done anew when the
-    /// database took its changes back in favour of another transaction.
+    /// Makes a change in a transaction, as a whole or not at all. Runs `work` again when the database rolled it back in
+    /// favour of another transaction.
     pub(crate) async fn whole<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -190,7 +183,7 @@ impl Call {
                 Err(error) => Err(error),
             };
             let Err(error) = done else { return done };
-            // What cannot be rolled back goes with its connection.
+            // A transaction that cannot be rolled back ends with its connection.
             let is_clean = self.end("ROLLBACK").await.is_ok();
             if !is_clean || tries == TRIES || !is_conflict(&error) {
                 return Err(error);
@@ -200,9 +193,9 @@ impl Call {
         }
     }
 
-    /// Begins to read one state of the database, whatever others write meanwhile. Some settings are
-    /// the connection's, which serves no other afterwards.
-    async fn begin_to_read(&self) -> Result<(), DbErr> {
+    /// Begins to read one state of the database, whatever others write meanwhile. Some settings apply to the connection, which
+    /// serves no other call afterwards.
+    pub(crate) async fn begin_to_read(&self) -> Result<(), DbErr> {
         let begin = match self.backend {
             DbBackend::Postgres => {
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -221,7 +214,7 @@ impl Call {
         self.execute_unprepared(begin).await.map(drop)
     }
 
-    /// Ends what [`Database::snapshot`] began, now and not when the connection is closed.
+    /// Ends what [`begin_to_read`](Self::begin_to_read) began, now and not when the connection is closed.
     pub(crate) async fn end_reading(self) {
         // Where this fails, it ends with the connection.
         self.execute_unprepared("COMMIT").await.ok();
@@ -234,7 +227,17 @@ impl Call {
     }
 }
 
-/// Asks on the connection of a call. Between the question and its answer the call waits.
+/// Makes a change in a transaction of a store until a deadline, with [`Call::whole`]. A macro, because the compiler cannot
+/// prove of an async closure that its future may move between threads.
+macro_rules! transaction {
+    ($store:expr, $until:expr, |$change:ident| $work:expr) => {{
+        let $change = &$store.write($until).await?;
+        $change.whole(|| async move { $work }).await
+    }};
+}
+pub(crate) use transaction;
+
+/// Runs a statement on the connection of a call, and notes while it has no answer.
 macro_rules! ask {
     ($call:expr, $kind:path, $connection:ident => $question:expr) => {{
         let mut held = $call.held.lock().await;
@@ -300,7 +303,7 @@ impl ConnectionTrait for Call {
     }
 }
 
-/// The texts are made by sea-query, and whatever comes from outside is among the values.
+/// Splits a statement. sea-query makes the text; all input from outside is among the values.
 fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
     let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
     (AssertSqlSafe(statement.sql), SqlxValues(values))
@@ -310,13 +313,13 @@ impl Drop for Call {
     fn drop(&mut self) {
         let Some(held) = self.held.get_mut().take() else { return };
         match held {
-            // It works off one command after the other, also those that nobody waits for; and a
-            // database in memory would go with its connection.
+            // SQLite finishes one command after the other, even if nobody waits, and a database in
+            // memory would go with its connection.
             #[cfg(feature = "sqlite")]
             Held::Sqlite(mut connection) => {
                 if *self.in_transaction.get_mut() {
                     tokio::spawn(async move {
-                        // There is none if it had not begun, or had ended already.
+                        // There is nothing to roll back if it had not begun or had ended.
                         sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.ok();
                     });
                 }
@@ -341,53 +344,9 @@ impl Drop for Call {
     }
 }
 
-/// The pool first asks whether the connection still stands. On a server that says nothing any more it
-/// would wait without end, and the place of the connection would be lost.
+/// Gives a connection back. The pool first checks it, which would wait without end on a server that no longer answers, and
+/// the connection's place would be lost.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn give_back(returning: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(tokio::time::timeout(PATIENCE, returning));
-}
-
-impl Database {
-    /// A connection to read.
-    pub(crate) async fn read(&self, until: Deadline) -> Result<Call, StoreError> {
-        Call::on(self.reader(), self.is_pooled(), until).await.map_err(unavailable)
-    }
-
-    /// A connection to read on which nobody else waits, of the program's own.
-    pub(crate) async fn aside(&self, until: Deadline) -> Result<Call, StoreError> {
-        Call::on(&self.connections().aside, self.is_pooled(), until).await.map_err(unavailable)
-    }
-
-    /// A connection to read all of it, as it is now, for as long as that takes.
-    pub(crate) async fn snapshot(&self) -> Result<Call, StoreError> {
-        let until = Deadline::OfStatement(LONG_PATIENCE);
-        let call = Call::on(self.reader(), self.is_pooled(), until).await.map_err(unavailable)?;
-        call.begin_to_read().await.map_err(unavailable)?;
-        Ok(call)
-    }
-
-    /// A connection to write, with [`Call::whole`].
-    pub(crate) async fn write(&self, until: Deadline) -> Result<Call, StoreError> {
-        Call::on(self.writer(), self.is_pooled(), until).await.map_err(unavailable)
-    }
-
-    /// Makes a change of one statement, and says how many rows it changed.
-    pub(crate) async fn change_rows(
-        &self,
-        change: impl QueryTrait + Send,
-    ) -> Result<u64, StoreError> {
-        let statement = change.build(self.writer().get_database_backend());
-        let call = self.write(Deadline::of_call()).await?;
-        let mut tries = 1;
-        loop {
-            match call.execute_raw(statement.clone()).await.map_err(unavailable) {
-                Err(error) if tries < TRIES && is_conflict(&error) => {
-                    tokio::time::sleep(PAUSE * tries).await;
-                    tries += 1;
-                }
-                done => return done.map(|done| done.rows_affected()),
-            }
-        }
-    }
+    tokio::spawn(tokio::time::timeout(CALL_TIMEOUT, returning));
 }

@@ -1,4 +1,4 @@
-//! The clock of a server of databases, by which all programs go that share it.
+//! The clock of a database server, which all programs on it use.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -6,18 +6,16 @@ use std::time::Instant;
 use countersign_domain::{Clock, Duration, OffsetDateTime, StoreError, SystemClock};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use crate::Database;
-use crate::call::{Call, Deadline};
 use crate::error::unavailable;
 
-/// Of so many readings that counts which was the quickest: the answer was under way for no longer.
-/// The first may have to prepare its statement.
+/// The clock is read this many times and the quickest reading counts: its answer was under way for the shortest time. The
+/// first reading may have to prepare its statement.
 const READINGS: u32 = 3;
 
-/// What no server says.
+/// A value that no server returns.
 const UNREAD: i64 = i64::MIN;
 
-/// The clock of this machine, put right by what the server's last said.
+/// The clock of this machine, corrected by the last reading of the server's.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
     /// By how many microseconds the server's is ahead.
@@ -36,19 +34,38 @@ struct Reading {
     took: i64,
 }
 
-impl ServerClock {
-    async fn read(&self, db: &Call, question: &Statement) -> Result<Reading, StoreError> {
+impl Reading {
+    async fn take(db: &impl ConnectionTrait, question: &Statement) -> Result<Self, StoreError> {
         let (asked, start) = (SystemClock.now(), Instant::now());
         let row = db.query_one_raw(question.clone()).await.map_err(unavailable)?;
         let took = start.elapsed().as_micros().try_into().unwrap_or(i64::MAX);
         let row = row.ok_or_else(|| StoreError::Unavailable("the server has no time".into()))?;
         let micros: i64 = row.try_get_by_index(0).map_err(unavailable)?;
-        // It read its clock in the middle, or somewhere else between question and answer.
+        // The server is assumed to have read its clock half-way between question and answer.
         let here = micros_of(asked).saturating_add(took / 2);
-        Ok(Reading { ahead: micros.saturating_sub(here), took })
+        Ok(Self { ahead: micros.saturating_sub(here), took })
+    }
+}
+
+impl ServerClock {
+    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the database is a file.
+    pub(crate) async fn read(
+        &self,
+        db: &impl ConnectionTrait,
+    ) -> Result<Option<Duration>, StoreError> {
+        let Some(question) = question(db.get_database_backend()) else { return Ok(None) };
+        let mut best = Reading::take(db, &question).await?;
+        for _ in 1..READINGS {
+            let other = Reading::take(db, &question).await?;
+            if other.took < best.took {
+                best = other;
+            }
+        }
+        self.set(&best);
+        Ok(self.ahead())
     }
 
-    /// Goes by a reading, if it says more than its own uncertainty.
+    /// Adopts a reading if it differs by more than its own uncertainty.
     fn set(&self, reading: &Reading) {
         let set = self.ahead.load(Ordering::Relaxed);
         if set == UNREAD || set.abs_diff(reading.ahead) > reading.took.unsigned_abs() {
@@ -56,7 +73,8 @@ impl ServerClock {
         }
     }
 
-    fn ahead(&self) -> Option<Duration> {
+    /// By how much the server's clock was ahead when it was last read.
+    pub(crate) fn ahead(&self) -> Option<Duration> {
         let ahead = self.ahead.load(Ordering::Relaxed);
         (ahead != UNREAD).then(|| Duration::microseconds(ahead))
     }
@@ -72,39 +90,14 @@ impl Clock for ServerClock {
     }
 }
 
-impl Database {
-    /// By how much the server's clock is ahead of this machine's; `None` where the database is a
-    /// file.
-    pub(crate) async fn read_server_clock(&self) -> Result<Option<Duration>, StoreError> {
-        let backend = self.reader().get_database_backend();
-        let question = match backend {
-            DbBackend::Postgres => {
-                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-            }
-            DbBackend::MySql => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
-            _ => return Ok(None),
-        };
-        let call = &self.aside(Deadline::of_call()).await?;
-        let question = Statement::from_string(backend, question);
-        let clock = self.server_clock();
-        let mut best = clock.read(call, &question).await?;
-        for _ in 1..READINGS {
-            let other = clock.read(call, &question).await?;
-            if other.took < best.took {
-                best = other;
-            }
-        }
-        clock.set(&best);
-        Ok(clock.ahead())
-    }
-
-    /// Sees that the server's clock was read once, where there is one.
-    pub(crate) async fn knows_the_time(&self) -> Result<(), StoreError> {
-        match self.server_clock().ahead() {
-            Some(_) => Ok(()),
-            None => self.read_server_clock().await.map(drop),
-        }
-    }
+/// The question for the time of a server, in microseconds; `None` where the database is a file.
+fn question(backend: DbBackend) -> Option<Statement> {
+    let question = match backend {
+        DbBackend::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+        DbBackend::MySql => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+        _ => return None,
+    };
+    Some(Statement::from_string(backend, question))
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use countersign_domain::{AuditEntry, Clock, Duration, Store, StoreError};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QuerySelect};
+use countersign_domain::{Duration, StoreError};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryTrait};
 
-use crate::audit::append;
-use crate::call::Deadline;
+use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
-use crate::connect::{ConnectError, Connections, Server, connect};
-use crate::entity::{with_each_growing_table, with_each_table};
-use crate::error::{self, unavailable};
+use crate::connect::connect;
+use crate::connect::options::{ConnectError, Connections, Server};
+use crate::error::{self, is_conflict, unavailable};
 #[cfg(feature = "postgres")]
 use crate::growth::Growth;
+use crate::limits::LONG_STATEMENT_TIMEOUT;
 
 /// A database of all that Countersign saves.
 ///
@@ -19,9 +18,9 @@ use crate::growth::Growth;
 /// each other, in this program and in others. Each method ends within five seconds, if need be with
 /// [`StoreError::Unavailable`]. A clone is the same database.
 #[derive(Clone, Debug)]
-pub struct Database(Connections);
+pub struct SqlStore(Connections);
 
-impl Database {
+impl SqlStore {
     /// Connects to a database, which `countersign-migration` then brings up to date.
     ///
     /// - `sqlite://PATH` or `sqlite:PATH` is a file that exists; with `?mode=rwc` it is made when
@@ -38,8 +37,8 @@ impl Database {
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let database = connect(url, Server::Now).await.map(Self)?;
-        // If not now, it is read by whoever follows it.
-        database.read_clock().await.ok();
+        // If this fails, the clock is read later by the program that follows it.
+        database.read_server_clock().await.ok();
         Ok(database)
     }
 
@@ -66,20 +65,6 @@ impl Database {
         Self(connection.into())
     }
 
-    /// Appends an entry to the audit trail within a transaction of the application's, so that a
-    /// change in its own tables is written down when, and only when, it is made. On SQLite that
-    /// transaction must have begun as an immediate one.
-    ///
-    /// # Errors
-    ///
-    /// When nothing was appended.
-    pub async fn append(
-        transaction: &impl ConnectionTrait,
-        entry: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        append(transaction, entry).await
-    }
-
     /// The connection that writes, for `countersign-migration`.
     pub fn connection(&self) -> &DatabaseConnection {
         self.writer()
@@ -102,20 +87,12 @@ impl Database {
         self.0.aside.close_by_ref().await.ok();
     }
 
-    pub(crate) fn connections(&self) -> &Connections {
-        &self.0
-    }
-
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         &self.0.reader
     }
 
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
-    }
-
-    pub(crate) fn is_pooled(&self) -> bool {
-        self.0.is_pooled
     }
 
     pub(crate) fn server_clock(&self) -> &Arc<ServerClock> {
@@ -126,23 +103,55 @@ impl Database {
     pub(crate) fn growth(&self) -> Option<&Growth> {
         self.0.growth.as_deref()
     }
-}
 
-#[async_trait]
-impl Store for Database {
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.knows_the_time().await?;
-        // Names every column and reads no row.
-        let db = &self.read(Deadline::of_call()).await?;
-        with_each_table!(Table => Table::find().limit(0).all(db).await.map_err(unavailable)?);
-        Ok(())
+    /// Returns a connection to read.
+    pub(crate) async fn read(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(self.reader(), self.0.is_pooled, until).await.map_err(unavailable)
     }
 
-    fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(self.server_clock()) as Arc<dyn Clock>
+    /// Returns a connection for regular questions of the program's own, which waits for no other call.
+    pub(crate) async fn aside(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(&self.0.aside, self.0.is_pooled, until).await.map_err(unavailable)
     }
 
-    async fn read_clock(&self) -> Result<Option<Duration>, StoreError> {
-        self.read_server_clock().await
+    /// Returns a connection to read the whole database in its present state, for as long as that takes.
+    pub(crate) async fn snapshot(&self) -> Result<Call, StoreError> {
+        let until = Deadline::OfStatement(LONG_STATEMENT_TIMEOUT);
+        let call = Call::on(self.reader(), self.0.is_pooled, until).await.map_err(unavailable)?;
+        call.begin_to_read().await.map_err(unavailable)?;
+        Ok(call)
+    }
+
+    /// Returns a connection to write, with [`Call::whole`].
+    pub(crate) async fn write(&self, until: Deadline) -> Result<Call, StoreError> {
+        Call::on(self.writer(), self.0.is_pooled, until).await.map_err(unavailable)
+    }
+
+    /// Makes a change of one statement. Returns how many rows it changed.
+    pub(crate) async fn change_rows(
+        &self,
+        change: impl QueryTrait + Send,
+    ) -> Result<u64, StoreError> {
+        let statement = change.build(self.writer().get_database_backend());
+        let call = self.write(Deadline::of_call()).await?;
+        let mut tries = 1;
+        loop {
+            match call.execute_raw(statement.clone()).await.map_err(unavailable) {
+                Err(error) if tries < TRIES && is_conflict(&error) => {
+                    tokio::time::sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
+                done => return done.map(|done| done.rows_affected()),
+            }
+        }
+    }
+
+    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the database is a file.
+    pub(crate) async fn read_server_clock(&self) -> Result<Option<Duration>, StoreError> {
+        if self.reader().get_database_backend() == DbBackend::Sqlite {
+            return Ok(None);
+        }
+        let call = self.aside(Deadline::of_call()).await?;
+        self.server_clock().read(&call).await
     }
 }

@@ -1,15 +1,13 @@
 //! What a database reports, in the words of the port.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign_domain::StoreError;
-use countersign_domain::store::Field;
+use countersign_domain::{Field, StoreError};
 use sea_orm::sqlx;
 use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, RuntimeErr, SqlErr};
 
-use crate::metrics::{self, ErrorKind};
-
-/// What a database says of an error besides its text.
+/// The code that a database gives an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// The primary result code of SQLite.
@@ -24,7 +22,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// A deadlock, or a row that another has changed in the meantime.
+    /// A deadlock, or a row that another transaction has changed meanwhile.
     fn is_conflict(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -36,7 +34,7 @@ impl Code {
         }
     }
 
-    /// Somebody else holds what this needs.
+    /// Another transaction holds a lock that this one needs.
     pub(crate) fn is_locked(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -48,7 +46,7 @@ impl Code {
         }
     }
 
-    /// The server starts or stops, or has no connection left.
+    /// The server is starting or stopping, or has no connection left.
     fn is_passing(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -62,8 +60,7 @@ impl Code {
         }
     }
 
-    /// The answer of PgBouncer to a statement for which it has no server. It refuses a client that it
-    /// does not like in the same words.
+    /// PgBouncer has no server for a statement. It refuses a client with the same code.
     fn is_poolers(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -75,7 +72,7 @@ impl Code {
         }
     }
 
-    /// The server gave up a statement that took too long.
+    /// The server cancelled a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -88,7 +85,7 @@ impl Code {
     }
 }
 
-/// What a driver reports, beneath the words of the layers above it.
+/// Returns the error of the driver, beneath those of the layers above it.
 pub(crate) fn driver(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
@@ -115,7 +112,68 @@ pub(crate) fn code(error: &DbErr) -> Option<Code> {
     None
 }
 
-/// Whether nothing is wrong but that the server cannot be reached, or lets nobody in for now.
+/// What failed about a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    /// No connection was free in time.
+    NoConnection,
+    /// Somebody else wrote for too long, or what was to be written met with it.
+    Locked,
+    /// The database did not answer in time.
+    Timeout,
+    /// A row holds what it cannot hold.
+    Corrupt,
+    /// Anything else, such as a full disk.
+    Other,
+}
+
+/// The errors of all databases of a process. They are counted together, since an error is made where no database is at
+/// hand.
+static ERRORS: [AtomicU64; ErrorKind::ALL.len()] =
+    [const { AtomicU64::new(0) }; ErrorKind::ALL.len()];
+
+impl ErrorKind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::NoConnection, Self::Locked, Self::Timeout, Self::Corrupt, Self::Other];
+
+    pub(crate) fn of(error: &DbErr) -> Self {
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            return Self::NoConnection;
+        }
+        match (driver(error), code(error)) {
+            (_, Some(code)) if code.is_locked() => Self::Locked,
+            (_, Some(code)) if code.is_late() => Self::Timeout,
+            (Some(sqlx::Error::Io(error)), _) if error.kind() == io::ErrorKind::TimedOut => {
+                Self::Timeout
+            }
+            _ => Self::Other,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::NoConnection => "no_connection",
+            Self::Locked => "locked",
+            Self::Timeout => "timeout",
+            Self::Corrupt => "corrupt",
+            Self::Other => "other",
+        }
+    }
+
+    /// Counts an error of this kind.
+    fn note(self) {
+        if let Some(errors) = ERRORS.get(self as usize) {
+            errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many errors of this kind there were.
+    pub(crate) fn count(self) -> u64 {
+        ERRORS.get(self as usize).map_or(0, |errors| errors.load(Ordering::Relaxed))
+    }
+}
+
+/// Whether the only problem is that the server cannot be reached, or lets nobody in for now.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     match driver(error) {
         Some(sqlx::Error::Io(error)) => !is_tls(error),
@@ -127,25 +185,25 @@ pub(crate) fn is_away(error: &DbErr) -> bool {
     }
 }
 
-/// Whether it is what a server and a client said to each other to agree on TLS, such as a certificate
-/// that does not convince. The driver reports it as an error of the network.
+/// Whether the error comes from the TLS handshake, such as a certificate that is not trusted. The driver reports it as a
+/// network error.
 pub(crate) fn is_tls(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
 pub(crate) fn unavailable(error: DbErr) -> StoreError {
-    metrics::count(ErrorKind::of(&error));
+    ErrorKind::of(&error).note();
     StoreError::Unavailable(Box::new(error))
 }
 
-/// Whether the database took a transaction back in favour of another, so that it may be tried anew.
+/// Whether the database rolled a transaction back in favour of another, so that it may be tried again.
 pub(crate) fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
     source.downcast_ref::<DbErr>().and_then(code).is_some_and(Code::is_conflict)
 }
 
-/// The error of a new user's row. Which key was violated is known by name alone: the name of the
-/// column is part of the name of the key, and one of them is part of what every database reports.
+/// Returns the error of a new user's row. Only the name of the violated key tells which one it was: every database reports
+/// the name of the key or of its column, which is a part of it.
 pub(crate) fn not_inserted(error: DbErr) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(key)) if key.contains("email_canonical") => {
@@ -155,20 +213,20 @@ pub(crate) fn not_inserted(error: DbErr) -> StoreError {
     }
 }
 
-/// The error of reading rows of one entity.
+/// Returns the error of reading rows of one entity.
 pub(crate) fn unread<E: EntityTrait>(error: DbErr) -> StoreError {
     unread_as::<E>("", error).unwrap_or_else(unavailable)
 }
 
-/// The error of reading rows of two entities at once.
+/// Returns the error of reading rows of two entities at once.
 pub(crate) fn unread_two<A: EntityTrait, B: EntityTrait>(error: DbErr) -> StoreError {
     unread_as::<A>("A_", error)
         .or_else(|error| unread_as::<B>("B_", error))
         .unwrap_or_else(unavailable)
 }
 
-/// The error of a value of `E` whose type is not its column's, where the names of the columns in
-/// the result begin with `prefix`; or else the error as it was.
+/// Returns the error of a value of `E` that does not have the type of its column, where the names of the columns in the
+/// result begin with `prefix`. Any other error is returned as it was.
 fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<StoreError, DbErr> {
     let DbErr::Query(RuntimeErr::SqlxError(inner)) = &error else {
         return Err(error);
@@ -183,13 +241,13 @@ fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<StoreError, D
     }
 }
 
-/// The error of a value that is none of the domain's.
+/// Returns the error of a value that the domain refuses.
 pub(crate) fn corrupt<S>(table: &'static str, column: &'static str) -> impl Fn(S) -> StoreError
 where
     S: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     move |source| {
-        metrics::count(ErrorKind::Corrupt);
+        ErrorKind::Corrupt.note();
         StoreError::Corrupt { table, column, source: source.into() }
     }
 }

@@ -11,11 +11,12 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::Database;
+use crate::audit::entity::ends;
 use crate::call::{Call, Deadline};
-use crate::entity::audit::ends;
-use crate::entity::{user, with_each_growing_table, with_each_table};
+use crate::database::SqlStore;
 use crate::error::{corrupt, unavailable, unread};
+use crate::tables::{with_each_growing_table, with_each_table};
+use crate::user::entity as user;
 
 /// Rows of one statement: with thirteen columns each they stay below the 32,766 values that SQLite
 /// takes.
@@ -92,7 +93,7 @@ pub enum ExportError {
 
 type Tell<'a> = &'a (dyn Fn(ExportProgress) + Send + Sync);
 
-impl Database {
+impl SqlStore {
     /// Whether there is a user, whatever the version of the schema.
     ///
     /// # Errors
@@ -139,7 +140,7 @@ impl Database {
     }
 }
 
-async fn copy(source: &Call, target: &Database, tell: Tell<'_>) -> Result<(), ExportError> {
+async fn copy(source: &Call, target: &SqlStore, tell: Tell<'_>) -> Result<(), ExportError> {
     let end = the_ends(source).await.map_err(ExportError::Source)?;
     let found = target.snapshot().await.map_err(ExportError::Target)?;
     let is_begun = is_begun(source, &end, &found, tell).await;
@@ -213,7 +214,7 @@ async fn check_part<E: EntityTrait>(
 }
 
 /// Copies what the target has not got yet. The next rows are read while those before are written.
-async fn copy_rows<E>(source: &Call, target: &Database, tell: Tell<'_>) -> Result<(), ExportError>
+async fn copy_rows<E>(source: &Call, target: &SqlStore, tell: Tell<'_>) -> Result<(), ExportError>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel> + Sync,
@@ -242,7 +243,7 @@ where
     }
 }
 
-async fn insert_page<E>(target: &Database, rows: Vec<E::Model>) -> Result<(), StoreError>
+async fn insert_page<E>(target: &SqlStore, rows: Vec<E::Model>) -> Result<(), StoreError>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel> + Sync,
@@ -273,7 +274,7 @@ fn is_empty(ends: &ends::Model) -> bool {
 
 /// The row is there already, and nobody may remove it. Once it is changed, the trail takes no record
 /// from before it: it is the last that is copied.
-async fn copy_ends(end: ends::Model, target: &Database) -> Result<(), StoreError> {
+async fn copy_ends(end: ends::Model, target: &SqlStore) -> Result<(), StoreError> {
     if is_empty(&end) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::connect::ACQUIRE_TIMEOUT;
+use crate::limits::ACQUIRE_TIMEOUT;
 
 /// What the trigger on `audit_events` notifies.
 const CHANNEL: &str = "countersign_audit";

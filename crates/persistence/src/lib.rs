@@ -1,32 +1,38 @@
-//! What Countersign saves, in an SQL database: users, sessions, remembered logins, the counters of
-//! the throttle and the audit trail.
+//! What Countersign saves, in an SQL database.
 //!
-//! A [`Database`] is a store of `countersign-domain`: connect it, bring its schema up to date with
-//! `countersign-migration` through [`Database::connection`], and hand it to the service. Nothing
-//! else of this crate is public; what a row, a column or a transaction is stays behind this door.
+//! An [`SqlStore`] is a store of `countersign-domain`: connect it, bring its schema up to date with
+//! `countersign-migration` through [`SqlStore::connection`], and give it to the service. Nothing else of this crate is
+//! public; rows, columns and transactions stay behind this door.
 //!
 //! # Adding a saved thing
 //!
-//! Its table in a migration, an entity in `entity` that says the same, its way in and out in
-//! `row`, and a file like `session` that implements its port. Named in the list of `entity`, it
-//! moves house with the others. `plan` shows that its queries use their indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
+//! Create its table in a migration, and add a folder here: `entity.rs` describes the table, `mod.rs` holds the
+//! queries, the way in and out of a row, and the implementation of its port. Name its entity in `tables`, and its
+//! accessor in `store`. From then on it moves house with the others. `plan` shows that its queries use their
+//! indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
 
 mod audit;
+mod browser;
 #[cfg(feature = "bulk")]
 mod bulk;
 mod call;
 mod clock;
 mod connect;
 mod database;
-mod entity;
+mod ending;
 mod error;
 mod export;
 #[cfg(feature = "postgres")]
 mod growth;
+mod limits;
 mod metrics;
+mod pending;
+mod query;
 mod remembered;
 mod row;
 mod session;
+mod store;
+mod tables;
 mod throttle;
 mod user;
 
@@ -38,6 +44,6 @@ mod schema;
 #[path = "../tests/support/server.rs"]
 mod server;
 
-pub use connect::ConnectError;
-pub use database::Database;
+pub use connect::options::ConnectError;
+pub use database::SqlStore;
 pub use export::{ComparedTable, Contents, ExportError, ExportProgress, ExportStep};

@@ -1,9 +1,7 @@
-//! What is counted of databases, for Prometheus. `docs/metrics.md` lists it.
+//! The metrics of databases, for Prometheus. `docs/metrics.md` lists them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fmt, io};
+use std::fmt;
 
-use countersign_domain::{OffsetDateTime, StoreError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -11,67 +9,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use sea_orm::sqlx::{self, Pool};
-use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend};
 
-use crate::Database;
-use crate::call::Deadline;
-use crate::error::{code, driver, unavailable};
-use crate::session::live;
-
-/// What failed about a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrorKind {
-    /// No connection was free in time.
-    NoConnection,
-    /// Somebody else wrote for too long, or what was to be written met with it.
-    Locked,
-    /// The database did not answer in time.
-    Timeout,
-    /// A row holds what it cannot hold.
-    Corrupt,
-    /// Anything else, such as a full disk.
-    Other,
-}
-
-/// An error is made where no database is at hand, so that those of all databases of a process are
-/// counted together.
-static ERRORS: [AtomicU64; ErrorKind::ALL.len()] =
-    [const { AtomicU64::new(0) }; ErrorKind::ALL.len()];
-
-impl ErrorKind {
-    const ALL: [Self; 5] =
-        [Self::NoConnection, Self::Locked, Self::Timeout, Self::Corrupt, Self::Other];
-
-    pub(crate) fn of(error: &DbErr) -> Self {
-        if matches!(error, DbErr::ConnectionAcquire(_)) {
-            return Self::NoConnection;
-        }
-        match (driver(error), code(error)) {
-            (_, Some(code)) if code.is_locked() => Self::Locked,
-            (_, Some(code)) if code.is_late() => Self::Timeout,
-            (Some(sqlx::Error::Io(error)), _) if error.kind() == io::ErrorKind::TimedOut => {
-                Self::Timeout
-            }
-            _ => Self::Other,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NoConnection => "no_connection",
-            Self::Locked => "locked",
-            Self::Timeout => "timeout",
-            Self::Corrupt => "corrupt",
-            Self::Other => "other",
-        }
-    }
-}
-
-pub(crate) fn count(kind: ErrorKind) {
-    if let Some(errors) = ERRORS.get(kind as usize) {
-        errors.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::database::SqlStore;
+use crate::error::ErrorKind;
 
 /// What a pool of connections says of itself.
 struct PoolState {
@@ -120,8 +61,8 @@ impl Collector for Pools {
             None,
             MetricType::Counter,
         )?;
-        for (kind, count) in ErrorKind::ALL.iter().zip(&ERRORS) {
-            let count = ConstCounter::new(count.load(Ordering::Relaxed));
+        for kind in ErrorKind::ALL {
+            let count = ConstCounter::new(kind.count());
             count.encode(errors.encode_family(&[("kind", kind.as_str())])?)?;
         }
         let states = self.0.iter().filter_map(|(name, pool)| Some((*name, state(pool)?)));
@@ -157,7 +98,7 @@ impl Collector for Pools {
     }
 }
 
-impl Database {
+impl SqlStore {
     /// Adds what is counted of this database to `registry`: its connections, and the errors of all
     /// databases of this process.
     pub fn register_metrics(&self, registry: &mut Registry) {
@@ -169,29 +110,12 @@ impl Database {
         };
         registry.register_collector(Box::new(Pools(pools)));
     }
-
-    /// How many sessions there are that end after `now` and were used after `idle_since`. A use is
-    /// written down within a minute.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot say.
-    pub async fn live_sessions(
-        &self,
-        now: OffsetDateTime,
-        idle_since: OffsetDateTime,
-    ) -> Result<u64, StoreError> {
-        let call = self.read(Deadline::of_call()).await?;
-        let found = live(now, idle_since).into_tuple::<i64>().one(&call).await;
-        let found = found.map_err(unavailable)?.unwrap_or_default();
-        Ok(u64::try_from(found).unwrap_or_default())
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::contract::any_entry;
-    use countersign_domain::{AuditStore, Store};
+    use countersign_domain::contract::any_record;
+    use countersign_domain::{Store, StoreError};
     use prometheus_client::encoding::text::encode;
     use sea_orm::{ConnectionTrait, TransactionTrait};
     use tempfile::TempDir;
@@ -199,15 +123,15 @@ mod tests {
     use super::*;
     use crate::plan::begin;
 
-    async fn database() -> (Database, TempDir) {
+    async fn database() -> (SqlStore, TempDir) {
         let dir = TempDir::new().unwrap();
         let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
-        let database = Database::connect(&url).await.unwrap();
+        let database = SqlStore::connect(&url).await.unwrap();
         countersign_migration::up(database.connection()).await.unwrap();
         (database, dir)
     }
 
-    fn scrape(database: &Database) -> String {
+    fn scrape(database: &SqlStore) -> String {
         let mut registry = Registry::default();
         database.register_metrics(&mut registry);
         let mut text = String::new();
@@ -216,7 +140,7 @@ mod tests {
     }
 
     /// The tests of a process share the counts, so that they only ever grow.
-    fn errors(database: &Database, kind: &str) -> u64 {
+    fn errors(database: &SqlStore, kind: &str) -> u64 {
         let text = scrape(database);
         let start = format!("countersign_database_errors_total{{kind=\"{kind}\"}} ");
         let line = text.lines().find_map(|line| line.strip_prefix(&start));
@@ -257,15 +181,15 @@ mod tests {
     async fn a_database_that_somebody_else_writes_to_is_locked() {
         let (database, dir) = database().await;
         let url = format!("sqlite://{}", dir.path().join("test.db").display());
-        let other = Database::connect(&url).await.unwrap();
+        let other = SqlStore::connect(&url).await.unwrap();
         let before = errors(&database, "locked");
         let held = begin(&other).await.unwrap();
         // Not to wait for the usual five seconds.
         database.writer().execute_unprepared("PRAGMA busy_timeout = 0").await.unwrap();
-        database.record(&[any_entry()]).await.unwrap_err();
+        database.audit().record(&[any_record()]).await.unwrap_err();
         assert!(errors(&database, "locked") > before);
         held.rollback().await.unwrap();
-        database.record(&[any_entry()]).await.unwrap();
+        database.audit().record(&[any_record()]).await.unwrap();
     }
 
     #[tokio::test]

@@ -4,12 +4,14 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
-use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool, unbracketed};
-use super::{Connections, Refusal, Server, tls};
+use super::options::{CannotConnect, Connections, Server};
+use super::server::{greet, parse, pool, unbracketed};
+use super::tls;
+use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Refusal> {
+pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
     let parsed = parse(url, &PARAMETERS)?;
     let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
     let checks =
@@ -29,11 +31,11 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Re
     Ok(Connections { aside: connections(1), ..connections(parsed.max_connections).into() })
 }
 
-/// What comes after a lock must see what was done before it, so that no snapshot is kept.
+/// Sets a connection up. A statement after a lock must see what was committed before it, so no snapshot is kept.
 async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     let version: String =
         sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut *connection).await?;
-    // MySQL bounds nothing but what reads.
+    // MySQL limits only statements that read.
     let statement_timeout = if version.contains("MariaDB") {
         format!("max_statement_time = {}", STATEMENT_TIMEOUT.as_secs())
     } else {

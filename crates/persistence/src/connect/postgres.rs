@@ -7,9 +7,11 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::{ConnectOptions, Postgres};
 
-use super::server::{LOCK_TIMEOUT, STATEMENT_TIMEOUT, greet, parse, pool, unbracketed};
-use super::{Connections, Refusal, Server, tls};
+use super::options::{CannotConnect, Connections, Server};
+use super::server::{greet, parse, pool, unbracketed};
+use super::tls;
 use crate::growth::Growth;
+use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options", POOLER];
@@ -32,7 +34,7 @@ pub(crate) fn pooled_begin() -> String {
     )
 }
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Refusal> {
+pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
     let parsed = parse(url, &PARAMETERS)?;
     let (url, is_pooled) = pooler(&parsed.url)?;
     let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;

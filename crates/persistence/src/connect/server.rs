@@ -8,13 +8,9 @@ use sea_orm::sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm::{DbErr, RuntimeErr};
 
-use super::{ACQUIRE_TIMEOUT, Refusal};
+use super::options::CannotConnect;
 use crate::error::{is_away, is_tls};
-
-/// How long the server works on a statement. What waits for a lock is told sooner, so that the error
-/// says so; both are shorter than what a call of the store may take.
-pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::limits::ACQUIRE_TIMEOUT;
 
 /// After so long without a word a connection is asked whether it still stands. When a server was
 /// started anew, no more of its old connections than were just in use fail a visitor.
@@ -50,8 +46,11 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
             }
             Some((name, _)) if known.contains(&name) => kept.push(parameter),
             _ => {
-                let known = known.join(", ");
-                return Err(format!("of parameters there are max_connections, {known}"));
+                let (name, known) =
+                    (parameter.split('=').next().unwrap_or_default(), known.join(", "));
+                return Err(format!(
+                    "unknown parameter {name:?}; supported: max_connections, {known}"
+                ));
             }
         }
     }
@@ -60,7 +59,7 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
 }
 
 /// Shows that the server is there and lets this program in.
-pub(super) async fn greet<O>(options: &O) -> Result<(), Refusal>
+pub(super) async fn greet<O>(options: &O) -> Result<(), CannotConnect>
 where
     O: ConnectOptions<Connection: Sized>,
 {
@@ -69,9 +68,11 @@ where
         Ok(greeted) => greeted.map_err(|error| {
             let why = explained(&error);
             let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
-            Refusal { why, is_away: is_away(&error) }
+            CannotConnect { why, is_away: is_away(&error) }
         }),
-        Err(_) => Err(Refusal { why: "the server does not answer".to_owned(), is_away: true }),
+        Err(_) => {
+            Err(CannotConnect { why: "the server does not answer".to_owned(), is_away: true })
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, ConnectOptions};
 
-use super::{ACQUIRE_TIMEOUT, Connections};
+use super::options::Connections;
+use crate::limits::ACQUIRE_TIMEOUT;
 
 /// How long a statement waits for another program's writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -46,7 +47,7 @@ fn place(url: &str) -> Result<Place, String> {
             "mode=rwc" => true,
             "mode=rw" => false,
             _ => {
-                return Err(format!("of parameters there are mode=rw and mode=rwc; {allowed}"));
+                return Err(format!("unknown parameter {parameter:?}; {allowed}"));
             }
         };
     }

@@ -1,24 +1,27 @@
+pub(crate) mod append;
+pub(crate) mod entity;
+mod row;
+
 use async_trait::async_trait;
 use countersign_domain::{
-    AuditEnds, AuditEntry, AuditFilter, AuditRecord, AuditStore, ChainLink, OffsetDateTime,
-    StoreError, UserId,
+    AuditEnds, AuditFilter, AuditRecord, AuditStore, ChainLink, OffsetDateTime, Record, StoreError,
+    UserId,
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 
-use crate::Database;
-use crate::call::{Call, Deadline};
-use crate::entity::audit::ends;
-use crate::entity::audit::event::{self, Column, Entity};
-use crate::error::{corrupt, unavailable, unread};
-use crate::row::{address, link, moment, number, record_row};
-
-/// The one row of `audit_ends`.
-const ENDS: i32 = 1;
+use self::append::{ENDS, append_all, ends};
+use self::entity::ends;
+use self::entity::event::{self, Column, Entity};
+use self::row::link;
+use crate::call::{Call, Deadline, transaction};
+use crate::database::SqlStore;
+use crate::error::{unavailable, unread};
+use crate::row::{address, moment, number};
 
 pub(crate) fn matching(filter: AuditFilter, limit: u32) -> Select<Entity> {
     Entity::find()
@@ -38,52 +41,10 @@ pub(crate) fn oldest_first(after: i64, limit: u32) -> Select<Entity> {
         .limit(u64::from(limit))
 }
 
-/// Whom they are about, by the key of the table alone.
-pub(crate) fn subjects(after: i64, limit: u32) -> Select<Entity> {
+/// Returns the query for the users whom records are about, by the key of the table alone.
+pub(crate) fn users_of(after: i64, limit: u32) -> Select<Entity> {
     let columns = [Column::Number, Column::Hash, Column::UserId];
     oldest_first(after, limit).select_only().columns(columns)
-}
-
-async fn ends(
-    db: &impl ConnectionTrait,
-    row: Select<ends::Entity>,
-) -> Result<ends::Model, StoreError> {
-    let row = row.one(db).await.map_err(unread::<ends::Entity>)?;
-    row.ok_or("its row is gone").map_err(corrupt("audit_ends", "id"))
-}
-
-/// Appends an entry within a transaction. Whoever else appends waits until that ends.
-pub(crate) async fn append(
-    transaction: &impl ConnectionTrait,
-    entry: &AuditEntry,
-) -> Result<(), StoreError> {
-    append_all(transaction, std::slice::from_ref(entry)).await
-}
-
-async fn append_all(
-    transaction: &impl ConnectionTrait,
-    entries: &[AuditEntry],
-) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let ends = ends(transaction, ends::Entity::find_by_id(ENDS).lock_exclusive()).await?;
-    let mut last = link("audit_ends", ends.last_number, &ends.last_hash)?;
-    let rows: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            let record = entry.record_after(last);
-            last = record.link;
-            record_row(&record).into_active_model()
-        })
-        .collect();
-    let insertion = Entity::insert_many(rows).exec_without_returning(transaction);
-    insertion.await.map_err(unavailable)?;
-    let moved = ends::Entity::update_many()
-        .col_expr(ends::Column::LastNumber, Expr::value(number(last.number)))
-        .col_expr(ends::Column::LastHash, Expr::value(last.hash.to_vec()))
-        .filter(ends::Column::Id.eq(ENDS));
-    moved.exec(transaction).await.map_err(unavailable).map(drop)
 }
 
 /// Removes the oldest records from before a moment, and notes up to where.
@@ -145,10 +106,9 @@ async fn old(
 }
 
 #[async_trait]
-impl AuditStore for Database {
-    async fn record(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let change = &self.write(Deadline::of_call()).await?;
-        change.whole(|| append_all(change, entries)).await
+impl AuditStore for SqlStore {
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        transaction!(self, Deadline::of_call(), |change| append_all(change, records).await)
     }
 
     async fn audit_records(
@@ -168,18 +128,18 @@ impl AuditStore for Database {
         rows.into_iter().map(AuditRecord::try_from).collect()
     }
 
-    async fn audit_subjects(
+    async fn audit_users(
         &self,
         after: u64,
         limit: u32,
     ) -> Result<Vec<(ChainLink, Option<UserId>)>, StoreError> {
         let call = self.aside(Deadline::of_call()).await?;
-        let subjects = subjects(number(after), limit).into_tuple::<(i64, Vec<u8>, Option<Uuid>)>();
-        let rows = subjects.all(&call).await.map_err(unread::<Entity>)?;
-        let subject = |(number, hash, user): (i64, Vec<u8>, Option<Uuid>)| {
-            Ok((link("audit_events", number, &hash)?, user.map(UserId::from_uuid)))
+        let users = users_of(number(after), limit).into_tuple::<(i64, Vec<u8>, Option<Uuid>)>();
+        let rows = users.all(&call).await.map_err(unread::<Entity>)?;
+        let user = |(number, hash, id): (i64, Vec<u8>, Option<Uuid>)| {
+            Ok((link("audit_events", number, &hash)?, id.map(UserId::from_uuid)))
         };
-        rows.into_iter().map(subject).collect()
+        rows.into_iter().map(user).collect()
     }
 
     async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
@@ -218,13 +178,10 @@ impl AuditStore for Database {
         if to_remove.is_empty() && to_cut.is_empty() {
             return Ok((0, 0));
         }
-        let change = &self.write(until).await?;
-        change
-            .whole(|| async move {
-                let cut = cut(change, to_cut.clone()).await?;
-                let removed = remove(change, to_remove).await?;
-                Ok((cut, removed))
-            })
-            .await
+        transaction!(self, until, |change| {
+            let cut = cut(change, to_cut.clone()).await?;
+            let removed = remove(change, to_remove).await?;
+            Ok((cut, removed))
+        })
     }
 }

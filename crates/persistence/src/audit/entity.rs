@@ -12,8 +12,10 @@ pub(crate) mod event {
         pub kind: String,
         pub reason: Option<String>,
         pub actor: String,
+        pub actor_id: Option<Uuid>,
         pub user_id: Option<Uuid>,
         pub session_id: Option<Uuid>,
+        pub subject: Option<String>,
         pub address: Option<String>,
         pub user_agent: Option<String>,
         pub request_id: Option<String>,
@@ -37,7 +39,7 @@ pub(crate) mod ends {
         pub id: i32,
         pub removed_number: i64,
         pub removed_hash: Vec<u8>,
-        /// Up to here addresses are cut.
+        /// The last record whose address is cut.
         pub cut_number: i64,
         pub last_number: i64,
         pub last_hash: Vec<u8>,

@@ -14,10 +14,6 @@ pub struct Model {
     pub is_active: bool,
     pub created_at: TimeDateTime,
     pub updated_at: TimeDateTime,
-    #[sea_orm(has_many)]
-    pub sessions: HasMany<super::session::Entity>,
-    #[sea_orm(has_many)]
-    pub remembered_logins: HasMany<super::remembered::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,74 @@
+//! What connections are made of.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+
+use crate::clock::ServerClock;
+#[cfg(feature = "postgres")]
+use crate::growth::Growth;
+
+/// Why a database cannot be used; one line.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the database {url}: {why}")]
+pub struct ConnectError {
+    /// Without its parameters, and without a password.
+    pub(super) url: String,
+    pub(super) why: String,
+    pub(super) is_away: bool,
+}
+
+impl ConnectError {
+    /// Whether the problem may pass by itself: the server cannot be reached, or lets nobody in for now. A wrong password
+    /// does not pass.
+    pub fn is_away(&self) -> bool {
+        self.is_away
+    }
+}
+
+/// A [`ConnectError`] before the database is known.
+pub(super) struct CannotConnect {
+    pub(super) why: String,
+    pub(super) is_away: bool,
+}
+
+impl From<String> for CannotConnect {
+    fn from(why: String) -> Self {
+        Self { why, is_away: false }
+    }
+}
+
+/// Whether a server must answer at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Now,
+    Later,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pub(crate) reader: DatabaseConnection,
+    pub(crate) writer: DatabaseConnection,
+    /// For regular questions that must not wait behind others.
+    pub(crate) aside: DatabaseConnection,
+    /// A pooler stands before the server, which may give each transaction another connection.
+    pub(crate) is_pooled: bool,
+    /// The clock of the server.
+    pub(crate) clock: Arc<ServerClock>,
+    #[cfg(feature = "postgres")]
+    pub(crate) growth: Option<Arc<Growth>>,
+}
+
+impl From<DatabaseConnection> for Connections {
+    fn from(one: DatabaseConnection) -> Self {
+        Self {
+            reader: one.clone(),
+            aside: one.clone(),
+            writer: one,
+            is_pooled: false,
+            clock: Arc::default(),
+            #[cfg(feature = "postgres")]
+            growth: None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+pub(crate) mod entity;
+pub(crate) mod lock;
+
+use async_trait::async_trait;
+use countersign_domain::{
+    EmailAddress, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore, Username,
+};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+
+use self::entity::{Column, Entity, Model};
+use crate::audit::append::append;
+use crate::call::{Deadline, transaction};
+use crate::database::SqlStore;
+use crate::ending::{remembered_but, sessions_but, unremember};
+use crate::error::{corrupt, not_inserted, unavailable, unread};
+use crate::row::moment;
+
+impl From<&User> for Model {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.as_uuid(),
+            email: user.email.as_str().to_owned(),
+            email_canonical: user.email.canonical().to_owned(),
+            username: user.username.as_str().to_owned(),
+            password_hash: user.password_hash.as_ref().map(|hash| hash.as_phc().to_owned()),
+            is_active: user.is_active,
+            created_at: moment(user.created_at),
+            updated_at: moment(user.updated_at),
+        }
+    }
+}
+
+impl TryFrom<Model> for User {
+    type Error = StoreError;
+
+    fn try_from(row: Model) -> Result<Self, StoreError> {
+        let email = EmailAddress::from_saved(row.email, row.email_canonical);
+        let email = email.map_err(corrupt("users", "email"))?;
+        let username = Username::from_saved(row.username).map_err(corrupt("users", "username"))?;
+        let (id, created_at) = (UserId::from_uuid(row.id), row.created_at.assume_utc());
+        let mut user = Self::new(id, email, username, created_at);
+        user.password_hash = row.password_hash.map(PasswordHash::from_phc);
+        user.is_active = row.is_active;
+        user.updated_at = row.updated_at.assume_utc();
+        Ok(user)
+    }
+}
+
+pub(crate) fn by_email(email: &EmailAddress) -> Select<Entity> {
+    Entity::find().filter(Column::EmailCanonical.eq(email.canonical()))
+}
+
+pub(crate) fn page(after: Option<UserId>, limit: u32) -> Select<Entity> {
+    let users = Entity::find().order_by_asc(Column::Id).limit(u64::from(limit));
+    match after {
+        Some(id) => users.filter(Column::Id.gt(id.as_uuid())),
+        None => users,
+    }
+}
+
+impl SqlStore {
+    async fn user(&self, query: Select<Entity>) -> Result<Option<User>, StoreError> {
+        let call = self.read(Deadline::of_call()).await?;
+        let row = query.one(&call).await.map_err(unread::<Entity>)?;
+        row.map(User::try_from).transpose()
+    }
+}
+
+#[async_trait]
+impl UserStore for SqlStore {
+    async fn insert_user(&self, user: &User, record: &Record) -> Result<(), StoreError> {
+        let row = &Model::from(user).into_active_model();
+        transaction!(self, Deadline::of_call(), |change| {
+            let inserted = Entity::insert(row.clone()).exec_without_returning(change).await;
+            inserted.map_err(not_inserted)?;
+            append(change, record).await
+        })
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.user(Entity::find_by_id(id.as_uuid())).await
+    }
+
+    async fn user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
+        self.user(by_email(email)).await
+    }
+
+    async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = page(after, limit).all(&call).await.map_err(unread::<Entity>)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn replace_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        keep: Option<SessionId>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let replacement = &Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(hash.as_phc()))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(record.at())))
+            .filter(Column::Id.eq(id.as_uuid()));
+        transaction!(self, Deadline::of_call(), |change| {
+            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            if let Some(kept) = keep {
+                unremember(id, kept).exec(change).await.map_err(unavailable)?;
+            }
+            sessions_but(id, keep).exec(change).await.map_err(unavailable)?;
+            remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+            append(change, record).await?;
+            Ok(true)
+        })
+    }
+
+    async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let upgrade = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(to.as_phc()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::PasswordHash.eq(from.as_phc()));
+        Ok(self.change_rows(upgrade).await? > 0)
+    }
+
+    async fn set_active(
+        &self,
+        id: UserId,
+        active: bool,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let switch = &Entity::update_many()
+            .col_expr(Column::IsActive, Expr::value(active))
+            .col_expr(Column::UpdatedAt, Expr::value(moment(record.at())))
+            .filter(Column::Id.eq(id.as_uuid()));
+        transaction!(self, Deadline::of_call(), |change| {
+            if switch.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            if !active {
+                sessions_but(id, None).exec(change).await.map_err(unavailable)?;
+                remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+            }
+            append(change, record).await?;
+            Ok(true)
+        })
+    }
+
+    async fn delete_user(&self, id: UserId, record: &Record) -> Result<bool, StoreError> {
+        transaction!(self, Deadline::of_call(), |change| {
+            // The foreign keys take the user's sessions and remembered logins along.
+            let deletion = Entity::delete_by_id(id.as_uuid()).exec(change).await;
+            if deletion.map_err(unavailable)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            append(change, record).await?;
+            Ok(true)
+        })
+    }
+}
