@@ -4,8 +4,9 @@ use rocket::config::LogLevel;
 use tracing_subscriber::EnvFilter;
 
 /// Writes the log to standard error: readable text on a terminal, else one JSON object per line.
-/// Rocket's own log is off: it reports every page that is not found and every guard that refuses,
-/// and the code that answers a failed request logs it already.
+///
+/// Rocket's own log is off unless the level is debug: it reports every page that is not found and
+/// every guard that refuses, and the code that answers a failed request logs it already.
 pub(crate) fn start(level: LogLevel) {
     let directives = match level {
         LogLevel::Off => "off",

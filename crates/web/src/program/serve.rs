@@ -94,7 +94,7 @@ fn site(
     }
     // The folder overrides templates of ours; Rocket must not load it by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    // Our fairing sends the headers of Rocket's shield and more, so that the shield is empty.
+    // Our fairing sends the headers of Rocket's shield and more, so the shield is empty.
     let rocket = rocket::custom(figment).attach(Shield::new());
     let rocket = match requests {
         Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),

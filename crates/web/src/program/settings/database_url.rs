@@ -59,8 +59,8 @@ impl Redact for DatabaseUrl {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secret::Secret;
     use super::*;
-    use crate::program::settings::secret::Secret;
 
     #[test]
     fn a_password_in_a_url_is_never_shown() {

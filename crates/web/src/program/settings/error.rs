@@ -151,12 +151,19 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// Returns what a parser says of a file without the lines that it quotes: they may hold a secret.
+/// Returns what a parser says of a file, with only the key of a line that it quotes: the value may be
+/// a secret.
 fn without_excerpt(why: &str) -> String {
-    let is_quoted = |line: &&str| {
-        line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
+    let shown = |line: &str| {
+        let is_number = |text: &str| text.chars().all(|c| c == ' ' || c.is_ascii_digit());
+        let Some((_, quoted)) = line.split_once('|').filter(|(number, _)| is_number(number)) else {
+            return Some(line.to_owned());
+        };
+        let key = quoted.split_once('=')?.0.trim();
+        let is_of_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c);
+        key.chars().all(is_of_key).then(|| format!("({key} = …)"))
     };
-    why.lines().filter(|line| !is_quoted(line)).collect::<Vec<_>>().join(" ")
+    why.lines().filter_map(shown).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -171,9 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_parser_quotes_is_left_out() {
-        let why =
-            "TOML parse error at line 2, column 9\n  |\n2 | a = \"hunter2\n  |     ^\ninvalid";
-        assert_eq!(without_excerpt(why), "TOML parse error at line 2, column 9 invalid");
+    fn what_a_parser_quotes_is_shown_without_its_value() {
+        let why = |line| format!("error at line 2\n  |\n2 | {line}\n  |    ^\ninvalid string");
+        let shown = without_excerpt(&why("client_secret = \"hunter2"));
+        assert_eq!(shown, "error at line 2 (client_secret = …) invalid string");
+        for line in ["hunter2\"", "ada:hunter2@db.example?sslmode=require\"", "aHVudGVyMg==\""] {
+            assert_eq!(without_excerpt(&why(line)), "error at line 2 invalid string");
+        }
     }
 }
