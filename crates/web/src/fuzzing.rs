@@ -16,7 +16,9 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::next::{Next, with_next};
-use crate::program::settings::{Settings, defaults, is_readable, lines, own_key};
+use crate::program::settings::Settings;
+use crate::program::settings::show::lines;
+use crate::program::settings::sources::{defaults, is_readable, own_key};
 use crate::{client, cookies, form};
 
 pub use countersign_auth::fuzzing::phc;
@@ -218,8 +220,8 @@ pub fn configuration(input: &[u8]) {
     assert!(settings.auth().check().is_ok());
     assert!(settings.public_url().is_ok_and(Url::has_host));
     let shown = |settings: &Settings| {
-        let own = serde_json::to_value(&settings.own).unwrap_or_default();
-        lines("", &own).join("\n")
+        let keys = serde_json::to_value(&settings.keys).unwrap_or_default();
+        lines("", &keys).join("\n")
     };
     let written = format!("[default.countersign]\n{}", shown(&settings));
     let again = defaults().merge(Toml::string(&written).nested()).select("release");

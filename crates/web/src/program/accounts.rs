@@ -1,12 +1,11 @@
-//! Accounts and sessions, from the command line.
+//! `countersign user` and `countersign session`: accounts and their sessions.
 
-use std::future::Future;
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 
 use countersign_auth::{
     Auth, Caller, InvalidRegistration, RegisterError, Registration, SetPasswordError,
 };
-use countersign_domain::{EmailAddress, Session, SessionId, Store, User};
+use countersign_domain::{Session, SessionId, User};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,30 +13,11 @@ use time::format_description::well_known::Rfc3339;
 use super::cli::{PasswordSource, SessionVerb, UserVerb, Who};
 use super::failure::Failure;
 use super::output;
+use super::service::{find_by_email, with_auth};
 use super::settings::Settings;
-use crate::{Database, wording};
+use crate::wording;
 
-/// Runs `work` to its end on a runtime of its own.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::new)?.block_on(work)
-}
-
-/// Does `work` with the service over the configured database, and closes that.
-pub(crate) fn with_auth(
-    settings: &Settings,
-    work: impl AsyncFnOnce(&Auth) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    block_on(async {
-        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
-        let auth = Auth::with(database.clone(), database.clock(), settings.auth());
-        let done = work(&auth.map_err(Failure::new)?).await;
-        database.close().await;
-        done
-    })
-}
-
-/// `countersign user …`
+/// Runs `countersign user …`.
 pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
     with_auth(settings, async |auth| match verb {
         UserVerb::Create { who, username, password, json } => {
@@ -81,7 +61,7 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
     })
 }
 
-/// `countersign session …`
+/// Runs `countersign session …`.
 pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Failure> {
     with_auth(settings, async |auth| match verb {
         SessionVerb::List { who, json } => {
@@ -239,18 +219,11 @@ async fn find(auth: &Auth, who: &Who) -> Result<User, Failure> {
     find_by_email(auth, who.email()).await
 }
 
-pub(crate) async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
-    let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
-    let email = EmailAddress::parse(typed).map_err(wrong)?;
-    let user = auth.user_by_email(&email).await.map_err(|e| Failure::store(&e))?;
-    user.ok_or_else(|| Failure::new(format!("there is no user with the email address {typed}")))
-}
-
 fn done(user: &User, what: &str) -> Result<(), Failure> {
     output::say(&format!("{} {what}.", user.email))
 }
 
-/// Says when a password that was set is easy to guess.
+/// Notes when a password that was set is easy to guess.
 async fn advise(auth: &Auth, password: &str, user: &User) {
     let (email, username) = (user.email.as_str(), user.username.as_str());
     if let Some(advice) =
@@ -270,31 +243,29 @@ fn explain_password(error: SetPasswordError) -> Failure {
     }
 }
 
-/// A password from the terminal, typed twice, or the first line of standard input. Never from an
-/// argument, which every user of the machine could read.
+/// Reads a password from the terminal, typed twice, or from the first line of standard input; never
+/// from an argument, which every user of the machine could read.
 fn read_password(source: PasswordSource) -> Result<String, Failure> {
     if source.password_stdin {
         let mut text = String::new();
-        // As many bytes as any password has, and the end of the line.
+        // The longest password and a line end.
         let limit = countersign_domain::Password::MAX_BYTES as u64 + 2;
         stdin().take(limit).read_to_string(&mut text).map_err(Failure::new)?;
         return Ok(text.lines().next().unwrap_or_default().to_owned());
     }
     let prompt = |text| {
         rpassword::prompt_password(text).map_err(|error| {
-            Failure::new(format!(
-                "the password cannot be asked for ({error}): use --password-stdin"
-            ))
+            Failure::new(format!("cannot ask for the password ({error}): use --password-stdin"))
         })
     };
     let password = prompt("Password: ")?;
-    if prompt("The same again: ")? != password {
+    if prompt("Repeat the password: ")? != password {
         return Err(Failure::new("the two passwords differ: try again"));
     }
     Ok(password)
 }
 
-/// Asks a person; whoever is not one has meant what they wrote.
+/// Asks for confirmation on a terminal. A script is taken at its word.
 fn confirm(question: &str) -> Result<bool, Failure> {
     if !stdin().is_terminal() {
         return Ok(true);

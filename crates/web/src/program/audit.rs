@@ -1,4 +1,4 @@
-//! The audit trail, from the command line.
+//! `countersign audit`: lists and checks the audit trail.
 
 use countersign_auth::{AuditError, Auth};
 use countersign_domain::{
@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, macros::format_description};
 
-use super::accounts::{find_by_email, with_auth};
 use super::cli::AuditVerb;
 use super::failure::Failure;
-use super::output;
-use super::settings::Settings;
-use super::span::Span;
+use super::output::{self, hex};
+use super::service::{find_by_email, with_auth};
+use super::settings::{Settings, Span};
 
-/// `countersign audit …`
+/// Runs `countersign audit …`.
 pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
     with_auth(settings, async |auth| match verb {
         AuditVerb::List { user, since, kind, limit, json } => {
@@ -37,7 +36,7 @@ pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
     })
 }
 
-/// A deleted user has an id and no address any more.
+/// Reads a user's id, or finds it by email address. A deleted user has only the id.
 async fn user_id(auth: &Auth, named: &str) -> Result<UserId, Failure> {
     match UserId::parse(named) {
         Some(id) => Ok(id),
@@ -63,20 +62,20 @@ fn moment(written: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Failure>
     let span = written.parse::<Span>().ok().and_then(|span| time::Duration::try_from(span.0).ok());
     span.and_then(|span| now.checked_sub(span)).ok_or_else(|| {
         Failure::new(format!(
-            "--since {written:?} is no moment: use a duration such as 7d, a day such as \
+            "--since {written:?} is not a moment: use a duration such as 7d, a day such as \
              2026-11-23, or a moment such as 2026-11-23T10:15:00Z"
         ))
     })
 }
 
-/// Reads the newest in pages, and shows them in the order in which they happened.
+/// Shows the newest records in the order in which they happened.
 async fn list(
     auth: &Auth,
     filter: AuditFilter,
     asked: Option<u32>,
     json: bool,
 ) -> Result<(), Failure> {
-    /// What a terminal and a memory bear, unless more is asked for.
+    /// The limit unless another is asked for, so that memory stays bounded.
     const MOST: u32 = 10_000;
     let limit = asked.unwrap_or(MOST);
     const PAGE: u32 = 1_000;
@@ -92,7 +91,7 @@ async fn list(
         records.extend(page);
     }
     if asked.is_none() && records.len() >= MOST as usize {
-        output::note(&format!("these are the newest {MOST}: use --limit for more"));
+        output::note(&format!("only the newest {MOST} records are listed: use --limit for more"));
     }
     records.reverse();
     if json {
@@ -152,9 +151,12 @@ async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(),
         }));
     }
     output::say(&format!("The audit trail is whole: {} records.", report.records))?;
-    output::say(&format!("It ends with {end}; note that elsewhere, and pass it as --noted later."))
+    output::say(&format!(
+        "It ends with {end}; keep a copy of that elsewhere, and pass it as --noted later."
+    ))
 }
 
+/// Explains why the trail could not be verified.
 pub(crate) fn explain(error: AuditError) -> Failure {
     match error {
         AuditError::Broken(broken) => Failure::new(format!("the audit trail is broken: {broken}")),
@@ -168,19 +170,15 @@ fn parse_link(written: &str) -> Result<ChainLink, Failure> {
     });
     parts.ok_or_else(|| {
         Failure::new(format!(
-            "--noted {written:?} is no end of a trail: use NUMBER:HASH as `audit verify` prints it"
+            "--noted {written:?} is not the end of a trail: use NUMBER:HASH as `audit verify` prints it"
         ))
     })
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(written: &str) -> Option<[u8; 32]> {
     let digits = |at: usize| u8::from_str_radix(written.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digits).collect();
-    // A number may have a sign; a digest has none.
+    // `from_str_radix` accepts a sign, which a digest does not have.
     let is_hex = written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit());
     bytes.filter(|_| is_hex)?.try_into().ok()
 }

@@ -7,35 +7,35 @@ use clap_complete::Shell;
 
 use super::failure::Failure;
 use super::output;
-use super::span::Span;
+use super::settings::{DatabaseUrl, Secret, Span};
 
-/// Registration, login, members' pages and logout: a site of its own, or the accounts of one.
+/// Serves a site with registration, login, members' pages and logout, and manages its accounts
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version)]
 #[command(after_help = "Example: countersign --database-url sqlite://site.db?mode=rwc serve")]
 pub(crate) struct Cli {
-    /// The configuration file [default: config/Rocket.toml, if it is there]
+    /// The configuration file [default: config/Rocket.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The database, in place of the configured one
+    /// The database to use instead of the configured one
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) database_url: Option<String>,
+    pub(crate) database_url: Option<Secret<DatabaseUrl>>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Bring the database up to date, then serve the site (also without any command)
+    /// Bring the database up to date, then serve the site; the default without a command
     #[command(after_help = "Example: ROCKET_PORT=9000 countersign serve")]
     Serve,
-    /// Move the database along the history of its schema
+    /// Apply, revert and list schema migrations
     #[command(after_help = "Example: countersign migrate status")]
     Migrate {
         #[command(subcommand)]
         verb: MigrateVerb,
     },
-    /// Make, list and change accounts
+    /// Create, list and change accounts
     #[command(after_help = "Example: countersign user list --json")]
     User {
         #[command(subcommand)]
@@ -58,9 +58,9 @@ pub(crate) enum Command {
         after_help = "Example: countersign export --to postgres://countersign@db.example/site"
     )]
     Export {
-        /// The database to fill: an empty one, or one that an interrupted export has begun with
+        /// The database to fill: an empty one, or one that an interrupted export has begun to fill
         #[arg(long, value_name = "URL")]
-        to: String,
+        to: Secret<DatabaseUrl>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -77,7 +77,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: HashVerb,
     },
-    /// Print completions for a shell
+    /// Print a completion script for a shell
     #[command(after_help = "Example: countersign completions bash > countersign.bash")]
     Completions {
         /// The shell
@@ -90,14 +90,14 @@ pub(crate) enum MigrateVerb {
     /// Apply all pending migrations
     #[command(after_help = "Example: countersign migrate up")]
     Up,
-    /// Revert the last migrations; what they held is lost
+    /// Revert the last migrations; the data that they added is lost
     #[command(after_help = "Example: countersign migrate down 1")]
     Down {
-        /// How many
+        /// The number of migrations to revert
         #[arg(default_value_t = 1, value_name = "N")]
         steps: u32,
     },
-    /// List migrations, applied and pending
+    /// List all migrations, applied and pending
     #[command(after_help = "Example: countersign migrate status --json")]
     Status {
         /// Print JSON
@@ -106,14 +106,14 @@ pub(crate) enum MigrateVerb {
     },
 }
 
-/// Whose account it is about.
+/// The user whose account is meant.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Who {
     /// The user's email address
     #[arg(value_name = "EMAIL")]
     positional: Option<String>,
-    /// The same, by name
+    /// The user's email address, as an option
     #[arg(long = "email", alias = "user", value_name = "EMAIL")]
     named: Option<String>,
 }
@@ -134,12 +134,12 @@ pub(crate) struct PasswordSource {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserVerb {
-    /// Make an account
+    /// Create an account
     #[command(after_help = "Example: countersign user create ada@example.org --username Ada")]
     Create {
         #[command(flatten)]
         who: Who,
-        /// The name that others see [default: the part before the @]
+        /// The name that others see [default: the part of the address before the @]
         #[arg(long)]
         username: Option<String>,
         #[command(flatten)]
@@ -172,13 +172,13 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Shut a user out, which ends their sessions
+    /// Disable an account, which ends its sessions
     #[command(after_help = "Example: countersign user disable ada@example.org")]
     Disable {
         #[command(flatten)]
         who: Who,
     },
-    /// Let a user in again
+    /// Enable a disabled account
     #[command(after_help = "Example: countersign user enable ada@example.org")]
     Enable {
         #[command(flatten)]
@@ -189,7 +189,7 @@ pub(crate) enum UserVerb {
     Delete {
         #[command(flatten)]
         who: Who,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -206,16 +206,16 @@ pub(crate) enum SessionVerb {
         #[arg(long)]
         json: bool,
     },
-    /// End one session of a user, or all
+    /// End one or all sessions of a user
     #[command(after_help = "Example: countersign session revoke --user ada@example.org --all")]
     Revoke {
-        /// Whose session it is
+        /// The email address of the session's user
         #[arg(long, alias = "email", value_name = "EMAIL")]
         user: String,
-        /// End all of them
+        /// End all sessions of the user
         #[arg(long, conflicts_with = "id")]
         all: bool,
-        /// The session's id, as listed
+        /// The session's id, as `session list` shows it
         #[arg(required_unless_present = "all")]
         id: Option<String>,
     },
@@ -223,20 +223,20 @@ pub(crate) enum SessionVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
-    /// List what has happened, the oldest first
+    /// List records, the oldest first
     #[command(after_help = "Example: countersign audit list --kind user_login_failed --json")]
     List {
-        /// Only what happened to the user with this email address, or this id if they are deleted
+        /// Only records of the user with this email address, or with this id if the user was deleted
         #[arg(long, alias = "email", value_name = "EMAIL")]
         user: Option<String>,
-        /// Only what happened in the last so long, such as 7d, or from a moment on, such as
-        /// 2026-11-23 or 2026-11-23T10:15:00Z
+        /// Only records of a last period, such as 7d, or since a moment, such as 2026-11-23 or
+        /// 2026-11-23T10:15:00Z
         #[arg(long, value_name = "WHEN")]
         since: Option<String>,
-        /// Only events of this kind, such as `user_login_failed`
+        /// Only records of this kind, such as `user_login_failed`
         #[arg(long)]
         kind: Option<String>,
-        /// At most so many, the newest
+        /// Only the newest N records
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
         /// Print JSON
@@ -246,7 +246,7 @@ pub(crate) enum AuditVerb {
     /// Check that no record was changed or removed
     #[command(after_help = "Example: countersign audit verify --noted 1042:9f86d081…")]
     Verify {
-        /// The end of the trail as it was noted before: it must still be there
+        /// The end of the trail as an earlier `audit verify` printed it; the trail must still hold it
         #[arg(long, value_name = "NUMBER:HASH")]
         noted: Option<String>,
         /// Print JSON
@@ -257,7 +257,7 @@ pub(crate) enum AuditVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {
-    /// Say whether the configuration is valid
+    /// Check that the configuration is valid
     #[command(after_help = "Example: countersign --config site.toml config check")]
     Check,
     /// Print the effective values, without secrets
@@ -271,10 +271,10 @@ pub(crate) enum ConfigVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HashVerb {
-    /// Measure Argon2id here and propose parameters
+    /// Measure Argon2id on this machine and propose parameters
     #[command(after_help = "Example: countersign hash calibrate --target 250ms")]
     Calibrate {
-        /// How long a hash may take
+        /// The longest that a hash may take
         #[arg(long, default_value = "250ms", value_name = "DURATION")]
         target: Span,
     },

@@ -1,33 +1,36 @@
-//! `countersign export`: moving house.
+//! `countersign export`: copies the site into another database.
 
 use countersign_auth::Auth;
 use countersign_domain::Store;
 use countersign_persistence::{ComparedTable, Database, ExportError};
 use serde_json::{Value, json};
 
-use super::accounts::block_on;
-use super::audit::{explain, hex};
+use super::audit::explain;
 use super::failure::Failure;
 use super::migrate;
-use super::output;
+use super::output::{self, hex};
 use super::progress::Bar;
-use super::secret::DatabaseUrl;
-use super::settings::Settings;
+use super::service::block_on;
+use super::settings::{DatabaseUrl, Secret, Settings};
 
-/// Copies the configured database into the one at `to`, and shows that it is the same.
-pub(crate) fn run(to: &str, json: bool, settings: &Settings) -> Result<(), Failure> {
-    if to == settings.database_url() {
+/// Copies the configured database into the one at `to`, and compares both.
+pub(crate) fn run(
+    to: &Secret<DatabaseUrl>,
+    json: bool,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let url = to.expose().as_str();
+    if url == settings.database_url() {
         return Err(Failure::new("--to names the configured database itself: name another one"));
     }
     block_on(async {
         let source = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
-        see_that_it_is_a_site(&source).await?;
-        let target = Database::connect(to).await.map_err(Failure::new)?;
+        check_source(&source).await?;
+        let target = Database::connect(url).await.map_err(Failure::new)?;
         let foreign = |table: &str| {
             Failure::new(format!(
-                "{:?} is not empty: its table {table} holds something else than a part of this \
-                 site; name an empty database",
-                DatabaseUrl::new(to)
+                "{to:?} is not empty: its table {table} holds data that is not part of this site; name \
+                 an empty database"
             ))
         };
         prepare(&target, &foreign).await?;
@@ -44,7 +47,7 @@ pub(crate) fn run(to: &str, json: bool, settings: &Settings) -> Result<(), Failu
             source.copy_into(&target, &tell).await.map_err(explain)?;
             source.compare_with(&target, &tell).await.map_err(explain)?
         };
-        let report = report(&compared, json).and(see_that_it_is_the_same(&compared));
+        let report = report(&compared, json).and(check_same(&compared));
         let done = match report {
             Ok(()) => verify_trail(&target, settings).await,
             Err(failure) => Err(failure),
@@ -56,11 +59,12 @@ pub(crate) fn run(to: &str, json: bool, settings: &Settings) -> Result<(), Failu
 }
 
 fn at(which: &str, failure: &Failure) -> Failure {
-    Failure::new(format!("{which}: {failure}; the same command goes on where this one ended"))
+    Failure::new(format!("{which}: {failure}; the same command continues where this one ended"))
 }
 
-/// Nothing is changed in what is copied, its schema neither.
-async fn see_that_it_is_a_site(source: &Database) -> Result<(), Failure> {
+/// Checks that the source holds a site of this version. The source is never changed, not even its
+/// schema.
+async fn check_source(source: &Database) -> Result<(), Failure> {
     let status = countersign_migration::status(source.connection()).await;
     let status = status.map_err(Failure::new)?;
     if status.iter().all(|(_, applied)| *applied) {
@@ -70,11 +74,12 @@ async fn see_that_it_is_a_site(source: &Database) -> Result<(), Failure> {
         true => {
             "the configured database is of an older version: run `countersign migrate up` first"
         }
-        false => "the configured database holds no site: name that of one with --database-url",
+        false => "the configured database holds no site: name one that does with --database-url",
     }))
 }
 
-/// Brings the target's schema up to date. One of an older version may be that of another site.
+/// Brings the target's schema up to date. A target of an older version that has users is another
+/// site's.
 async fn prepare(target: &Database, foreign: impl Fn(&str) -> Failure) -> Result<(), Failure> {
     let db = target.connection();
     let status = countersign_migration::status(db).await.map_err(Failure::new)?;
@@ -120,15 +125,15 @@ fn row(compared: &ComparedTable) -> [String; 4] {
     [compared.table.to_owned(), source.rows.to_string(), short(&source.digest), copy]
 }
 
-fn see_that_it_is_the_same(compared: &[ComparedTable]) -> Result<(), Failure> {
+fn check_same(compared: &[ComparedTable]) -> Result<(), Failure> {
     let different = compared.iter().filter(|table| !table.is_same());
     let names: Vec<_> = different.map(|table| table.table).collect();
     if names.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "the copy differs in {}: stop whatever uses one of the two, empty the database of --to and \
-         begin again",
+        "the copy differs in {}: stop whatever uses one of the two databases, empty the database of \
+         --to and begin again",
         names.join(", ")
     )))
 }

@@ -1,12 +1,13 @@
 use countersign_auth::domain::StoreError;
 
-/// Why the program could not do what it was asked: one line.
+/// Why a command failed, in one line.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Failure(String);
 
 impl Failure {
-    /// What is quoted may hold anything: lines are joined, and what would steer a terminal is escaped.
+    /// Makes one line of `why`, which may quote anything: lines are joined, and control characters
+    /// that would steer a terminal are escaped.
     pub(crate) fn new(why: impl std::fmt::Display) -> Self {
         let why = why.to_string();
         let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -17,7 +18,7 @@ impl Failure {
         Self(line.chars().map(shown).collect())
     }
 
-    /// A store's failure with its cause, which says more to an operator than the failure itself.
+    /// Describes a store's failure by its cause too, which tells an operator more than the failure.
     pub(crate) fn store(error: &StoreError) -> Self {
         match std::error::Error::source(error) {
             Some(cause) => Self::new(format!("{error}: {cause}")),

@@ -4,17 +4,17 @@ use countersign_auth::HashingConfig;
 
 use super::failure::Failure;
 use super::output;
-use super::span::Span;
+use super::settings::Span;
 
-/// Fewer workers are proposed, with less memory, if they do this part of what the best do.
+/// Fewer workers, which need less memory, are proposed if they reach this share of the best rate.
 const NEARLY_AS_MANY: f64 = 0.95;
 
-/// Measures what password hashes cost on this machine while all of its cores hash, and proposes the
-/// costliest parameters that stay within `target`.
+/// Measures password hashes on this machine while all of its cores hash, and proposes the costliest
+/// parameters that stay within `target`.
 pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
     let Some(costliest) = choose_cost(target)? else {
         return output::say(&format!(
-            "\nNothing that is strong enough fits into {}: keep the defaults.",
+            "\nNo strong enough parameters stay within {}: keep the defaults.",
             Span(target)
         ));
     };
@@ -26,15 +26,15 @@ pub(crate) fn calibrate(target: Duration) -> Result<(), Failure> {
     let all = u64::from(memory_kib) * workers as u64 / 1024;
     output::say(&format!(
         "\nProposed for {} a hash: about {per_second:.0} logins a second. Each worker keeps {each} MiB \
-         of memory, all of them {all} MiB.\n\n[default.countersign.argon2]\n\
+         of memory, all workers together {all} MiB.\n\n[default.countersign.argon2]\n\
          memory_kib = {memory_kib}\niterations = {iterations}\nparallelism = {parallelism}\n\
          workers = {workers}",
         Span(target),
     ))
 }
 
-/// The costliest parameters of which a hash stays within `target` on each core at once. All that are
-/// looked at are above OWASP's floor.
+/// Finds the costliest parameters with which a hash stays within `target` while every core hashes.
+/// All candidates are above OWASP's floor.
 fn choose_cost(target: Duration) -> Result<Option<HashingConfig>, Failure> {
     let mut rows = Vec::new();
     let mut best = None;
@@ -50,7 +50,7 @@ fn choose_cost(target: Duration) -> Result<Option<HashingConfig>, Failure> {
                 best = Some((config, took));
             }
         }
-        // More memory takes longer: the rest would not fit.
+        // More memory takes longer: the remaining candidates would not fit.
         if shortest > target {
             break;
         }
@@ -59,8 +59,8 @@ fn choose_cost(target: Duration) -> Result<Option<HashingConfig>, Failure> {
     Ok(best.map(|(config, _)| config))
 }
 
-/// The fewest workers that hash nearly as much as the best number of them does: where the memory's
-/// pace is the limit, more of them only take more memory. With how long each takes for a hash.
+/// Finds the fewest workers that hash nearly as fast as the best number of workers, and the time that
+/// each takes for a hash. Where memory bandwidth is the limit, more workers only take more memory.
 fn choose_workers(config: HashingConfig) -> Result<(HashingConfig, Duration), Failure> {
     let doubled = std::iter::successors(Some(1_usize), |workers| workers.checked_mul(2));
     let fewer = doubled.take_while(|workers| *workers < config.workers);

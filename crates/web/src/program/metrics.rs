@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus, on a port of its own. `docs/metrics.md` lists it.
+//! Metrics for Prometheus, served on a port of their own. `docs/metrics.md` lists them.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -22,29 +22,29 @@ use tokio::task::JoinHandle;
 use super::failure::Failure;
 use crate::Tables;
 
-/// What a request is counted by. A route is named as it was written, since whoever asks could make
-/// up a new path each time.
+/// The labels of a request. The route stands for the path: clients could invent a new path each time
+/// and so make metrics without end.
 type RequestLabels = [(&'static str, Cow<'static, str>); 3];
 
-/// In seconds.
+/// The upper bounds of the latency histogram, in seconds.
 const LATENCY_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// What OpenMetrics 1.0 asks for; Prometheus reads it as such.
+/// The parameters of the media type that OpenMetrics 1.0 asks for; Prometheus chooses its parser by
+/// them.
 const MEDIA: [(&str, &str); 2] = [("version", "1.0.0"), ("charset", "utf-8")];
 
-/// How long a count of sessions holds: however often somebody scrapes, the database is asked this
-/// often.
+/// How long a count of sessions is reused, so that frequent scrapes do not burden the database.
 const COUNT_HOLDS: Duration = Duration::from_secs(10);
 
-/// All that the program counts.
+/// All metrics of the program.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Requests,
     sessions: Sessions,
 }
 
-/// The time that answers take.
+/// The latency of answers.
 #[derive(Clone)]
 pub(crate) struct Requests(Family<RequestLabels, Histogram>);
 
@@ -52,7 +52,7 @@ pub(crate) struct Requests(Family<RequestLabels, Histogram>);
 struct Begun(Option<Instant>);
 
 impl Requests {
-    /// Attached first, so that everything a request costs is in its time.
+    /// Starts the clock of a request. Attached first, so that the latency includes everything.
     pub(crate) fn begin() -> AdHoc {
         AdHoc::on_request("Latency, from here", |request, _| {
             request.local_cache(|| Begun(Some(Instant::now())));
@@ -60,7 +60,7 @@ impl Requests {
         })
     }
 
-    /// Attached last, for the same reason: the pages are rendered by a fairing.
+    /// Stops the clock of a request. Attached last, since a fairing renders the pages.
     pub(crate) fn end(&self) -> AdHoc {
         let requests = self.clone();
         AdHoc::on_response("Latency, to here", move |request, response| {
@@ -91,11 +91,11 @@ fn class(status: Status) -> &'static str {
     }
 }
 
-/// How many sessions there are, as the database says.
+/// The number of live sessions, counted by the database.
 struct Sessions {
     registry: Registry,
     live: Gauge,
-    /// When they were counted, and whether the database could.
+    /// When the database was asked, and whether it answered.
     counted: Mutex<Option<(Instant, bool)>>,
     auth: Auth,
     database: Tables,
@@ -111,16 +111,16 @@ impl Sessions {
         Self { registry, live, counted: Mutex::default(), auth, database, idle }
     }
 
-    /// The number, as of a moment ago; `None` while the database cannot say, since one that has
-    /// grown old is worse than none.
+    /// Returns the registry with a recent count, or `None` if the database did not answer: no count
+    /// is better than an old one.
     async fn count(&self) -> Option<&Registry> {
         let mut counted = self.counted.lock().await;
         let known = counted.filter(|(at, _)| at.elapsed() < COUNT_HOLDS);
-        let (_, could) = match known {
+        let (_, has_answered) = match known {
             Some(known) => known,
             None => *counted.insert((Instant::now(), self.count_anew().await)),
         };
-        could.then_some(&self.registry)
+        has_answered.then_some(&self.registry)
     }
 
     async fn count_anew(&self) -> bool {
@@ -139,7 +139,7 @@ impl Sessions {
 }
 
 impl Metrics {
-    /// A registry of everything; `idle` is how long a session lives without use.
+    /// Registers all metrics; `idle` is how long a session lives without use.
     pub(crate) fn new(auth: &Auth, database: &Tables, idle: time::Duration) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -161,7 +161,7 @@ impl Metrics {
         self.requests.clone()
     }
 
-    /// Serves them, and nothing else, until told to stop.
+    /// Serves the metrics, and nothing else, until the server is stopped.
     pub(crate) async fn serve(
         self,
         address: SocketAddr,
@@ -180,7 +180,7 @@ impl Metrics {
                     ErrorKind::Bind(cause) | ErrorKind::Io(cause) => cause.to_string(),
                     other => other.to_string(),
                 },
-                _ => "it has ended".to_owned(),
+                _ => "the server has ended".to_owned(),
             })),
         }
     }
@@ -191,7 +191,7 @@ impl Metrics {
         log_level: LogLevel,
         ready: oneshot::Sender<()>,
     ) -> Rocket<Build> {
-        // The site hears the signals, and stops this one when it has ended.
+        // The site handles the signals, and stops this server when it has ended.
         let mut shutdown = Shutdown { ctrlc: false, ..Shutdown::default() };
         #[cfg(unix)]
         shutdown.signals.clear();
@@ -202,7 +202,7 @@ impl Metrics {
             ident: Ident::none(),
             ip_header: None,
             cli_colors: false,
-            // There is one log, and it has one level.
+            // Both servers write to one log, which has one level.
             log_level,
             shutdown,
             ..Config::default()
@@ -227,11 +227,11 @@ fn new_latency() -> Histogram {
     Histogram::new(LATENCY_BUCKETS)
 }
 
-/// A server of metrics that serves.
+/// A running server of metrics.
 pub(crate) struct Server(JoinHandle<Result<(), rocket::Error>>);
 
 impl Server {
-    /// At once: a scrape that is lost is repeated.
+    /// Stops at once: Prometheus repeats a scrape that is lost.
     pub(crate) fn stop(self) {
         self.0.abort();
     }
@@ -241,7 +241,7 @@ impl Server {
 async fn scrape(metrics: &State<Metrics>) -> Result<(ContentType, String), Status> {
     let mut text = String::new();
     let written = encode_registry(&mut text, &metrics.registry);
-    // After the connections: to count takes one of them.
+    // After the pool's metrics are encoded, since counting takes a connection itself.
     let sessions = metrics.sessions.count().await;
     written
         .and_then(|()| sessions.map_or(Ok(()), |sessions| encode_registry(&mut text, sessions)))

@@ -6,11 +6,12 @@ use countersign_persistence::Database;
 use super::cli::MigrateVerb;
 use super::failure::Failure;
 use super::output;
+use super::service::block_on;
 use super::settings::Settings;
 
-/// Moves the database along the history of its schema.
+/// Runs `countersign migrate …`.
 pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure> {
-    super::accounts::block_on(async {
+    block_on(async {
         let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
         let db = database.connection();
         let done = match verb {
@@ -34,11 +35,11 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
     })
 }
 
-/// Says on standard error that it goes on.
+/// Reports the progress of migrations on standard error.
 pub(super) fn tell(progress: Progress<'_>) {
     let Progress { name, number, of, taken } = progress;
     let line = format!("applying {name} ({number} of {of}), {} s", taken.as_secs());
-    // Whoever closed it does not want to know.
+    // Whoever closed standard error does not want to see it.
     writeln!(std::io::stderr(), "{line}").ok();
 }
 

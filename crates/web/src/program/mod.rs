@@ -6,18 +6,14 @@ mod cli;
 mod export;
 mod failure;
 mod hash;
-mod keys;
 mod log;
 mod metrics;
 mod migrate;
 mod output;
-mod pace;
 mod progress;
-mod secret;
 mod serve;
+mod service;
 pub(crate) mod settings;
-mod settings_error;
-mod span;
 mod waiting;
 
 use std::process::ExitCode;
@@ -28,7 +24,7 @@ use cli::{Cli, Command, ConfigVerb, HashVerb};
 use failure::Failure;
 use settings::Settings;
 
-/// Runs the program with the arguments of the process. Exit code 0 says done, 1 failed (one line on
+/// Runs the program with the arguments of the process. Exit code 0 means done, 1 failed (one line on
 /// standard error says why), 2 wrong usage.
 pub fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -41,8 +37,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    let load = || Settings::load(cli.config.as_deref(), cli.database_url.as_deref());
-    match cli.command.unwrap_or(Command::Serve) {
+    let Cli { config, database_url, command } = cli;
+    let load = || Settings::load(config.as_deref(), database_url);
+    match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(&load()?),
         Command::Migrate { verb } => migrate::run(verb, &load()?),
         Command::User { verb } => accounts::user(verb, &load()?),
@@ -54,7 +51,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             output::say("The configuration is valid.")
         }
         Command::Config { verb: ConfigVerb::Show { json } } => load()?.show(json),
-        Command::Hash { verb: HashVerb::Calibrate { target } } => hash::calibrate(target.0),
+        Command::Hash { verb: HashVerb::Calibrate { target } } => hash::calibrate(target.into()),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

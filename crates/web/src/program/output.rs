@@ -1,10 +1,10 @@
-//! What the program says on a terminal.
+//! What the program prints.
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 
 use super::failure::Failure;
 
-/// Writes a line to standard output. A reader that has seen enough is no failure.
+/// Writes a line to standard output. A reader that has closed its end is no failure.
 pub(crate) fn say(line: &str) -> Result<(), Failure> {
     let written = writeln!(stdout(), "{line}").and_then(|()| stdout().flush());
     match written {
@@ -15,17 +15,17 @@ pub(crate) fn say(line: &str) -> Result<(), Failure> {
 
 /// Writes a line to standard error.
 pub(crate) fn complain(line: &str) {
-    // There is nowhere left to say that this failed.
+    // There is nowhere left to report that this failed.
     let _ = writeln!(stderr(), "error: {line}");
 }
 
-/// Writes what is worth knowing about something that worked to standard error.
+/// Writes a note about something that worked to standard error.
 pub(crate) fn note(line: &str) {
-    // There is nowhere left to say that this failed.
+    // There is nowhere left to report that this failed.
     let _ = writeln!(stderr(), "note: {line}");
 }
 
-/// Writes rows below each other, each column as wide as its widest cell.
+/// Writes a table whose columns are as wide as their widest cells.
 pub(crate) fn table<const N: usize>(
     heading: [&str; N],
     rows: &[[String; N]],
@@ -48,4 +48,9 @@ pub(crate) fn table<const N: usize>(
 /// Writes a value as JSON.
 pub(crate) fn json(value: &serde_json::Value) -> Result<(), Failure> {
     say(&serde_json::to_string_pretty(value).map_err(Failure::new)?)
+}
+
+/// Writes bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,13 +2,13 @@ use std::io::{IsTerminal, Write, stderr};
 
 use countersign_persistence::{ExportProgress, ExportStep};
 
-/// How far it is, on standard error: a bar on a terminal, a line for each table elsewhere.
+/// The progress of an export on standard error: a bar on a terminal, else a line for each table.
 #[derive(Debug)]
 pub(super) struct Bar {
     is_terminal: bool,
 }
 
-/// As many characters has a bar.
+/// Bar width in characters.
 const WIDTH: u64 = 20;
 
 impl Bar {
@@ -18,18 +18,18 @@ impl Bar {
 
     pub(super) fn show(&self, progress: ExportProgress) {
         let text = match (self.is_terminal, progress.rows == progress.of) {
-            // The cursor goes back to the start, and what stood there is erased.
+            // Moves the cursor to the start of the line and erases the line.
             (true, _) => format!("\r\x1b[K{}", drawn(progress)),
             (false, true) => format!("{}\n", told(progress)),
             (false, false) => return,
         };
-        // Whoever closed it does not want to know.
+        // Whoever closed standard error does not want to see it.
         let _ = stderr().write_all(text.as_bytes()).and_then(|()| stderr().flush());
     }
 }
 
 impl Drop for Bar {
-    /// What is said next begins on a line of its own.
+    /// Erases the bar, so that the next output begins on an empty line.
     fn drop(&mut self) {
         if self.is_terminal {
             let _ = stderr().write_all(b"\r\x1b[K");

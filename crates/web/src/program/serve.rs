@@ -14,10 +14,10 @@ use super::waiting::{Opened, Waiting, open};
 use super::{log, output};
 use crate::{AuthPages, Tables, site_routes, templates};
 
-/// What a site on the internet lacks that no proxy stands before.
+/// The warning for a site on the internet that has no proxy in front of it.
 const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \
-     its own, no timeout for headers or bodies, and no limit on connections. Put a proxy in front \
-     that has them, and its address into trusted_proxies: docs/behind-a-proxy.md";
+     its own, no timeout for headers or bodies, and no limit on connections. Put a proxy that has \
+     them in front, and add its address to trusted_proxies: docs/behind-a-proxy.md";
 
 /// Brings the database up to date, then serves until told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
             open(settings.database_url()).await.map_err(Failure::new)?;
         let config = settings.auth();
         if config.throttle.is_none() {
-            tracing::warn!("throttle.enabled = false: nobody who guesses passwords is slowed down");
+            tracing::warn!("throttle.enabled = false: password guesses are not slowed down");
         }
         if settings.is_bare() {
             tracing::warn!("{BARE}");
@@ -47,21 +47,22 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
         }
         match launched? {
             Ok(_) => Ok(()),
-            // It was told to stop and has: whoever was still connected after the grace was cut off.
+            // The site was told to stop and has stopped; connections that outlived the grace period
+            // were cut off.
             Err(error) if matches!(error.kind(), ErrorKind::Shutdown(_, None)) => Ok(()),
             Err(error) => Err(explain(&error, settings)),
         }
     })
 }
 
-/// Serves the site and, where they are asked for, the metrics beside it, for as long as the site.
+/// Serves the site and, if they are configured, the metrics beside it. Both end together.
 async fn launch(
     settings: &Settings,
     auth: Auth,
     database: &Tables,
     waiting: Option<Waiting>,
 ) -> Result<Result<Rocket<Ignite>, rocket::Error>, Failure> {
-    let Some(address) = settings.own.metrics_address else {
+    let Some(address) = settings.keys.metrics_address else {
         return Ok(site(settings, auth, None)?.attach(announce(waiting)).launch().await);
     };
     let metrics = Metrics::new(&auth, database, settings.auth().sessions.lifetimes.idle);
@@ -77,12 +78,12 @@ fn site(
     auth: Auth,
     requests: Option<Requests>,
 ) -> Result<Rocket<Build>, Failure> {
-    let own = &settings.own;
+    let keys = &settings.keys;
     let mut pages = AuthPages::at("/", auth)
-        .trusted_proxies(own.trusted_proxies.iter().copied())
-        .registration(settings.registration())
-        .login_redirect(&own.login_redirect)
-        .logout_redirect(&own.logout_redirect)
+        .trusted_proxies(keys.trusted_proxies.iter().copied())
+        .registration(keys.registration)
+        .login_redirect(&keys.login_redirect)
+        .logout_redirect(&keys.logout_redirect)
         .members_page("/blogs");
     if let Some(url) = &settings.configured_url {
         pages = pages.public_url(url.clone());
@@ -91,9 +92,9 @@ fn site(
         templates::check(folder).map_err(Failure::new)?;
         pages = pages.overrides(folder);
     }
-    // That folder holds templates that stand for ours; Rocket is to load none by itself.
+    // The folder overrides templates of ours; Rocket must not load it by itself.
     let figment = settings.figment.clone().merge(("template_dir", ""));
-    // Every answer says what Rocket's shield would say, and more, by ours.
+    // Our fairing sends the headers of Rocket's shield and more, so the shield is empty.
     let rocket = rocket::custom(figment).attach(Shield::new());
     let rocket = match requests {
         Some(requests) => rocket.attach(Requests::begin()).attach(pages).attach(requests.end()),
@@ -102,20 +103,22 @@ fn site(
     Ok(rocket.mount("/", site_routes()))
 }
 
-/// The one line that says where to point a browser, and before it what to know of this build.
+/// Prints the line that names the site's address, and first logs a warning about this build.
 fn announce(waiting: Option<Waiting>) -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             #[cfg(unix)]
             stop_when_told(rocket.shutdown());
-            // Not before: a start that fails says why, and nothing else.
+            // Only now: a start that fails reports its reason and nothing else.
             if cfg!(feature = "argon2-simd") {
-                tracing::warn!("argon2-simd: what hashes passwords here is not audited yet");
+                tracing::warn!(
+                    "argon2-simd: the crate that hashes passwords in this build is not audited yet"
+                );
             }
             let config = rocket.config();
             let address = std::net::SocketAddr::new(config.address, config.port);
             let is_ready = format!("Countersign is ready at http://{address}");
-            // Whoever started the program and closed its output knows already.
+            // Whoever closed the output does not need the line.
             let Some(waiting) = waiting else {
                 let _ = output::say(&is_ready);
                 return;
@@ -132,8 +135,8 @@ fn announce(waiting: Option<Waiting>) -> AdHoc {
     })
 }
 
-/// Rocket listens for signals only after it has announced itself; who is told to stop in between
-/// would end with work undone.
+/// Listens for the signal to terminate. Rocket does so only after it has announced itself, and a
+/// signal in between would end the process without a shutdown.
 #[cfg(unix)]
 fn stop_when_told(shutdown: rocket::Shutdown) {
     use tokio::signal::unix::{SignalKind, signal};

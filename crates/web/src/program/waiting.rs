@@ -1,4 +1,5 @@
-//! A server of databases that is away when the program starts. The site is live meanwhile, and not ready.
+//! Waits for a database server that is away when the program starts. Until it answers, the site is
+//! live but not ready.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,22 +10,22 @@ use rocket::tokio::time::sleep;
 use super::failure::Failure;
 use crate::{Database, DatabaseError, Tables};
 
-/// The pauses between two tries, each twice the one before.
+/// The pauses between tries; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A database, which is to be waited for if its server was away.
+/// A database, and what is left to do if its server was away.
 pub(crate) struct Opened {
     pub(crate) database: Tables,
     pub(crate) waiting: Option<Waiting>,
 }
 
-/// Opens a database and brings its schema up to date, now or by [`Waiting::end`].
+/// Opens a database and brings its schema up to date, now or in [`Waiting::end`].
 pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
     match Database::connect(url).await {
         Ok(database) => Ok(Opened { database, waiting: None }),
         Err(error) if error.is_away() => {
-            tracing::warn!(%error, "the database is away; it is tried again until it is there");
+            tracing::warn!(%error, "the database is away; connecting is tried again until it answers");
             let database = Tables::connect_later(url).await?;
             let (site, failure) = (database.clone(), Arc::default());
             let waiting = Waiting { url: url.into(), database: site, failure };
@@ -34,18 +35,18 @@ pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
     }
 }
 
-/// What is done until the server is there. A clone is the same.
+/// Waits for the server. Clones share the outcome.
 #[derive(Clone)]
 pub(crate) struct Waiting {
     url: Arc<str>,
-    /// That of the site.
+    /// The database of the site.
     database: Tables,
     failure: Arc<OnceLock<Failure>>,
 }
 
 impl Waiting {
-    /// Tries again and again, at most every few seconds, and then brings the schema up to date. Says
-    /// whether all is well: what does not pass by itself, such as a wrong password, is a failure.
+    /// Tries to connect every few seconds, then brings the schema up to date. Returns whether that
+    /// worked: an error that does not pass by itself, such as a wrong password, ends the wait.
     pub(crate) async fn end(&self) -> bool {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -54,16 +55,16 @@ impl Waiting {
             match Database::connect(&self.url).await {
                 Ok(own) => {
                     own.close().await;
-                    // If not now, it is read by whoever asks whether the site is ready.
+                    // If this fails, the check of readiness reads the clock.
                     self.database.read_clock().await.ok();
-                    tracing::info!("the database is there");
+                    tracing::info!("the database answers");
                     return true;
                 }
                 Err(error) if error.is_away() => {
                     tracing::warn!(%error, "the database is still away");
                 }
                 Err(error) => {
-                    // There is one end, and so one failure.
+                    // The loop ends here, so there is only one failure.
                     let _ = self.failure.set(Failure::new(error));
                     return false;
                 }

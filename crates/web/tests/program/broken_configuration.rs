@@ -179,6 +179,28 @@ fn a_secret_is_not_shown_where_it_is_wrong() {
         let why = place.run_with(env, args, "");
         assert!(!why.fails().contains("hunter"), "{why:?}");
     }
+    for text in [
+        "[default.countersign]\ndatabase_url = \"postgres://ada:hunter2@db.example/site\n",
+        "[default]\ndatabase_url = \"postgres://ada:hunter2@db.example/site\"\n",
+        "[default.contersign]\ndatabase_url = \"postgres://ada:hunter2@db.example/site\"\n",
+        "[default.countersign.session]\ndatabase_url = \"postgres://ada:hunter2@db.example/site\"\n",
+        "[default.countersign.database_url]\npassword = \"hunter2\"\n",
+    ] {
+        place.write("site.toml", text);
+        let why = place.run(&["--config", "site.toml", "serve"]);
+        assert!(!why.fails().contains("hunter"), "{why:?}");
+    }
+}
+
+#[test]
+fn a_key_of_a_file_is_known_beside_that_of_its_secret_and_beside_no_other() {
+    let place = Place::new();
+    let unknown = |name| place.run_with(&[(name, "17")], &["config", "check"], "");
+    let known = "known are database_url, database_url_file, public_url, trusted_proxies,";
+    check(&unknown("COUNTERSIGN_DATABASE"), &["database = 17 is not a key", known]);
+    check(&unknown("COUNTERSIGN_PUBLIC_URL_FILE"), &["public_url_file = 17 is not a key"]);
+    let all = "known are remember.enabled, remember.duration (in the environment)";
+    check(&unknown("COUNTERSIGN_REMEMBER__DURATION_FILE"), &[all]);
 }
 
 #[test]

@@ -177,7 +177,8 @@ fn a_profile_is_chosen_by_name() {
 #[test]
 fn a_secret_may_be_in_a_file_of_its_own() {
     let place = Place::new();
-    place.write("secret", "sqlite:from-a-file.db?mode=rwc\n");
+    // As some editors save it.
+    place.write("secret", "\u{feff}sqlite:from-a-file.db?mode=rwc \t\r\n\n");
     let env = [("COUNTERSIGN_DATABASE_URL_FILE", "secret")];
     let shown = place.shown(&env, &[]);
     assert_eq!(at(&shown, "countersign.database_url"), "sqlite:from-a-file.db?mode=rwc");

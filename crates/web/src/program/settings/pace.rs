@@ -7,11 +7,23 @@ use serde::{Serialize, Serializer};
 
 use super::span::Span;
 
-/// So many in so long, as the configuration writes it: `"5/5m"`.
+/// A number of tries in a span of time, as the configuration writes it: `"5/5m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace(pub(crate) Rate);
 
 const ALLOWED: &str = "use a number and a duration with a slash between them, such as \"10/1m\"";
+
+impl From<Rate> for Pace {
+    fn from(rate: Rate) -> Self {
+        Self(rate)
+    }
+}
+
+impl From<Pace> for Rate {
+    fn from(pace: Pace) -> Self {
+        pace.0
+    }
+}
 
 impl FromStr for Pace {
     type Err = &'static str;
@@ -27,7 +39,7 @@ impl FromStr for Pace {
 
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.0.tries, Span(self.0.period.unsigned_abs()))
+        write!(f, "{}/{}", self.0.tries, Span::from(self.0.period))
     }
 }
 

@@ -11,6 +11,30 @@ pub(crate) struct Span(pub(crate) Duration);
 
 const ALLOWED: &str = "a duration such as \"30m\", \"12h\" or \"14d\", or whole seconds";
 
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        span.0
+    }
+}
+
+impl From<time::Duration> for Span {
+    fn from(duration: time::Duration) -> Self {
+        Self(duration.unsigned_abs())
+    }
+}
+
+impl From<Span> for time::Duration {
+    fn from(span: Span) -> Self {
+        Self::try_from(span.0).unwrap_or(Self::MAX)
+    }
+}
+
 impl FromStr for Span {
     type Err = String;
 
@@ -52,7 +76,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// In the largest unit that leaves nothing over, as `FromStr` reads it.
+/// Writes the span in the largest unit that divides it, as `FromStr` reads it.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];

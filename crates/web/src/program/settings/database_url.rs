@@ -1,22 +1,33 @@
-use std::fmt;
-
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use url::Url;
 
-/// The URL of a database, which may hold a password; shown without it.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
+use super::secret::Redact;
+
+/// The URL of a database, which may hold a password.
+#[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    pub(crate) fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
 
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self("sqlite://countersign.db?mode=rwc".to_owned())
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl Redact for DatabaseUrl {
+    /// Returns the URL without its password, and without secrets among its parameters.
     fn redacted(&self) -> String {
         let url = Url::parse(&self.0).ok().filter(|url| !url.cannot_be_a_base());
         let Some(mut url) = url else {
@@ -46,30 +57,20 @@ impl DatabaseUrl {
     }
 }
 
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redacted())
-    }
-}
-
-impl Serialize for DatabaseUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.redacted())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::secret::Secret;
     use super::*;
 
     #[test]
     fn a_password_in_a_url_is_never_shown() {
-        let url = DatabaseUrl::new("postgres://ada:hunter2@db.example/site?sslmode=require");
+        let secret = |url: &str| url.parse::<Secret<DatabaseUrl>>().unwrap();
+        let url = secret("postgres://ada:hunter2@db.example/site?sslmode=require");
         let shown = format!("{url:?} {}", serde_json::to_string(&url).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("ada:redacted@db.example"), "{shown}");
-        let plain = DatabaseUrl::new("sqlite://countersign.db?mode=rwc");
+        let plain = secret("sqlite://countersign.db?mode=rwc");
         assert_eq!(format!("{plain:?}"), "sqlite://countersign.db?mode=rwc");
-        assert_eq!(format!("{:?}", DatabaseUrl::new("ada:hunter2@db")), "(not a URL)");
+        assert_eq!(format!("{:?}", secret("ada:hunter2@db")), "(not a URL)");
     }
 }

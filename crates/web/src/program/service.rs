@@ -1,0 +1,38 @@
+//! What the commands share: a runtime, the service over the configured database, and its users.
+
+use std::future::Future;
+
+use countersign_auth::Auth;
+use countersign_domain::{EmailAddress, Store, User};
+
+use super::failure::Failure;
+use super::settings::Settings;
+use crate::{Database, wording};
+
+/// Runs `work` to its end on a runtime of its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::new)?.block_on(work)
+}
+
+/// Runs `work` with the service over the configured database, and closes the database.
+pub(crate) fn with_auth(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Auth) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    block_on(async {
+        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let auth = Auth::with(database.clone(), database.clock(), settings.auth());
+        let done = work(&auth.map_err(Failure::new)?).await;
+        database.close().await;
+        done
+    })
+}
+
+/// Finds the user whose email address was typed.
+pub(crate) async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
+    let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
+    let email = EmailAddress::parse(typed).map_err(wrong)?;
+    let user = auth.user_by_email(&email).await.map_err(|e| Failure::store(&e))?;
+    user.ok_or_else(|| Failure::new(format!("there is no user with the email address {typed}")))
+}

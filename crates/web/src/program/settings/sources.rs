@@ -1,0 +1,80 @@
+//! Where a configuration comes from: compiled-in defaults, then a file, then the environment.
+
+use std::path::Path;
+
+use rocket::Config;
+use rocket::config::{Ident, Shutdown};
+use rocket::figment::providers::{Env, Format, Serialized, Toml};
+use rocket::figment::{Figment, Profile};
+
+use super::secret::HIDDEN;
+use crate::program::failure::Failure;
+
+/// The configuration file, if nothing else is named. It need not exist.
+const DEFAULT_FILE: &str = "config/Rocket.toml";
+
+/// Returns Rocket's defaults as this program changes them.
+pub(crate) fn defaults() -> Figment {
+    let quiet = Config {
+        ident: Ident::none(),
+        ip_header: None,
+        cli_colors: false,
+        // Long enough for a queued login to be answered.
+        shutdown: Shutdown { grace: 10, mercy: 5, ..Default::default() },
+        ..Config::default()
+    };
+    Figment::from(Serialized::defaults(quiet))
+}
+
+/// Collects all sources; later ones win.
+pub(crate) fn collect(file: Option<&Path>) -> Result<Figment, Failure> {
+    let mut figment = defaults();
+    let chosen = file.map(Path::to_path_buf).or_else(|| variable("ROCKET_CONFIG").map(Into::into));
+    match chosen {
+        Some(path) if path.is_file() => {
+            figment = figment.merge(Toml::file_exact(path).nested());
+        }
+        Some(path) => {
+            return Err(Failure::new(format!(
+                "the configuration file {} does not exist: name one that does, or none",
+                path.display()
+            )));
+        }
+        None if Path::new(DEFAULT_FILE).is_file() => {
+            figment = figment.merge(Toml::file_exact(DEFAULT_FILE).nested());
+        }
+        None => {}
+    }
+    let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
+    let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
+    let rocket = Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]);
+    for variables in [&rocket, &plain, &ours] {
+        if let Some((key, _)) = variables.iter().find(|(_, value)| !is_readable(value)) {
+            let key = key.as_str().trim_start_matches("countersign.");
+            return Err(Failure::new(format!(
+                "{key} = {HIDDEN} is not allowed: use no backslash in a text with letters beyond \
+                 ASCII (in the environment)"
+            )));
+        }
+    }
+    figment = figment.merge(rocket.global()).merge(plain.global()).merge(ours);
+    let profile = Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE);
+    Ok(figment.select(profile))
+}
+
+/// Returns the key that an environment variable names after its prefix.
+pub(crate) fn own_key(name: &str) -> String {
+    format!("countersign.{}", name.replace("__", "."))
+}
+
+/// Whether Figment 0.10 can read the value of a variable. In quoted text it takes the number of the
+/// first escaped character for its place in bytes, which loses text or panics.
+pub(crate) fn is_readable(value: &str) -> bool {
+    let is_quoted = value.trim_start().starts_with(['"', '[', '{']);
+    !is_quoted || value.is_ascii() || !value.contains('\\')
+}
+
+#[expect(clippy::disallowed_methods, reason = "the configuration begins here")]
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
