@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("methods").string_len(255).not_null())
             .col(ColumnDef::new("password_digest").binary_len(32).null())
             .col(ColumnDef::new("remember").boolean().not_null())
-            .col(ColumnDef::new("counted").binary().not_null())
+            .col(ColumnDef::new("counted").var_binary(1024).not_null())
             .col(ColumnDef::new("tries").integer().not_null())
             .col(moment(schema, "created_at"))
             .col(moment(schema, "expires_at"))

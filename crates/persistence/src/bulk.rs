@@ -2,7 +2,8 @@ use countersign_domain::{Session, StoreError, TokenDigest, User};
 
 use crate::call::Deadline;
 use crate::database::SqlStore;
-use crate::export::{ROWS, insert_rows};
+use crate::export::insert_rows;
+use crate::limits::ROWS;
 use crate::session::entity as session;
 use crate::session::session_row;
 use crate::user::entity as user;

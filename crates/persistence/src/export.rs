@@ -15,12 +15,9 @@ use crate::audit::entity::ends;
 use crate::call::{Call, Deadline};
 use crate::database::SqlStore;
 use crate::error::{corrupt, unavailable, unread};
+use crate::limits::ROWS;
 use crate::tables::{with_each_growing_table, with_each_table};
 use crate::user::entity as user;
-
-/// Rows of one statement: with thirteen columns each they stay below the 32,766 values that SQLite
-/// takes.
-pub(crate) const ROWS: usize = 1_000;
 
 /// How far an export has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

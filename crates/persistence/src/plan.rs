@@ -2,13 +2,13 @@
 
 mod servers;
 
-use countersign_domain::contract::any_entry;
-use countersign_domain::store::{RememberOutcome, RememberUse};
+use countersign_domain::contract::any_record;
 use countersign_domain::throttle::Claimant;
 use countersign_domain::{
-    AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, RememberStore, SessionId,
-    ThrottlePolicy, TokenDigest, UserId,
+    AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, SessionId, ThrottlePolicy,
+    TokenDigest, UserId,
 };
+use countersign_domain::{RememberOutcome, RememberUse, Store};
 use sea_orm::prelude::Uuid;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryTrait,
@@ -16,20 +16,21 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 
-use crate::{Database, audit, remembered, session, throttle, user};
+use crate::database::SqlStore;
+use crate::{audit, browser, ending, pending, remembered, session, throttle, user};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-async fn database() -> (Database, TempDir) {
+async fn database() -> (SqlStore, TempDir) {
     let dir = TempDir::new().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
-    let database = Database::connect(&url).await.unwrap();
+    let database = SqlStore::connect(&url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     (database, dir)
 }
 
 /// Keeps every other writer out.
-pub(crate) async fn begin(database: &Database) -> Result<DatabaseTransaction, DbErr> {
+pub(crate) async fn begin(database: &SqlStore) -> Result<DatabaseTransaction, DbErr> {
     let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
     let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
     database.writer().begin_with_options(options).await
@@ -64,7 +65,7 @@ async fn every_query_uses_an_index() {
     let all = [
         (plan(db, &session::newest_first(user_id)).await, of_user),
         (plan(db, &session::beyond(user_id, 9)).await, of_user),
-        (plan(db, &session::sessions_but(user_id, Some(session_id))).await, of_user),
+        (plan(db, &ending::sessions_but(user_id, Some(session_id))).await, of_user),
         (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
         (
             plan(db, &session::touch(session_id, NOW)).await,
@@ -90,8 +91,8 @@ async fn every_query_of_remembered_logins_uses_an_index() {
     let by_series = plan(db, &remembered::by_series(&token)).await;
     assert!(by_series.contains("users USING INDEX sqlite_autoindex_users_1"), "{by_series}");
     let of_user = "INDEX remembered_logins_user_id_created_at_idx (user_id=?)";
-    let that_of = plan(db, &remembered::that_of(user_id, session_id)).await;
-    let all_but = plan(db, &remembered::remembered_but(user_id, Some(session_id))).await;
+    let that_of = plan(db, &ending::that_of(user_id, session_id)).await;
+    let all_but = plan(db, &ending::remembered_but(user_id, Some(session_id))).await;
     let expired = plan(db, &remembered::expired(NOW, 9)).await;
     for plan in [&that_of, &all_but] {
         assert!(plan.contains("sessions USING INDEX sqlite_autoindex_sessions_1"), "{plan}");
@@ -118,6 +119,7 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
     let (database, _dir) = database().await;
     let db = database.reader();
     let user = UserId::from_uuid(Uuid::nil());
+    let token = TokenDigest::from_bytes(&[0; 32]).unwrap();
     let keys: Vec<_> = ThrottlePolicy::default()
         .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
         .iter()
@@ -137,12 +139,21 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
             "INDEX throttle_counters_forgotten_at_idx (forgotten_at<?)",
         ),
         (
-            plan(db, &throttle::browsers_beyond(user, 9)).await,
+            plan(db, &browser::beyond(user, 9)).await,
             "INDEX known_browsers_user_id_created_at_idx (user_id=?)",
         ),
         (
-            plan(db, &throttle::browsers_expired(NOW, 9)).await,
+            plan(db, &browser::expired(NOW, 9)).await,
             "INDEX known_browsers_expires_at_idx (expires_at<?)",
+        ),
+        (plan(db, &pending::by_token(&token, NOW)).await, "sqlite_autoindex_pending_logins_1"),
+        (
+            plan(db, &pending::beyond(user, 9)).await,
+            "INDEX pending_logins_user_id_created_at_idx (user_id=?)",
+        ),
+        (
+            plan(db, &pending::expired(NOW, 9)).await,
+            "INDEX pending_logins_expires_at_idx (expires_at<?)",
         ),
         (
             plan(db, &audit::matching(of_user, 9)).await,
@@ -166,15 +177,9 @@ async fn a_series_that_was_made_up_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let token = &TokenDigest::from_bytes(&[0; 32]).unwrap();
     let change = begin(&database).await.unwrap();
-    let used = RememberUse {
-        series: token,
-        secret: token,
-        next: token,
-        now: NOW,
-        grace_since: NOW,
-        stolen: &any_entry(),
-    };
-    let outcome = database.use_remembered(used).await.unwrap();
+    let used =
+        RememberUse { series: token, secret: token, next: token, now: NOW, grace_since: NOW };
+    let outcome = database.remembered().use_remembered(used, &any_record()).await.unwrap();
     assert_eq!(outcome, RememberOutcome::Unknown);
     change.rollback().await.unwrap();
 }
@@ -213,6 +218,6 @@ async fn a_reader_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let change = begin(&database).await.unwrap();
     change.execute_unprepared("DELETE FROM users").await.unwrap();
-    countersign_domain::Store::ready(&database).await.unwrap();
+    Store::ready(&database).await.unwrap();
     change.rollback().await.unwrap();
 }

@@ -9,9 +9,9 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 
-use crate::Database;
-use crate::entity::{with_each_growing_table, with_each_table};
+use crate::database::SqlStore;
 use crate::server::TestDatabase;
+use crate::tables::{with_each_growing_table, with_each_table};
 
 /// `column type` or `column type null` for each column, and `unique column` for each key of one.
 type Table = BTreeSet<String>;
@@ -119,7 +119,7 @@ async fn tables(db: &DatabaseConnection) -> BTreeSet<String> {
 }
 
 async fn compare_all(url: &str) {
-    let database = Database::connect(url).await.unwrap();
+    let database = SqlStore::connect(url).await.unwrap();
     let db = database.connection();
     countersign_migration::up(db).await.unwrap();
     let mut named = BTreeSet::from(["seaql_migrations".to_owned()]);

@@ -3,15 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use countersign_domain::{
-    Client, Clock, Duration, EmailAddress, SecretToken, Session, SessionId, SessionStore,
-    StoreError, SystemClock, User, UserId, UserStore, Username,
+    Client, Clock, Duration, EmailAddress, SecretToken, Session, SessionId, Store, StoreError,
+    SystemClock, User, UserId, Username,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
-async fn database() -> Database {
-    let database = Database::connect("sqlite::memory:").await.unwrap();
+async fn database() -> SqlStore {
+    let database = SqlStore::connect("sqlite::memory:").await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     database
 }
@@ -20,25 +20,12 @@ async fn database() -> Database {
 fn member(n: u32) -> (User, Session, SecretToken) {
     let (mut rng, now) = (UnwrapErr(SysRng), SystemClock.now());
     let id = UserId::generate(now, &mut rng);
-    let user = User {
-        id,
-        email: EmailAddress::parse(&format!("member{n}@example.org")).unwrap(),
-        username: Username::parse("Member").unwrap(),
-        password_hash: None,
-        is_active: true,
-        created_at: now,
-        updated_at: now,
-    };
-    let session = Session {
-        id: SessionId::generate(now, &mut rng),
-        user_id: id,
-        client: Client::new(None, Some("Firefox")),
-        created_at: now,
-        remembered: None,
-        authenticated_at: Some(now),
-        last_seen_at: now,
-        expires_at: now + Duration::HOUR,
-    };
+    let email = EmailAddress::parse(&format!("member{n}@example.org")).unwrap();
+    let user = User::new(id, email, Username::parse("Member").unwrap(), now);
+    let (session, client) =
+        (SessionId::generate(now, &mut rng), Client::new(None, Some("Firefox")));
+    let mut session = Session::new(session, id, client, now, now + Duration::HOUR);
+    session.authenticated_at = Some(now);
     (user, session, SecretToken::generate(&mut rng))
 }
 
@@ -51,9 +38,9 @@ async fn users_and_sessions_saved_in_bulk_are_those_that_the_store_finds() {
     let sessions = members.iter().map(|(_, session, token)| (session.clone(), token.digest()));
     database.insert_all(&users, &sessions.collect::<Vec<_>>()).await.unwrap();
     for (user, session, token) in members.iter().step_by(499) {
-        let found = database.session_by_token(&token.digest()).await.unwrap();
+        let found = database.sessions().session_by_token(&token.digest()).await.unwrap();
         assert_eq!(found, Some((session.clone(), user.clone())));
-        assert_eq!(database.user_by_email(&user.email).await.unwrap().as_ref(), Some(user));
+        assert_eq!(database.users().user_by_email(&user.email).await.unwrap().as_ref(), Some(user));
     }
 }
 
@@ -65,5 +52,5 @@ async fn of_a_bulk_with_somebody_who_is_there_already_nothing_is_saved() {
     let (bob, ..) = member(2);
     let error = database.insert_all(&[bob.clone(), ada], &[]).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    assert_eq!(database.user_by_email(&bob.email).await.unwrap(), None);
+    assert_eq!(database.users().user_by_email(&bob.email).await.unwrap(), None);
 }

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use tempfile::TempDir;
 
 async fn refusal(url: &str) -> String {
-    let error = Database::connect(url).await.expect_err(url).to_string();
+    let error = SqlStore::connect(url).await.expect_err(url).to_string();
     assert!(error.starts_with("cannot use the database ") && error.lines().count() == 1, "{error}");
     error
 }
@@ -42,7 +42,7 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
         (
             "postgres://ada:s3c@r/e?t@127.0.0.1:1/site?password=s3cret",
             "postgres://***@127.0.0.1:1/site: ",
-            "of parameters there are max_connections, sslmode",
+            "supported are max_connections, sslmode",
         ),
         ("mysql://127.0.0.1:1/x?password=s3cret", "mysql://127.0.0.1:1/x: ", "ssl-mode, ssl-ca"),
         ("mysql://127.0.0.1:1/x?max_connections=s3c", "mysql://127.0.0.1:1/x: ", "from 1 to 1000"),
@@ -79,7 +79,7 @@ async fn what_tls_cannot_use_is_refused_before_a_server_is_asked() {
             let url = format!("{scheme}://ada:s3cret@127.0.0.1:1/site?{parameters}");
             let error = refusal(&url).await;
             assert!(error.contains(&why) && !error.contains("s3c"), "{error}");
-            let later = Database::connect_later(&url).await.expect_err(&url);
+            let later = SqlStore::connect_later(&url).await.expect_err(&url);
             assert!(!later.is_away() && later.to_string() == error, "{later}");
         }
     }
@@ -121,7 +121,7 @@ async fn a_damaged_database_is_said_to_be_damaged() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("test.db");
     let url = format!("sqlite://{}?mode=rwc", path.display());
-    let database = Database::connect(&url).await.unwrap();
+    let database = SqlStore::connect(&url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     database.close().await;
     // The list of tables begins after the header.
@@ -139,7 +139,7 @@ async fn a_file_that_may_not_be_written_is_said_to_be_so() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("test.db");
     let url = format!("sqlite:{}?mode=rwc", path.display());
-    Database::connect(&url).await.unwrap().close().await;
+    SqlStore::connect(&url).await.unwrap().close().await;
     for (mode, why) in [(0o400, "it cannot be written"), (0o000, "it cannot be opened")] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         // The superuser may write whatever the mode is.
@@ -154,8 +154,8 @@ async fn a_file_that_may_not_be_written_is_said_to_be_so() {
 async fn both_ways_of_writing_a_url_name_one_file() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path().display();
-    let one = Database::connect(&format!("sqlite://{dir}/a%20b.db?mode=rwc")).await.unwrap();
+    let one = SqlStore::connect(&format!("sqlite://{dir}/a%20b.db?mode=rwc")).await.unwrap();
     countersign_migration::up(one.connection()).await.unwrap();
-    let two = Database::connect(&format!("sqlite:{dir}/a b.db")).await.unwrap();
+    let two = SqlStore::connect(&format!("sqlite:{dir}/a b.db")).await.unwrap();
     countersign_domain::Store::ready(&two).await.unwrap();
 }

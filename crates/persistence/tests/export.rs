@@ -9,18 +9,18 @@ mod support;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_domain::contract::any_entry;
-use countersign_domain::{AuditEntry, AuditStore, Client, User, UserStore, Username};
+use countersign_domain::contract::any_record;
+use countersign_domain::{AuditEntry, Client, Record, Store, User, Username};
 use countersign_persistence::{
-    ComparedTable, Contents, Database, ExportError, ExportProgress, ExportStep,
+    ComparedTable, Contents, ExportError, ExportProgress, ExportStep, SqlStore,
 };
 use sea_orm::ConnectionTrait;
 use server::TestDatabase;
 use support::{File, START, rng, session, user};
 use tokio::sync::Notify;
 
-async fn migrated(url: &str) -> Database {
-    let database = Database::connect(url).await.unwrap();
+async fn migrated(url: &str) -> SqlStore {
+    let database = SqlStore::connect(url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     database
 }
@@ -28,7 +28,7 @@ async fn migrated(url: &str) -> Database {
 fn silent(_: ExportProgress) {}
 
 /// A site with `members`, each with a session and a record, in all the states that a row may be in.
-async fn site(members: u32) -> (File, Database) {
+async fn site(members: u32) -> (File, SqlStore) {
     let file = File::new();
     let database = file.migrated().await;
     let (mut users, mut sessions, mut entries) = (Vec::new(), Vec::new(), Vec::new());
@@ -49,30 +49,30 @@ async fn site(members: u32) -> (File, Database) {
         } else if n % 7 == 0 {
             session.client = Client::default();
         }
-        let mut event = any_entry().event;
+        let mut event = any_record().audit.event;
         event.user = (n % 4 != 0).then_some(somebody.id);
         event.at = START + later;
         event.client = session.client.clone();
-        entries.push(AuditEntry::new(event, &mut rng()));
+        entries.push(Record::new(AuditEntry::new(event, &mut rng())));
         users.push(somebody);
         sessions.push((session, token));
     }
     database.insert_all(&users, &sessions).await.unwrap();
-    database.record(&entries).await.unwrap();
+    database.audit().record(&entries).await.unwrap();
     // The first have lost their addresses, the very first are gone.
     let (cut, gone) = (START + time::Duration::seconds(9), START + time::Duration::seconds(3));
-    database.age_audit(cut, gone, 1_000).await.unwrap();
+    database.audit().age_audit(cut, gone, 1_000).await.unwrap();
     (file, database)
 }
 
 /// All that a database holds.
-async fn contents(database: &Database) -> Vec<Contents> {
+async fn contents(database: &SqlStore) -> Vec<Contents> {
     let compared = database.compare_with(database, &silent).await.unwrap();
     assert!(compared.iter().all(ComparedTable::is_same));
     compared.iter().map(|table| table.source).collect()
 }
 
-async fn differing(source: &Database, target: &Database) -> Vec<&'static str> {
+async fn differing(source: &SqlStore, target: &SqlStore) -> Vec<&'static str> {
     let compared = source.compare_with(target, &silent).await.unwrap();
     compared.iter().filter(|table| !table.is_same()).map(|table| table.table).collect()
 }
@@ -97,13 +97,13 @@ async fn a_site_that_goes_round_all_databases_comes_home_as_it_was() {
         here = stop;
     }
     // It lives on: the trail takes the next record, and none from before.
-    here.insert_user(&user("new"), &any_entry()).await.unwrap();
-    assert_eq!(here.audit_ends().await.unwrap().last.number, 2_301);
+    here.users().insert_user(&user("new"), &any_record()).await.unwrap();
+    assert_eq!(here.audit().audit_ends().await.unwrap().last.number, 2_301);
 }
 
 /// Copies until the progress is told for the `nth` time, and is gone in the middle of what it does.
 /// Says whether it has come to its end, and from which row on each table was copied.
-async fn interrupted(source: &Database, target: &Database, nth: u64) -> (bool, Vec<u64>) {
+async fn interrupted(source: &SqlStore, target: &SqlStore, nth: u64) -> (bool, Vec<u64>) {
     let (told, stop) = (AtomicU64::new(0), Notify::new());
     let starts = std::sync::Mutex::new(Vec::new());
     let tell = |progress: ExportProgress| {
@@ -177,7 +177,7 @@ async fn a_target_that_holds_other_data_is_left_as_it_is() {
         assert!(matches!(error, ExportError::Foreign { table: "users" }), "{error:?}");
         assert_eq!(contents(&target).await, before);
         // A whole site.
-        target.record(&[any_entry()]).await.unwrap();
+        target.audit().record(&[any_record()]).await.unwrap();
         for source in [&source, &other] {
             let error = source.copy_into(&target, &silent).await.unwrap_err();
             assert!(matches!(error, ExportError::Foreign { table: "audit_ends" }), "{error:?}");
@@ -187,7 +187,7 @@ async fn a_target_that_holds_other_data_is_left_as_it_is() {
     let file = File::new();
     let target = file.migrated().await;
     source.copy_into(&target, &silent).await.unwrap();
-    target.insert_user(&eve, &any_entry()).await.unwrap();
+    target.users().insert_user(&eve, &any_record()).await.unwrap();
     let error = source.copy_into(&target, &silent).await.unwrap_err();
     assert!(matches!(error, ExportError::Foreign { .. }), "{error:?}");
 }
@@ -223,8 +223,8 @@ fn meanwhile(url: &str, somebody: &User) {
         scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
-                let database = Database::connect(url).await.unwrap();
-                database.insert_user(somebody, &any_entry()).await.unwrap();
+                let database = SqlStore::connect(url).await.unwrap();
+                database.users().insert_user(somebody, &any_record()).await.unwrap();
             });
         });
     });

@@ -5,9 +5,9 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
-use countersign_domain::contract::any_entry;
-use countersign_domain::store::SessionGrant;
-use countersign_domain::{SessionStore, Store, StoreError, UserStore};
+use countersign_domain::SessionGrant;
+use countersign_domain::contract::any_record;
+use countersign_domain::{Store, StoreError};
 use sea_orm::ConnectionTrait;
 use support::{File, START, hash, session, user};
 use time::Duration;
@@ -17,20 +17,21 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let file = File::new();
     let (ada, (session, token)) = (user("ada"), session(&user("ada"), START));
     let database = file.migrated().await;
-    database.insert_user(&ada, &any_entry()).await.unwrap();
-    let session = countersign_domain::Session { user_id: ada.id, ..session };
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
+    let mut session = session;
+    session.user_id = ada.id;
     let grant = SessionGrant {
         session: &session,
         token: &token,
         proof: None,
         remember: None,
         max_per_user: 9,
-        entry: &any_entry(),
     };
-    assert!(database.insert_session(grant).await.unwrap());
+    assert!(database.sessions().insert_session(grant, &any_record()).await.unwrap());
     assert!(
         database
-            .replace_password(ada.id, &hash("new"), Some(session.id), &any_entry())
+            .users()
+            .replace_password(ada.id, &hash("new"), Some(session.id), &any_record())
             .await
             .unwrap()
     );
@@ -39,7 +40,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let second = file.open().await;
     database.close().await;
     for database in [second, file.open().await] {
-        let (found, owner) = database.session_by_token(&token).await.unwrap().unwrap();
+        let (found, owner) = database.sessions().session_by_token(&token).await.unwrap().unwrap();
         assert_eq!((found, owner.password_hash), (session.clone(), Some(hash("new"))));
     }
 }
@@ -48,7 +49,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
 async fn a_closed_database_is_one_file_and_unavailable() {
     let file = File::new();
     let database = file.migrated().await;
-    database.insert_user(&user("ada"), &any_entry()).await.unwrap();
+    database.users().insert_user(&user("ada"), &any_record()).await.unwrap();
     database.ready().await.unwrap();
     let clone = database.clone();
     database.close().await;
@@ -56,7 +57,7 @@ async fn a_closed_database_is_one_file_and_unavailable() {
     assert_eq!(left, 1, "the write-ahead log is folded in");
     assert!(matches!(clone.ready().await, Err(StoreError::Unavailable(_))));
     assert!(matches!(
-        clone.insert_user(&user("bob"), &any_entry()).await,
+        clone.users().insert_user(&user("bob"), &any_record()).await,
         Err(StoreError::Unavailable(_))
     ));
 }
@@ -65,7 +66,7 @@ async fn a_closed_database_is_one_file_and_unavailable() {
 async fn a_new_file_and_what_lies_next_to_it_are_for_their_owner_alone() {
     let file = File::new();
     let database = file.migrated().await;
-    database.insert_user(&user("ada"), &any_entry()).await.unwrap();
+    database.users().insert_user(&user("ada"), &any_record()).await.unwrap();
     for entry in std::fs::read_dir(file.path().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
@@ -100,27 +101,29 @@ async fn two_programs_open_migrate_and_write_one_new_file_at_once() {
         tokio::spawn(async move {
             for n in 0..50 {
                 let ada = user(&format!("{name}-{n}"));
-                database.insert_user(&ada, &any_entry()).await.unwrap();
+                database.users().insert_user(&ada, &any_record()).await.unwrap();
                 let (session, token) = session(&ada, START);
                 let (session, token) = (&session, &token);
-                let grant = SessionGrant {
-                    session,
-                    token,
-                    proof: None,
-                    remember: None,
-                    max_per_user: 3,
-                    entry: &any_entry(),
-                };
-                assert!(database.insert_session(grant).await.unwrap());
-                database.touch_sessions(&[(session.id, START + Duration::MINUTE)]).await.unwrap();
-                database.replace_password(ada.id, &hash("new"), None, &any_entry()).await.unwrap();
+                let grant =
+                    SessionGrant { session, token, proof: None, remember: None, max_per_user: 3 };
+                assert!(database.sessions().insert_session(grant, &any_record()).await.unwrap());
+                database
+                    .sessions()
+                    .touch_sessions(&[(session.id, START + Duration::MINUTE)])
+                    .await
+                    .unwrap();
+                database
+                    .users()
+                    .replace_password(ada.id, &hash("new"), None, &any_record())
+                    .await
+                    .unwrap();
             }
         })
     });
     for done in writing {
         done.await.unwrap();
     }
-    assert_eq!(file.open().await.users(None, 1_000).await.unwrap().len(), 100);
+    assert_eq!(file.open().await.users().list_users(None, 1_000).await.unwrap().len(), 100);
 }
 
 #[tokio::test]
@@ -159,7 +162,7 @@ async fn a_damaged_value_is_named_by_table_and_column() {
         let file = File::new();
         let database = file.migrated().await;
         let ada = user("ada");
-        database.insert_user(&ada, &any_entry()).await.unwrap();
+        database.users().insert_user(&ada, &any_record()).await.unwrap();
         let (session, token) = session(&ada, START);
         let grant = SessionGrant {
             session: &session,
@@ -167,16 +170,15 @@ async fn a_damaged_value_is_named_by_table_and_column() {
             proof: None,
             remember: None,
             max_per_user: 9,
-            entry: &any_entry(),
         };
-        database.insert_session(grant).await.unwrap();
+        database.sessions().insert_session(grant, &any_record()).await.unwrap();
         let damage = format!("PRAGMA foreign_keys = OFF; UPDATE {table} SET {column} = {value}");
         database.connection().execute_unprepared(&damage).await.unwrap();
 
-        let joined = database.session_by_token(&token).await.unwrap_err();
+        let joined = database.sessions().session_by_token(&token).await.unwrap_err();
         let alone = match table {
-            "users" => database.user_by_id(ada.id).await.unwrap_err(),
-            _ => database.sessions_of(ada.id).await.unwrap_err(),
+            "users" => database.users().user_by_id(ada.id).await.unwrap_err(),
+            _ => database.sessions().sessions_of(ada.id).await.unwrap_err(),
         };
         for error in [joined, alone] {
             assert_eq!(error.to_string(), format!("the store holds a corrupt {column} in {table}"));
@@ -191,9 +193,10 @@ async fn a_user_whose_id_is_taken_is_not_one_whose_address_is() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada, &any_entry()).await.unwrap();
-    let twin = countersign_domain::User { id: ada.id, ..user("bob") };
-    let error = database.insert_user(&twin, &any_entry()).await.unwrap_err();
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
+    let mut twin = user("bob");
+    twin.id = ada.id;
+    let error = database.users().insert_user(&twin, &any_record()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
@@ -202,29 +205,25 @@ async fn moments_keep_their_order_whatever_their_fractions_and_offsets() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada, &any_entry()).await.unwrap();
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
     let micros = [-1_000_000, -1, 0, 1, 9, 10, 99_999, 100_000, 500_000, 999_999, 1_000_000];
     let moments = micros.map(|n| START + Duration::microseconds(n));
     let east = time::UtcOffset::from_hms(9, 0, 0).unwrap();
     for at in moments {
         let (session, token) = session(&ada, at.to_offset(east));
         let (session, token) = (&session, &token);
-        let grant = SessionGrant {
-            session,
-            token,
-            proof: None,
-            remember: None,
-            max_per_user: 99,
-            entry: &any_entry(),
-        };
-        assert!(database.insert_session(grant).await.unwrap());
+        let grant = SessionGrant { session, token, proof: None, remember: None, max_per_user: 99 };
+        assert!(database.sessions().insert_session(grant, &any_record()).await.unwrap());
     }
-    let kept = database.sessions_of(ada.id).await.unwrap();
+    let kept = database.sessions().sessions_of(ada.id).await.unwrap();
     let kept: Vec<_> = kept.iter().rev().map(|session| session.created_at).collect();
     assert_eq!(kept, moments);
     for (n, now) in moments.into_iter().enumerate() {
         // A session that expires at this moment has not expired before it.
-        let ended = database.purge_sessions(now + Duration::HOUR, START - Duration::DAY, 99).await;
+        let ended = database
+            .sessions()
+            .purge_sessions(now + Duration::HOUR, START - Duration::DAY, 99)
+            .await;
         assert_eq!(ended.unwrap(), u64::from(n > 0), "{now}");
     }
 }
@@ -234,13 +233,13 @@ async fn a_change_given_up_half_way_leaves_the_writer_free() {
     let file = File::new();
     let database = file.migrated().await;
     let ada = user("ada");
-    database.insert_user(&ada, &any_entry()).await.unwrap();
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
     for _ in 0..50 {
         let new = hash("new");
-        let entry = any_entry();
-        let change = database.replace_password(ada.id, &new, None, &entry);
+        let entry = any_record();
+        let change = database.users().replace_password(ada.id, &new, None, &entry);
         tokio::time::timeout(std::time::Duration::from_micros(200), change).await.ok();
     }
-    database.set_active(ada.id, false, &any_entry()).await.unwrap();
-    assert!(!database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
+    database.users().set_active(ada.id, false, &any_record()).await.unwrap();
+    assert!(!database.users().user_by_id(ada.id).await.unwrap().unwrap().is_active);
 }

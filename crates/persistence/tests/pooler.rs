@@ -11,8 +11,8 @@ mod support;
 use std::cell::RefCell;
 use std::net::TcpListener;
 
-use countersign_domain::UserStore;
-use countersign_persistence::Database;
+use countersign_domain::Store;
+use countersign_persistence::SqlStore;
 use pooler::Pooler;
 use support::user;
 
@@ -22,8 +22,8 @@ async fn pooler() -> Option<Pooler> {
 }
 
 /// A store that knows of its pooler.
-async fn store(pooler: &Pooler) -> Database {
-    let store = Database::connect(&pooler.url("?pooler=transaction")).await.unwrap();
+async fn store(pooler: &Pooler) -> SqlStore {
+    let store = SqlStore::connect(&pooler.url("?pooler=transaction")).await.unwrap();
     countersign_migration::up(store.connection()).await.unwrap();
     store
 }
@@ -36,7 +36,7 @@ mod keeps_the_contract {
         static POOLER: RefCell<Option<Pooler>> = const { RefCell::new(None) };
     }
 
-    async fn behind() -> Option<Database> {
+    async fn behind() -> Option<SqlStore> {
         let pooler = pooler().await?;
         let store = store(&pooler).await;
         POOLER.set(Some(pooler));
@@ -59,9 +59,9 @@ async fn many_programs_start_and_work_over_two_connections_to_the_server() {
         let store = stores[n as usize % stores.len()].clone();
         tokio::spawn(async move {
             let user = user(&format!("member{n}"));
-            let entry = countersign_domain::contract::any_entry();
-            store.insert_user(&user, &entry).await.unwrap();
-            let found = store.user_by_email(&user.email).await.unwrap().unwrap();
+            let entry = countersign_domain::contract::any_record();
+            store.users().insert_user(&user, &entry).await.unwrap();
+            let found = store.users().user_by_email(&user.email).await.unwrap().unwrap();
             assert_eq!(found.id, user.id);
         })
     });
@@ -73,7 +73,7 @@ async fn many_programs_start_and_work_over_two_connections_to_the_server() {
 #[tokio::test]
 async fn a_pooler_that_the_url_does_not_name_is_an_error() {
     let Some(pooler) = pooler().await else { return };
-    let error = Database::connect(&pooler.url("")).await.unwrap_err().to_string();
+    let error = SqlStore::connect(&pooler.url("")).await.unwrap_err().to_string();
     assert!(error.contains("unsupported startup parameter"), "{error}");
 }
 
@@ -84,7 +84,7 @@ async fn another_pooler_and_options_through_one_are_refused() {
         ("?pooler=transaction&options=-csearch_path%3Dauth", "a pooler takes no options"),
     ] {
         let url = format!("postgres://countersign@127.0.0.1:1/site{parameters}");
-        let error = Database::connect(&url).await.unwrap_err().to_string();
+        let error = SqlStore::connect(&url).await.unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
 }

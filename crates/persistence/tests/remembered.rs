@@ -6,15 +6,14 @@
 mod server;
 mod support;
 
-use countersign_domain::contract::any_entry;
-use countersign_domain::store::{
-    RememberGrant, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
+use countersign_domain::contract::any_record;
+use countersign_domain::{
+    Client, Remembered, RememberedId, Session, Store, StoreError, TokenDigest, User,
 };
 use countersign_domain::{
-    Client, RememberStore, Remembered, RememberedId, Session, SessionStore, Store, StoreError,
-    TokenDigest, User, UserStore,
+    RememberGrant, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
 use server::{Engine, TestDatabase};
 use support::{File, START, rng, session, token, user};
@@ -33,63 +32,48 @@ struct Login {
 impl Login {
     fn new(user: &User) -> Self {
         let (session, session_token) = session(user, START);
-        let remembered = Remembered {
-            id: RememberedId::generate(START, &mut rng()),
-            user_id: user.id,
-            client: session.client.clone(),
-            created_at: START,
-            used_at: START,
-            expires_at: START + Duration::days(14),
-        };
-        let session = Session { remembered: Some(remembered.id), ..session };
+        let (id, end) = (RememberedId::generate(START, &mut rng()), START + Duration::days(14));
+        let remembered = Remembered::new(id, user.id, session.client.clone(), START, end);
+        let mut session = session;
+        session.remembered = Some(remembered.id);
         Self { session, token: session_token, remembered, series: token(), secret: token() }
     }
 
-    async fn save(&self, database: &Database) -> Result<bool, StoreError> {
+    async fn save(&self, database: &SqlStore) -> Result<bool, StoreError> {
         let (remembered, series) = (&self.remembered, &self.series);
         let remember = Some(RememberGrant { remembered, series, secret: &self.secret });
         insert(database, &self.session, &self.token, remember).await
     }
 
     /// Presents the first secret after a minute.
-    async fn present(&self, database: &Database) -> Result<RememberOutcome, StoreError> {
+    async fn present(&self, database: &SqlStore) -> Result<RememberOutcome, StoreError> {
         let now = START + Duration::MINUTE;
         let (series, secret, next) = (&self.series, &self.secret, &token());
         database
-            .use_remembered(RememberUse {
-                series,
-                secret,
-                next,
-                now,
-                grace_since: now,
-                stolen: &any_entry(),
-            })
+            .remembered()
+            .use_remembered(
+                RememberUse { series, secret, next, now, grace_since: now },
+                &any_record(),
+            )
             .await
     }
 }
 
 async fn insert(
-    database: &Database,
+    database: &SqlStore,
     session: &Session,
     token: &TokenDigest,
     remember: Option<RememberGrant<'_>>,
 ) -> Result<bool, StoreError> {
-    let grant = SessionGrant {
-        session,
-        token,
-        proof: None,
-        remember,
-        max_per_user: 9,
-        entry: &any_entry(),
-    };
-    database.insert_session(grant).await
+    let grant = SessionGrant { session, token, proof: None, remember, max_per_user: 9 };
+    database.sessions().insert_session(grant, &any_record()).await
 }
 
 /// On PostgreSQL two that wait for each other are found out after a second, and one is tried again.
 /// Here they are not: both would wait until they are given up.
-async fn without_rescue() -> Option<(TestDatabase, Database)> {
+async fn without_rescue() -> Option<(TestDatabase, SqlStore)> {
     let on = TestDatabase::new(Engine::Postgres).await?;
-    let database = Database::connect(&format!("{}%20-cdeadlock_timeout%3D60s", on.url)).await;
+    let database = SqlStore::connect(&format!("{}%20-cdeadlock_timeout%3D60s", on.url)).await;
     let database = database.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     Some((on, database))
@@ -99,26 +83,27 @@ async fn without_rescue() -> Option<(TestDatabase, Database)> {
 async fn of_all_that_happens_to_a_login_at_once_no_two_wait_for_each_other() {
     let Some((_on, database)) = without_rescue().await else { return };
     let ada = user("ada");
-    database.insert_user(&ada, &any_entry()).await.unwrap();
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
     for _ in 0..20 {
         let login = Login::new(&ada);
         assert!(login.save(&database).await.unwrap());
         let resumed = || {
-            let (session, token) = session(&ada, START);
-            (Session { remembered: Some(login.remembered.id), ..session }, token)
+            let (mut session, token) = session(&ada, START);
+            session.remembered = Some(login.remembered.id);
+            (session, token)
         };
         let (one, other) = (resumed(), resumed());
-        let (entry, keep) = (any_entry(), Some(login.session.id));
+        let (entry, keep) = (any_record(), Some(login.session.id));
         let ended = tokio::join!(
             login.present(&database),
             insert(&database, &one.0, &one.1, None),
             login.present(&database),
             insert(&database, &other.0, &other.1, None),
-            database.end_sessions_of(ada.id, keep, &entry),
-            database.end_session(ada.id, login.session.id, &entry),
-            database.end_remembered(ada.id, login.remembered.id, &entry),
-            database.end_series(&login.series, &entry),
-            database.set_active(ada.id, true, &entry),
+            database.sessions().end_sessions_of(ada.id, keep, &entry),
+            database.sessions().end_session(ada.id, login.session.id, &entry),
+            database.remembered().end_remembered(ada.id, login.remembered.id, &entry),
+            database.remembered().end_series(&login.series, &entry),
+            database.users().set_active(ada.id, true, &entry),
         );
         ended.0.unwrap();
         ended.1.unwrap();
@@ -132,9 +117,9 @@ async fn of_all_that_happens_to_a_login_at_once_no_two_wait_for_each_other() {
     }
 }
 
-async fn with_login(file: &File) -> (Database, User, Login) {
+async fn with_login(file: &File) -> (SqlStore, User, Login) {
     let (database, ada) = (file.migrated().await, user("ada"));
-    database.insert_user(&ada, &any_entry()).await.unwrap();
+    database.users().insert_user(&ada, &any_record()).await.unwrap();
     let login = Login::new(&ada);
     assert!(login.save(&database).await.unwrap());
     (database, ada, login)
@@ -174,7 +159,9 @@ async fn what_was_replaced_is_there_after_reopening() {
     database.close().await;
     let outcome = login.present(&file.open().await).await.unwrap();
     let used_at = START + Duration::MINUTE;
-    assert_eq!(outcome, RememberOutcome::Parallel(Remembered { used_at, ..login.remembered }, ada));
+    let mut used = login.remembered;
+    used.used_at = used_at;
+    assert_eq!(outcome, RememberOutcome::Parallel(used, ada));
 }
 
 #[tokio::test]
@@ -184,7 +171,7 @@ async fn a_login_whose_session_cannot_be_saved_is_not_remembered() {
     let second = Login { token: first.token, ..Login::new(&ada) };
     let error = second.save(&database).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert_eq!(database.remembered_of(ada.id).await.unwrap(), [first.remembered]);
+    assert_eq!(database.remembered().remembered_of(ada.id).await.unwrap(), [first.remembered]);
     assert_eq!(second.present(&database).await.unwrap(), RememberOutcome::Unknown);
 }
 
@@ -194,16 +181,24 @@ async fn a_session_is_refused_when_the_login_it_belongs_to_has_ended_or_is_not_i
     let file = File::new();
     let (database, ada, login) = with_login(&file).await;
     let eve = user("eve");
-    database.insert_user(&eve, &any_entry()).await.unwrap();
+    database.users().insert_user(&eve, &any_record()).await.unwrap();
     let (eves, eves_token) = session(&eve, START);
-    let eves = Session { remembered: login.session.remembered, ..eves };
+    let mut eves = eves;
+    eves.remembered = login.session.remembered;
     assert!(!insert(&database, &eves, &eves_token, None).await.unwrap());
 
     let (later, later_token) = session(&ada, START);
-    let later = Session { remembered: login.session.remembered, ..later };
-    assert!(database.end_remembered(ada.id, login.remembered.id, &any_entry()).await.unwrap());
+    let mut later = later;
+    later.remembered = login.session.remembered;
+    assert!(
+        database
+            .remembered()
+            .end_remembered(ada.id, login.remembered.id, &any_record())
+            .await
+            .unwrap()
+    );
     assert!(!insert(&database, &later, &later_token, None).await.unwrap());
-    assert!(database.sessions_of(ada.id).await.unwrap().is_empty());
+    assert!(database.sessions().sessions_of(ada.id).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -214,9 +209,9 @@ async fn a_batch_of_times_is_noted_for_whatever_sessions_are_left() {
     insert(&database, &other, &other_token, None).await.unwrap();
     let at = |minutes| START + Duration::minutes(minutes);
     let seen = [(login.session.id, at(2)), (gone.id, at(9)), (other.id, at(3)), (other.id, at(1))];
-    database.touch_sessions(&seen).await.unwrap();
+    database.sessions().touch_sessions(&seen).await.unwrap();
     for (token, minutes) in [(login.token, 2), (other_token, 3)] {
-        let (session, _) = database.session_by_token(&token).await.unwrap().unwrap();
+        let (session, _) = database.sessions().session_by_token(&token).await.unwrap().unwrap();
         assert_eq!(session.last_seen_at, at(minutes));
     }
 }
@@ -226,7 +221,7 @@ async fn a_renewal_never_moves_the_time_of_use_back() {
     let file = File::new();
     let (database, _, login) = with_login(&file).await;
     let later = START + Duration::minutes(5);
-    database.touch_sessions(&[(login.session.id, later)]).await.unwrap();
+    database.sessions().touch_sessions(&[(login.session.id, later)]).await.unwrap();
     let (client, authenticated_at) = (&Client::default(), START + Duration::MINUTE);
     let new = &token();
     let renewal = SessionRenewal {
@@ -234,10 +229,10 @@ async fn a_renewal_never_moves_the_time_of_use_back() {
         token: new,
         client,
         authenticated_at,
-        entry: Some(&any_entry()),
+        methods: &countersign_domain::Methods::default(),
     };
-    assert!(database.renew_session(renewal).await.unwrap());
-    let (session, _) = database.session_by_token(new).await.unwrap().unwrap();
+    assert!(database.sessions().renew_session(renewal, Some(&any_record())).await.unwrap());
+    let (session, _) = database.sessions().session_by_token(new).await.unwrap().unwrap();
     assert_eq!(session.last_seen_at, later);
     assert_eq!(session.authenticated_at, Some(authenticated_at));
     assert_eq!(session.client, Client::default());
@@ -275,7 +270,7 @@ async fn a_damaged_value_is_named_by_table_and_column() {
         database.connection().execute_unprepared(&damage).await.unwrap();
         let mut errors = vec![login.present(&database).await.unwrap_err()];
         if listed {
-            errors.push(database.remembered_of(ada.id).await.unwrap_err());
+            errors.push(database.remembered().remembered_of(ada.id).await.unwrap_err());
         }
         for error in errors {
             assert_eq!(error.to_string(), format!("the store holds a corrupt {column} in {table}"));

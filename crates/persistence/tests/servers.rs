@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_domain::contract::any_entry;
-use countersign_domain::store::SessionGrant;
-use countersign_domain::{AuditStore, SessionStore, Store, StoreError, User, UserStore};
-use countersign_persistence::Database;
+use countersign_domain::SessionGrant;
+use countersign_domain::contract::any_record;
+use countersign_domain::{Store, StoreError, User};
+use countersign_persistence::SqlStore;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use server::{Engine, TestDatabase};
 use support::{START, hash, session, user};
@@ -23,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// A call ends within five seconds; the rest is for a busy machine.
 const IN_TIME: Duration = Duration::from_secs(9);
 
-async fn migrated(url: &str) -> Database {
-    let database = Database::connect(url).await.unwrap();
+async fn migrated(url: &str) -> SqlStore {
+    let database = SqlStore::connect(url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     database
 }
@@ -88,26 +88,27 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 async fn postgresql_tells_each_store_that_the_trail_has_grown_until_it_is_closed() {
     let Some(on) = TestDatabase::new(Engine::Postgres).await else { return };
     let (one, other) = (migrated(&on.url).await, migrated(&on.url).await);
-    let told = async || tokio::time::timeout(AT_ONCE, one.audit_growth()).await;
+    let told = async || tokio::time::timeout(AT_ONCE, one.audit().audit_growth()).await;
     told().await.unwrap().unwrap();
     for _ in 0..3 {
-        other.record(&[any_entry()]).await.unwrap();
+        other.audit().record(&[any_record()]).await.unwrap();
         told().await.unwrap().unwrap();
     }
     // Whether it waits or does something else, it lets go.
     let waiting = one.clone();
-    let waiting = tokio::spawn(async move { while waiting.audit_growth().await.is_ok() {} });
+    let waiting =
+        tokio::spawn(async move { while waiting.audit().audit_growth().await.is_ok() {} });
     tokio::time::timeout(AT_ONCE, one.close()).await.unwrap();
     waiting.await.unwrap();
 
     let idle = migrated(&on.url).await;
-    idle.audit_growth().await.unwrap();
+    idle.audit().audit_growth().await.unwrap();
     tokio::time::timeout(AT_ONCE, idle.close()).await.unwrap();
 
     // Nor does somebody who asked and does not listen to the end.
     let held = migrated(&on.url).await;
-    held.audit_growth().await.unwrap();
-    let mut growth = std::pin::pin!(held.audit_growth());
+    held.audit().audit_growth().await.unwrap();
+    let mut growth = std::pin::pin!(held.audit().audit_growth());
     tokio::time::timeout(Duration::from_millis(50), growth.as_mut()).await.unwrap_err();
     tokio::time::timeout(AT_ONCE, held.clone().close()).await.unwrap();
 }
@@ -119,10 +120,10 @@ async fn every_call_ends_in_time_when_the_server_keeps_silent_and_works_when_it_
         let database =
             migrated(&format!("{}{}max_connections=2", between.url, joint(&between.url))).await;
         let ada = user("ada");
-        database.insert_user(&ada, &any_entry()).await.unwrap();
+        database.users().insert_user(&ada, &any_record()).await.unwrap();
         between.silent.store(true, Ordering::Relaxed);
         // More than there are connections.
-        let (new, entry) = (hash("new"), any_entry());
+        let (new, entry) = (hash("new"), any_record());
         let (session, token) = session(&ada, START);
         let grant = SessionGrant {
             session: &session,
@@ -130,16 +131,15 @@ async fn every_call_ends_in_time_when_the_server_keeps_silent_and_works_when_it_
             proof: None,
             remember: None,
             max_per_user: 3,
-            entry: &entry,
         };
         tokio::join!(
             in_time(database.ready()),
-            in_time(database.user_by_id(ada.id)),
-            in_time(database.session_by_token(&token)),
-            in_time(database.insert_session(grant)),
-            in_time(database.replace_password(ada.id, &new, None, &entry)),
-            in_time(database.record(std::slice::from_ref(&entry))),
-            in_time(database.purge_sessions(START, START, 9)),
+            in_time(database.users().user_by_id(ada.id)),
+            in_time(database.sessions().session_by_token(&token)),
+            in_time(database.sessions().insert_session(grant, &entry)),
+            in_time(database.users().replace_password(ada.id, &new, None, &entry)),
+            in_time(database.audit().record(std::slice::from_ref(&entry))),
+            in_time(database.sessions().purge_sessions(START, START, 9)),
         );
         between.silent.store(false, Ordering::Relaxed);
         // What the server was asked before may yet be done, so that the locks are waited for.
@@ -147,10 +147,10 @@ async fn every_call_ends_in_time_when_the_server_keeps_silent_and_works_when_it_
         while database.ready().await.is_err() {
             assert!(start.elapsed() < Duration::from_secs(30), "it does not recover");
         }
-        while database.set_active(ada.id, false, &entry).await.is_err() {
+        while database.users().set_active(ada.id, false, &entry).await.is_err() {
             assert!(start.elapsed() < Duration::from_secs(30), "it does not recover");
         }
-        assert!(!database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
+        assert!(!database.users().user_by_id(ada.id).await.unwrap().unwrap().is_active);
     }
 }
 
@@ -179,14 +179,14 @@ async fn whoever_holds_a_lock_for_long_makes_others_unavailable_in_time() {
     for on in TestDatabase::of_each().await {
         let database = migrated(&on.url).await;
         let ada = user("ada");
-        database.insert_user(&ada, &any_entry()).await.unwrap();
+        database.users().insert_user(&ada, &any_record()).await.unwrap();
         let other = on.connection().await;
         let held = other.begin().await.unwrap();
         held.execute_unprepared("UPDATE users SET username = 'x'").await.unwrap();
-        in_time(database.set_active(ada.id, false, &any_entry())).await;
-        assert!(database.user_by_id(ada.id).await.unwrap().unwrap().is_active);
+        in_time(database.users().set_active(ada.id, false, &any_record())).await;
+        assert!(database.users().user_by_id(ada.id).await.unwrap().unwrap().is_active);
         held.rollback().await.unwrap();
-        assert!(database.set_active(ada.id, false, &any_entry()).await.unwrap());
+        assert!(database.users().set_active(ada.id, false, &any_record()).await.unwrap());
     }
 }
 
@@ -197,17 +197,17 @@ async fn a_change_given_up_half_way_leaves_nothing_behind() {
     for on in TestDatabase::of_each().await {
         let database = migrated(&on.url).await;
         let ada = user("ada");
-        database.insert_user(&ada, &any_entry()).await.unwrap();
+        database.users().insert_user(&ada, &any_record()).await.unwrap();
         for step in 0..60 {
-            let (new, entry) = (hash("new"), any_entry());
-            let change = database.replace_password(ada.id, &new, None, &entry);
+            let (new, entry) = (hash("new"), any_record());
+            let change = database.users().replace_password(ada.id, &new, None, &entry);
             tokio::time::timeout(Duration::from_micros(step * 100), change).await.ok();
-            let found: User = database.user_by_id(ada.id).await.unwrap().unwrap();
+            let found: User = database.users().user_by_id(ada.id).await.unwrap().unwrap();
             assert_eq!(found.email, ada.email, "{:?}", on.engine);
         }
-        assert!(database.set_active(ada.id, false, &any_entry()).await.unwrap());
-        let records = database.audit_trail(0, 1_000).await.unwrap();
-        let ends = database.audit_ends().await.unwrap();
+        assert!(database.users().set_active(ada.id, false, &any_record()).await.unwrap());
+        let records = database.audit().audit_trail(0, 1_000).await.unwrap();
+        let ends = database.audit().audit_ends().await.unwrap();
         assert_eq!(records.last().unwrap().link, ends.last, "the chain is whole");
         assert_eq!(records.len() as u64, ends.last.number);
     }
@@ -220,14 +220,14 @@ async fn what_two_change_in_different_orders_is_tried_again() {
         let mut people = Vec::new();
         for n in 0..4 {
             let somebody = user(&format!("user-{n}"));
-            database.insert_user(&somebody, &any_entry()).await.unwrap();
+            database.users().insert_user(&somebody, &any_record()).await.unwrap();
             people.push(somebody);
         }
         let mut all = Vec::new();
         for n in 0..40 {
             let (database, ada) = (database.clone(), people[n % 4].clone());
             all.push(tokio::spawn(async move {
-                let entry = any_entry();
+                let entry = any_record();
                 let (session, token) = session(&ada, START);
                 let grant = SessionGrant {
                     session: &session,
@@ -235,24 +235,27 @@ async fn what_two_change_in_different_orders_is_tried_again() {
                     proof: None,
                     remember: None,
                     max_per_user: 3,
-                    entry: &entry,
                 };
-                assert!(database.insert_session(grant).await.unwrap());
+                assert!(database.sessions().insert_session(grant, &any_record()).await.unwrap());
                 if n % 3 == 0 {
-                    database.replace_password(ada.id, &hash("new"), None, &entry).await.unwrap();
+                    database
+                        .users()
+                        .replace_password(ada.id, &hash("new"), None, &entry)
+                        .await
+                        .unwrap();
                 } else if n % 3 == 1 {
-                    database.end_sessions_of(ada.id, None, &entry).await.unwrap();
+                    database.sessions().end_sessions_of(ada.id, None, &entry).await.unwrap();
                 } else {
-                    database.end_session(ada.id, session.id, &entry).await.unwrap();
+                    database.sessions().end_session(ada.id, session.id, &entry).await.unwrap();
                 }
-                database.purge_sessions(START, START, 9).await.unwrap();
+                database.sessions().purge_sessions(START, START, 9).await.unwrap();
             }));
         }
         for one in all {
             one.await.unwrap();
         }
         for ada in people {
-            assert!(database.sessions_of(ada.id).await.unwrap().len() <= 3);
+            assert!(database.sessions().sessions_of(ada.id).await.unwrap().len() <= 3);
         }
     }
 }
@@ -262,7 +265,7 @@ async fn statements_are_prepared_once_and_bounded_on_the_server() {
     for on in TestDatabase::of_each().await {
         let database = migrated(&format!("{}{}max_connections=1", on.url, joint(&on.url))).await;
         let ada = user("ada");
-        database.insert_user(&ada, &any_entry()).await.unwrap();
+        database.users().insert_user(&ada, &any_record()).await.unwrap();
         let backend = database.connection().get_database_backend();
         let ask = async |sql: &str| {
             let row = database.connection().query_one_raw(Statement::from_string(backend, sql));
@@ -275,11 +278,11 @@ async fn statements_are_prepared_once_and_bounded_on_the_server() {
                  WHERE variable_name = 'COM_STMT_PREPARE'"
             }
         };
-        database.user_by_id(ada.id).await.unwrap();
+        database.users().user_by_id(ada.id).await.unwrap();
         ask(prepared).await;
         let before = ask(prepared).await;
         for _ in 0..5 {
-            database.user_by_id(ada.id).await.unwrap();
+            database.users().user_by_id(ada.id).await.unwrap();
         }
         assert_eq!(ask(prepared).await, before);
         let settings: &[(&str, &str)] = match backend {

@@ -4,11 +4,11 @@
 #[path = "support/server.rs"]
 mod server;
 
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use tempfile::TempDir;
 
-async fn migrated(url: &str) -> Database {
-    let database = Database::connect(url).await.unwrap();
+async fn migrated(url: &str) -> SqlStore {
+    let database = SqlStore::connect(url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     database
 }
@@ -48,7 +48,7 @@ mod on_a_server {
         static DATABASE: RefCell<Option<TestDatabase>> = const { RefCell::new(None) };
     }
 
-    async fn on(engine: Engine) -> Option<Database> {
+    async fn on(engine: Engine) -> Option<SqlStore> {
         let database = TestDatabase::new(engine).await?;
         let store = migrated(&database.url).await;
         DATABASE.set(Some(database));

@@ -8,6 +8,7 @@ use super::entity::ends;
 use super::entity::event::Entity;
 use super::row::{link, record_row};
 use crate::error::{corrupt, unavailable, unread};
+use crate::limits::ROWS;
 use crate::row::number;
 
 /// The one row of `audit_ends`.
@@ -39,16 +40,18 @@ pub(crate) async fn append_all(
     }
     let ends = ends(transaction, ends::Entity::find_by_id(ENDS).lock_exclusive()).await?;
     let mut last = link("audit_ends", ends.last_number, &ends.last_hash)?;
-    let rows: Vec<_> = records
-        .iter()
-        .map(|record| {
-            let record = record.audit.record_after(last);
-            last = record.link;
-            record_row(&record).into_active_model()
-        })
-        .collect();
-    let insertion = Entity::insert_many(rows).exec_without_returning(transaction);
-    insertion.await.map_err(unavailable)?;
+    for records in records.chunks(ROWS) {
+        let rows: Vec<_> = records
+            .iter()
+            .map(|record| {
+                let record = record.audit.record_after(last);
+                last = record.link;
+                record_row(&record).into_active_model()
+            })
+            .collect();
+        let insertion = Entity::insert_many(rows).exec_without_returning(transaction);
+        insertion.await.map_err(unavailable)?;
+    }
     let moved = ends::Entity::update_many()
         .col_expr(ends::Column::LastNumber, Expr::value(number(last.number)))
         .col_expr(ends::Column::LastHash, Expr::value(last.hash.to_vec()))

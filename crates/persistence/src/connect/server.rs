@@ -46,10 +46,10 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
             }
             Some((name, _)) if known.contains(&name) => kept.push(parameter),
             _ => {
-                let (name, known) =
-                    (parameter.split('=').next().unwrap_or_default(), known.join(", "));
+                // It is not shown: it may be part of a password.
+                let known = known.join(", ");
                 return Err(format!(
-                    "unknown parameter {name:?}; supported: max_connections, {known}"
+                    "a parameter is unknown; supported are max_connections, {known}"
                 ));
             }
         }

@@ -47,7 +47,9 @@ fn place(url: &str) -> Result<Place, String> {
             "mode=rwc" => true,
             "mode=rw" => false,
             _ => {
-                return Err(format!("unknown parameter {parameter:?}; {allowed}"));
+                return Err(format!(
+                    "a parameter is unknown; supported are mode=rw and mode=rwc; {allowed}"
+                ));
             }
         };
     }

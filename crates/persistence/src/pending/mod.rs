@@ -28,10 +28,7 @@ pub(crate) fn by_token(token: &TokenDigest, now: OffsetDateTime) -> Select<Entit
 }
 
 pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
-    Entity::find()
-        .filter(Column::UserId.eq(user.as_uuid()))
-        .order_by_desc(Column::CreatedAt)
-        .order_by_desc(Column::TokenDigest)
+    Entity::find().filter(Column::UserId.eq(user.as_uuid())).order_by_desc(Column::CreatedAt)
 }
 
 /// Returns the deletion of the logins of a user that are too many.

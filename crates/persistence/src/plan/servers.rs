@@ -10,8 +10,9 @@ use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement};
 
 use super::NOW;
+use crate::database::SqlStore;
 use crate::server::{Engine, TestDatabase};
-use crate::{Database, audit, remembered, session, throttle, user};
+use crate::{audit, browser, ending, pending, remembered, session, throttle, user};
 
 /// The key of a row that is there.
 const SHA256_OF_1: [u8; 32] = [
@@ -30,16 +31,19 @@ const POSTGRES: &str = "
         sha256(n::text::bytea), sha256('s'), NULL, NULL, NULL, now() + n * interval '1 s', now(),
         now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO sessions SELECT md5(n::text)::uuid, md5((n / 5 + 1)::text)::uuid,
-        md5(n::text)::uuid, sha256(n::text::bytea), NULL, NULL, now() + n * interval '1 s', NULL,
+        md5(n::text)::uuid, sha256(n::text::bytea), NULL, NULL, now() + n * interval '1 s', NULL, 'pwd',
         now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO throttle_counters SELECT sha256(n::text::bytea), 1, now(),
         now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO known_browsers SELECT sha256(n::text::bytea), md5((n / 5 + 1)::text)::uuid,
         now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
+    INSERT INTO pending_logins SELECT sha256(n::text::bytea), md5((n / 5 + 1)::text)::uuid, 'pwd', NULL,
+        false, '', 0, now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO audit_events SELECT n, now() + n * interval '1 s', 'kind-' || n % 16, NULL, 'visitor',
-        md5((n / 5 + 1)::text)::uuid, NULL, NULL, NULL, NULL, NULL, sha256('c'), sha256('h')
+        NULL, md5((n / 5 + 1)::text)::uuid, NULL, NULL, NULL, NULL, NULL, NULL, sha256('c'), sha256('h')
         FROM generate_series(1, 9990) n;
-    ANALYZE users, remembered_logins, sessions, throttle_counters, known_browsers, audit_events";
+    ANALYZE users, remembered_logins, sessions, throttle_counters, known_browsers, pending_logins,
+        audit_events";
 
 const MARIADB: &str = "
     INSERT INTO users SELECT UNHEX(MD5(seq)), CONCAT(seq, '@example.org'),
@@ -48,16 +52,19 @@ const MARIADB: &str = "
         UNHEX(SHA2(seq, 256)), UNHEX(SHA2('s', 256)), NULL, NULL, NULL, NOW(6) + INTERVAL seq SECOND,
         NOW(6), NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO sessions SELECT UNHEX(MD5(seq)), UNHEX(MD5(seq DIV 5 + 1)), UNHEX(MD5(seq)),
-        UNHEX(SHA2(seq, 256)), NULL, NULL, NOW(6) + INTERVAL seq SECOND, NULL,
+        UNHEX(SHA2(seq, 256)), NULL, NULL, NOW(6) + INTERVAL seq SECOND, NULL, 'pwd',
         NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO throttle_counters SELECT UNHEX(SHA2(seq, 256)), 1, NOW(6),
         NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO known_browsers SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq DIV 5 + 1)),
         NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
+    INSERT INTO pending_logins SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq DIV 5 + 1)), 'pwd', NULL,
+        false, '', 0, NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO audit_events SELECT seq, NOW(6) + INTERVAL seq SECOND, CONCAT('kind-', seq % 16), NULL,
-        'visitor', UNHEX(MD5(seq DIV 5 + 1)), NULL, NULL, NULL, NULL, NULL, UNHEX(SHA2('c', 256)),
+        'visitor', NULL, UNHEX(MD5(seq DIV 5 + 1)), NULL, NULL, NULL, NULL, NULL, NULL, UNHEX(SHA2('c', 256)),
         UNHEX(SHA2('h', 256)) FROM seq_1_to_9990;
-    ANALYZE TABLE users, remembered_logins, sessions, throttle_counters, known_browsers, audit_events";
+    ANALYZE TABLE users, remembered_logins, sessions, throttle_counters, known_browsers,
+        pending_logins, audit_events";
 
 /// The steps of a plan, one in a line, with `whole table` in those that read all of one.
 async fn plan(db: &DatabaseConnection, mut query: Statement) -> String {
@@ -101,19 +108,22 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (user::page(Some(user), 9).build(backend), "users_pkey"),
         (session::newest_first(user).build(backend), "sessions_user_id_created_at_idx"),
         (session::beyond(user, 9).build(backend), "sessions_user_id_created_at_idx"),
-        (session::sessions_but(user, Some(session_id)).build(backend), "sessions_user_id_created"),
+        (ending::sessions_but(user, Some(session_id)).build(backend), "sessions_user_id_created"),
         (session::dead(NOW, NOW, 9).build(backend), "sessions_last_seen_at_idx"),
         (session::dead(NOW, NOW, 9).build(backend), "sessions_expires_at_idx"),
         (session::touch(session_id, LATER).build(backend), "sessions_pkey"),
         (remembered::by_series(&token).build(backend), "remembered_logins_series_digest_key"),
         (remembered::newest_first(user).build(backend), "remembered_logins_user_id_created_at"),
-        (remembered::that_of(user, session_id).build(backend), "remembered_logins_"),
-        (remembered::remembered_but(user, Some(session_id)).build(backend), "remembered_logins_"),
+        (ending::that_of(user, session_id).build(backend), "remembered_logins_"),
+        (ending::remembered_but(user, Some(session_id)).build(backend), "remembered_logins_"),
         (remembered::expired(NOW, 9).build(backend), "remembered_logins_expires_at_idx"),
         (throttle::by_keys(&keys).build(backend), "throttle_counters_pkey"),
         (throttle::forgotten(NOW, 9).build(backend), "throttle_counters_forgotten_at_idx"),
-        (throttle::browsers_beyond(user, 9).build(backend), "known_browsers_user_id_created_at"),
-        (throttle::browsers_expired(NOW, 9).build(backend), "known_browsers_expires_at_idx"),
+        (browser::beyond(user, 9).build(backend), "known_browsers_user_id_created_at"),
+        (browser::expired(NOW, 9).build(backend), "known_browsers_expires_at_idx"),
+        (pending::by_token(&token, NOW).build(backend), "pending_logins_pkey"),
+        (pending::beyond(user, 9).build(backend), "pending_logins_user_id_created_at"),
+        (pending::expired(NOW, 9).build(backend), "pending_logins_expires_at_idx"),
         (audit::matching(of_user, 9).build(backend), "audit_events_user_id_number_idx"),
         (audit::matching(of_kind, 9).build(backend), "audit_events_kind_number_idx"),
         (audit::oldest_first(9_000, 9).build(backend), "audit_events_pkey"),
@@ -123,7 +133,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
 #[tokio::test]
 async fn every_query_uses_an_index_on_each_server() {
     for on in TestDatabase::of_each().await {
-        let database = Database::connect(&on.url).await.unwrap();
+        let database = SqlStore::connect(&on.url).await.unwrap();
         countersign_migration::up(database.connection()).await.unwrap();
         let fill = if on.engine == Engine::Postgres { POSTGRES } else { MARIADB };
         let db = on.connection().await;

@@ -9,7 +9,7 @@ use countersign_domain::{
     Client, EmailAddress, OffsetDateTime, PasswordHash, SecretToken, Session, SessionId,
     TokenDigest, User, UserId, Username,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use tempfile::TempDir;
 use time::Duration;
 
@@ -28,11 +28,11 @@ impl File {
         self.0.path().join("test.db")
     }
 
-    pub(crate) async fn open(&self) -> Database {
-        Database::connect(&format!("sqlite://{}?mode=rwc", self.path().display())).await.unwrap()
+    pub(crate) async fn open(&self) -> SqlStore {
+        SqlStore::connect(&format!("sqlite://{}?mode=rwc", self.path().display())).await.unwrap()
     }
 
-    pub(crate) async fn migrated(&self) -> Database {
+    pub(crate) async fn migrated(&self) -> SqlStore {
         let database = self.open().await;
         countersign_migration::up(database.connection()).await.unwrap();
         database
@@ -48,28 +48,19 @@ pub(crate) fn hash(text: &str) -> PasswordHash {
 }
 
 pub(crate) fn user(name: &str) -> User {
-    User {
-        id: UserId::generate(START, &mut rng()),
-        email: EmailAddress::parse(&format!("{name}@example.org")).unwrap(),
-        username: Username::parse(name).unwrap(),
-        password_hash: Some(hash(name)),
-        is_active: true,
-        created_at: START,
-        updated_at: START,
-    }
+    let email = EmailAddress::parse(&format!("{name}@example.org")).unwrap();
+    let id = UserId::generate(START, &mut rng());
+    let mut user = User::new(id, email, Username::parse(name).unwrap(), START);
+    user.password_hash = Some(hash(name));
+    user
 }
 
 pub(crate) fn session(user: &User, created_at: OffsetDateTime) -> (Session, TokenDigest) {
-    let session = Session {
-        id: SessionId::generate(created_at, &mut rng()),
-        user_id: user.id,
-        client: Client::new(Some([203, 0, 113, 1].into()), Some("Test/1.0")),
-        remembered: None,
-        created_at,
-        authenticated_at: Some(created_at),
-        last_seen_at: created_at,
-        expires_at: created_at + Duration::HOUR,
-    };
+    let id = SessionId::generate(created_at, &mut rng());
+    let client = Client::new(Some([203, 0, 113, 1].into()), Some("Test/1.0"));
+    let end = created_at + Duration::HOUR;
+    let mut session = Session::new(id, user.id, client, created_at, end);
+    session.authenticated_at = Some(created_at);
     (session, token())
 }
 
