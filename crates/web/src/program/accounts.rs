@@ -15,7 +15,8 @@ use super::cli::{PasswordSource, SessionVerb, UserVerb, Who};
 use super::failure::Failure;
 use super::output;
 use super::settings::Settings;
-use crate::{Database, wording};
+use crate::Database;
+use crate::render::wording;
 
 /// Runs `work` to its end on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

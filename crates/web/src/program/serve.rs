@@ -12,7 +12,8 @@ use super::metrics::{Metrics, Requests};
 use super::settings::Settings;
 use super::waiting::{Opened, Waiting, open};
 use super::{log, output};
-use crate::{AuthPages, Tables, site_routes, templates};
+use crate::render::templates;
+use crate::{AuthPages, Tables, site_routes};
 
 /// What a site on the internet lacks that no proxy stands before.
 const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \

@@ -22,7 +22,7 @@ use super::output;
 use super::secret::DatabaseUrl;
 use super::settings_error as error;
 use crate::Registration;
-use crate::next::Next;
+use crate::request::next::Next;
 
 /// Where the configuration file is, if nobody says otherwise. It need not be there.
 const DEFAULT_FILE: &str = "config/Rocket.toml";
