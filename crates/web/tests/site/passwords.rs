@@ -8,7 +8,7 @@ use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERN
 
 const WEAK: &str = "london london 2026";
 const ADVICE: &str = "whoever steals the database may guess it within an hour. It says the same";
-const STOLEN: &str = "Choose another password: this one was stolen elsewhere";
+const STOLEN: &str = "Choose another password: this one was stolen from another site";
 
 /// `printf 'copper window seven gulls' | sha1sum`, which is the other password; the same of
 /// "ﬁne copper window 7" as typed, and of "zebra film orbit 41".
