@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use countersign_auth::{Overloaded, Throttled};
 use countersign_domain::StoreError;
 use rocket::http::Status;
 
@@ -58,23 +57,5 @@ impl Reason {
             Self::Throttled(wait) | Self::Overloaded(wait) => Some(*wait),
             _ => None,
         }
-    }
-}
-
-impl From<Throttled> for Reason {
-    fn from(throttled: Throttled) -> Self {
-        Self::Throttled(throttled.retry_after)
-    }
-}
-
-impl From<Overloaded> for Reason {
-    fn from(overloaded: Overloaded) -> Self {
-        Self::Overloaded(overloaded.retry_after)
-    }
-}
-
-impl From<StoreError> for Reason {
-    fn from(error: StoreError) -> Self {
-        Self::Outage(error)
     }
 }

@@ -55,9 +55,9 @@ impl Explain<ConfirmError> for Vec<String> {
                 Reason::WrongPassword
             }
             ConfirmError::Ended => Reason::Ended,
-            ConfirmError::Throttled(throttled) => throttled.into(),
-            ConfirmError::Overloaded(overloaded) => overloaded.into(),
-            ConfirmError::Store(error) => error.into(),
+            ConfirmError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
+            ConfirmError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
+            ConfirmError::Store(error) => Reason::Outage(error),
         }
     }
 }

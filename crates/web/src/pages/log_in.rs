@@ -67,9 +67,9 @@ impl Explain<LogInError> for Errors {
                 Reason::Invalid
             }
             LogInError::WrongCredentials => Reason::WrongCredentials,
-            LogInError::Throttled(throttled) => throttled.into(),
-            LogInError::Overloaded(overloaded) => overloaded.into(),
-            LogInError::Store(error) => error.into(),
+            LogInError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
+            LogInError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
+            LogInError::Store(error) => Reason::Outage(error),
         }
     }
 }

@@ -66,9 +66,9 @@ impl Explain<RegisterError> for Errors {
                 self.email.push(wording::EMAIL_TAKEN.to_owned());
                 Reason::Taken
             }
-            RegisterError::Throttled(throttled) => throttled.into(),
-            RegisterError::Overloaded(overloaded) => overloaded.into(),
-            RegisterError::Store(error) => error.into(),
+            RegisterError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
+            RegisterError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
+            RegisterError::Store(error) => Reason::Outage(error),
         }
     }
 }
