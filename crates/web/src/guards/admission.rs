@@ -10,8 +10,8 @@ use crate::guards::guard_error::GuardError;
 use crate::guards::visitor::Visitor;
 use crate::site::Site;
 
-/// The logged-in user, who proved who they are a short while ago. It protects what a passer-by who
-/// finds a browser open must not do.
+/// The logged-in user, who proved who they are a short while ago. It is for what somebody who finds
+/// an open browser must not be able to do.
 ///
 /// | who asks | outcome |
 /// |---|---|

@@ -110,8 +110,8 @@ pub(crate) fn password_advice(advice: PasswordAdvice) -> String {
         _ => "",
     };
     format!(
-        "This password is acceptable, but a thief of the database could guess it within {span}.{why} \
-         One or two more unrelated words make it strong."
+        "This password is acceptable, but somebody who steals the database could guess it within \
+         {span}.{why} One or two more unrelated words make it strong."
     )
 }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
 
 const WEAK: &str = "london london 2026";
-const ADVICE: &str = "whoever steals the database may guess it within an hour. It says the same";
+const ADVICE: &str = "steals the database could guess it within an hour. It repeats the same";
 const STOLEN: &str = "Choose another password: this one was stolen from another site";
 
 /// `printf 'copper window seven gulls' | sha1sum`, which is the other password; the same of
