@@ -4,18 +4,19 @@ use std::error::Error;
 
 use rocket_dyn_templates::tera::{Context, Tera};
 
-use crate::{cookies, templates};
+use crate::render::templates;
+use crate::request::cookies;
 
-/// The value of the one cookie called exactly `name`.
+/// Returns the value of the one cookie called exactly `name`.
 pub fn cookie<'h>(headers: &'h [&'h str], name: &str) -> Option<&'h str> {
     cookies::find(headers.iter().copied(), name)
 }
 
-/// Renders one of our templates, again and again.
+/// Returns a function that renders one of our templates each time it is called.
 ///
 /// # Errors
 ///
-/// When `shown` is no object.
+/// When `shown` is not an object.
 pub fn renderer(
     template: &'static str,
     shown: serde_json::Value,

@@ -1,26 +1,27 @@
 use countersign_migration::Progress;
 use countersign_persistence::{ConnectError, Database as Store};
 
-/// Countersign's tables in a database of an application's, for a store that keeps some of what it
-/// holds in tables of the application's own.
+/// Countersign's tables in an application's database, for a store that keeps some of its data in
+/// the application's own tables.
 pub use countersign_persistence::Database as Tables;
 
 /// A database of users and sessions whose schema is up to date.
 pub struct Database;
 
-/// Why there is no such database. Says so in one line.
+/// Why the database cannot be used. Its text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// It cannot be connected to.
+    /// The database cannot be connected to.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Its schema cannot be brought up to date.
+    /// The schema cannot be brought up to date.
     #[error("the database's schema cannot be brought up to date: {0}")]
     Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl DatabaseError {
-    /// Whether it may pass by itself: the server cannot be reached, or lets nobody in for now.
+    /// Returns whether the problem may pass by itself: the server cannot be reached, or accepts no
+    /// connections for now.
     pub fn is_away(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_away(),
@@ -30,22 +31,22 @@ impl DatabaseError {
 }
 
 impl Database {
-    /// Connects to a database, makes it if there is none, and brings its schema up to date. Several
+    /// Connects to a database, creates it if there is none, and brings its schema up to date. Several
     /// programs may do so at once.
     ///
     /// # Errors
     ///
-    /// When it cannot be reached or migrated.
+    /// When the database cannot be reached or migrated.
     pub async fn connect(url: &str) -> Result<Store, DatabaseError> {
         Self::migrated(Store::connect(url).await?).await
     }
 
     /// Brings the schema of Countersign's tables up to date, as [`connect`](Self::connect) does, in
-    /// a database that the application has connected to by itself, with [`Tables::over`].
+    /// a database that the application itself has connected to, with [`Tables::over`].
     ///
     /// # Errors
     ///
-    /// When it cannot be migrated.
+    /// When the database cannot be migrated.
     pub async fn migrated(store: Store) -> Result<Store, DatabaseError> {
         let tell = |Progress { name, number, of, taken }: Progress<'_>| {
             tracing::info!(name, number, of, seconds = taken.as_secs(), "migration goes on");

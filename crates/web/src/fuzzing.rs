@@ -1,6 +1,6 @@
-//! What the parsers that meet the outside promise: one function for each, which panics when its
-//! parser does not keep the promise. The fuzzer calls them (`fuzz/` in the repository), and so do
-//! the tests in tests/properties.rs.
+//! The promises of the parsers that read what comes from outside: a function for each, which panics
+//! when its parser breaks the promise. The fuzzer (`fuzz/` in the repository) and the tests in
+//! tests/properties.rs call them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,18 +15,18 @@ use rocket::figment::value::Value;
 use serde::Deserialize;
 use url::Url;
 
-use crate::next::{Next, with_next};
 use crate::program::settings::Settings;
 use crate::program::settings::show::lines;
 use crate::program::settings::sources::{defaults, is_readable, own_key};
-use crate::{client, cookies, form};
+use crate::request::next::{Next, with_next};
+use crate::request::{client, cookies, submitted};
 
 pub use countersign_auth::fuzzing::phc;
 
-/// A parser's promise, checked for one input.
+/// Checks a parser's promise for one input.
 pub type Property = fn(&[u8]);
 
-/// Every function of this module with its name.
+/// All functions of this module with their names.
 pub const ALL: [(&str, Property); 8] = [
     ("configuration", configuration),
     ("cookies", cookies),
@@ -38,7 +38,8 @@ pub const ALL: [(&str, Property); 8] = [
     ("username", username),
 ];
 
-/// An email address: what is accepted is read the same again, in each of its forms and from a store.
+/// Checks email addresses: an accepted one parses to the same value again, in each of its forms and
+/// from a store.
 pub fn email(input: &[u8]) {
     let Ok(typed) = std::str::from_utf8(input) else { return };
     let Ok(email) = EmailAddress::parse(typed) else { return };
@@ -51,14 +52,14 @@ pub fn email(input: &[u8]) {
     assert!(normal.is_ok_and(|normal| normal.canonical() == canonical), "{typed:?}: {canonical:?}");
     assert!(typed.contains(given) && given.len() <= EmailAddress::MAX_BYTES, "{typed:?}");
     assert!(canonical.len() <= EmailAddress::MAX_BYTES, "{typed:?}");
-    // Nothing in it ends a header of a mail, or begins a second address.
+    // It must not end a mail header, or begin a second address.
     let is_plain = |b: u8| b.is_ascii_graphic() && !b"\"(),:;<>[\\]".contains(&b);
     assert!(canonical.bytes().all(is_plain), "{typed:?}: {canonical:?}");
     assert_eq!(canonical.matches('@').count(), 1, "{typed:?}: {canonical:?}");
     assert!(!given.chars().any(|c| c.is_control() || c.is_whitespace()), "{typed:?}");
 }
 
-/// A username: what is accepted is read the same again, is short, and shows.
+/// Checks usernames: an accepted one parses to the same value again, is short, and is visible.
 pub fn username(input: &[u8]) {
     let Ok(typed) = std::str::from_utf8(input) else { return };
     let Ok(name) = Username::parse(typed) else { return };
@@ -69,8 +70,8 @@ pub fn username(input: &[u8]) {
     assert_eq!(name.as_str(), name.as_str().trim(), "{typed:?}");
 }
 
-/// Where a login leads: what is accepted stays on this site, in a browser's eyes, and survives being
-/// carried in a query.
+/// Checks the page after a login: browsers take an accepted path for one on this site, and it
+/// survives in a query.
 pub fn next(input: &[u8]) {
     let Ok(asked) = std::str::from_utf8(input) else { return };
     let Some(next) = Next::parse(asked) else { return };
@@ -88,8 +89,8 @@ pub fn next(input: &[u8]) {
     assert_eq!(pairs, [(Cow::from("next"), Cow::from(asked))]);
 }
 
-/// Lines of `Cookie` headers: a value that is found is the only one that stands in them after exactly
-/// its name. A token in it is written in one way only.
+/// Checks lines of `Cookie` headers: a value that is found is the only one with exactly this name,
+/// and a token in it can be written in one way only.
 pub fn cookies(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let headers: Vec<&str> = text.lines().collect();
@@ -114,7 +115,7 @@ pub fn cookies(input: &[u8]) {
     }
 }
 
-/// The fields of a login.
+/// The fields of the login form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Fields {
@@ -124,9 +125,10 @@ struct Fields {
     next: String,
 }
 
-/// A form's body: a field of what is accepted is, to the byte, what was sent under its name once.
+/// Checks the bodies of forms: an accepted field equals, byte for byte, what was sent once under its
+/// name.
 pub fn form(input: &[u8]) {
-    let Ok(fields) = form::parse::<Fields>(input) else { return };
+    let Ok(fields) = submitted::parse::<Fields>(input) else { return };
     let decode = |text: &[u8]| {
         let spaces: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
         percent_encoding::percent_decode(&spaces).collect::<Vec<u8>>()
@@ -149,9 +151,9 @@ pub fn form(input: &[u8]) {
     }
 }
 
-/// Who is in front of whom: a line that begins with `P:` is what a client wrote, with `F:` a line of
-/// `Forwarded`, any other one of `X-Forwarded-For`. Nothing that stands left of an address that
-/// nobody vouches for changes the result.
+/// Checks the headers of proxies: a line that begins with `P:` is what a client wrote, one with `F:`
+/// belongs to `Forwarded`, any other to `X-Forwarded-For`. What stands left of an address that is not
+/// a trusted proxy's must not change the result.
 pub fn forwarded(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let [mut forged, mut forwarded, mut hops] = [const { Vec::new() }; 3];
@@ -182,18 +184,18 @@ pub fn forwarded(input: &[u8]) {
     }
 }
 
-/// What a client wrote and what a proxy appended to it, as the first line of a header.
+/// Returns what a client wrote and what a proxy appended to it, as the first line of a header.
 fn joined(forged: &[&str], lines: &[&str]) -> String {
     forged.iter().chain(lines.iter().take(1)).copied().collect::<Vec<_>>().join(",")
 }
 
-/// The same header with another first line.
+/// Returns the same header with another first line.
 fn beginning<'a>(first: &'a str, lines: &[&'a str]) -> Vec<&'a str> {
     [first].into_iter().chain(lines.iter().skip(1).copied()).collect()
 }
 
-/// A configuration: a file, then after each NUL an environment variable. What is refused is refused
-/// in one line; what is accepted is in bounds, and is the same when it is written as it is shown.
+/// Checks configurations: a file, then after each NUL an environment variable. A refusal is one line;
+/// an accepted configuration is within its limits, and reading back what is shown gives the same.
 pub fn configuration(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut parts = text.split('\0');
@@ -205,7 +207,7 @@ pub fn configuration(input: &[u8]) {
         figment = figment.merge(Serialized::from(nest(&key, value), Profile::Global));
     }
     let figment = figment.select("release");
-    // What is in a file is not the parser's.
+    // The contents of other files are not the parser's concern.
     if figment.contains("countersign.database_url_file") || figment.contains("template_dir") {
         return;
     }

@@ -1,39 +1,23 @@
-//! User authentication for Rocket: attach [`AuthPages`] to an application, and a route is for
-//! members only when its signature says so, with [`CurrentUser`].
+//! User authentication for Rocket: attach [`AuthPages`] to an application, and a route whose
+//! signature has a [`CurrentUser`] is for members only.
 //!
 //! # Where to add what
 //!
-//! - A page: a handler in `pages` that reads, makes one call on [`Auth`] and shows one view; a view
-//!   in `views`, with its sample; a template in `templates/`.
-//! - An error page or a status code: `error`, and nowhere else.
-//! - A sentence that people read about their input: `wording`.
+//! - A page: a file in `pages` with its form, its view and its handler, which reads what was sent,
+//!   makes one call on [`Auth`] and shows one view; its template in `templates/`, named in
+//!   `render::templates`.
+//! - An error page: `answer::page_error`. A status code: `answer::status`, and nowhere else.
+//! - A sentence that people read about their input: `render::wording`.
 //! - A key of the configuration: `program::settings`, and `docs/reference/configuration.md`.
 
-mod assets;
+mod answer;
 mod auth_pages;
-mod caller;
-mod client;
-mod cookies;
-mod cross_site;
 mod database;
-mod error;
-mod flash;
-mod form;
 mod guards;
-mod headers;
-mod identity;
-mod login;
-mod mounts;
-mod next;
 mod pages;
-mod request_id;
-mod state;
-mod template;
-mod templates;
-mod user_agent;
-mod views;
-mod wants;
-mod wording;
+mod render;
+mod request;
+mod site;
 
 #[cfg(feature = "bench")]
 #[doc(hidden)]
@@ -46,17 +30,21 @@ pub mod program;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use answer::flash::Flash;
 pub use auth_pages::AuthPages;
 pub use countersign_auth::{self as auth, Auth, AuthEvent, AuthEventKind, AuthEvents, Protection};
 pub use countersign_domain as domain;
 pub use database::{Database, DatabaseError, Tables};
-pub use flash::Flash;
-pub use guards::{ApiUser, CurrentUser, FreshLogin, GuardError, Visitor};
-pub use login::Login;
-pub use mounts::{fresh_login_required, login_required, public};
+pub use guards::admission::FreshLogin;
+pub use guards::api_user::ApiUser;
+pub use guards::current_user::CurrentUser;
+pub use guards::guard_error::GuardError;
+pub use guards::login::Login;
+pub use guards::mounts::{fresh_login_required, login_required, public};
+pub use guards::visitor::Visitor;
 pub use pages::site_routes;
-pub use state::Registration;
-pub use template::Template;
+pub use render::template::Template;
+pub use site::Registration;
 
 /// The examples of the book, compiled and run with those of this documentation.
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! The program `countersign`.
 
-/// A page is many small allocations: with this allocator it takes a sixth less of the processor than
-/// with that of the GNU C library (docs/performance.md).
+/// A page makes many small allocations: this allocator takes a sixth less processor time for it than
+/// that of the GNU C library (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -12,14 +12,18 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::AuthPages;
-use crate::assets::Assets;
-use crate::cookies::{self, CookieNames};
-use crate::error::Catch;
-use crate::headers::SecurityHeaders;
-use crate::state::{Paths, Registration, Shared};
-use crate::templates::Templates;
-use crate::views::SiteView;
-use crate::{cross_site, mounts, pages, request_id, template};
+use crate::answer::catcher::Catch;
+use crate::answer::cookies;
+use crate::answer::headers::SecurityHeaders;
+use crate::guards::mounts;
+use crate::pages;
+use crate::render::assets::Assets;
+use crate::render::site_view::SiteView;
+use crate::render::template;
+use crate::render::templates::Templates;
+use crate::request::cookies::CookieNames;
+use crate::request::{cross_site, request_id};
+use crate::site::{Paths, Registration, Shared, Site};
 
 impl AuthPages {
     fn shared(&self, public_url: &Url) -> std::io::Result<Shared> {
@@ -37,7 +41,7 @@ impl AuthPages {
                 Some(0) => OnceLock::new(),
                 _ => public_url.origin().ascii_serialization().into(),
             },
-            site: self.site(&paths, &assets),
+            view: self.view(&paths, &assets),
             login_views: self.login_views.clone(),
             words: std::mem::take(words),
             paths,
@@ -62,7 +66,7 @@ impl AuthPages {
         }
     }
 
-    fn site(&self, paths: &Paths, assets: &Assets) -> SiteView {
+    fn view(&self, paths: &Paths, assets: &Assets) -> SiteView {
         let asset = |name: &str| format!("{}/static/{name}", self.base);
         let is_open = self.registration == Registration::Open;
         SiteView {
@@ -80,8 +84,8 @@ impl AuthPages {
         }
     }
 
-    /// The template engine does not start without a folder of templates, and ours are in the
-    /// program: where the application has none it gets an empty one.
+    /// Gives the template engine an empty folder if the application has no templates: the engine does
+    /// not start without a folder, and our templates are compiled in.
     fn with_template_dir(&self, rocket: Rocket<Build>) -> std::io::Result<Rocket<Build>> {
         use rocket::figment::value::magic::RelativePathBuf;
         let configured = rocket.figment().extract_inner::<RelativePathBuf>("template_dir");
@@ -92,19 +96,19 @@ impl AuthPages {
         let empty = TempDir::new()?;
         let set = Serialized::global("template_dir", empty.path());
         let figment = rocket.figment().clone().merge(set);
-        // The first one is kept; an application ignites once.
+        // An application ignites once, so this is the only folder.
         let _ = self.no_templates.set(empty);
         Ok(rocket.configure(figment))
     }
 }
 
-/// Whether the application has said of each of its routes whom it is for. It has mounted them all
-/// by the time it is ignited, and ours are not there yet.
+/// Returns whether the application has declared whom each of its routes is for. At ignition it has
+/// mounted them all, and ours are not there yet.
 fn all_are_declared(rocket: &Rocket<Build>) -> bool {
     let undeclared: Vec<_> = rocket.routes().filter(|route| !mounts::is_declared(route)).collect();
     for route in &undeclared {
         tracing::error!(
-            "{} {} is mounted for nobody in particular: wrap it in login_required, \
+            "{} {} does not say whom it is for: wrap it in login_required, \
              fresh_login_required or public",
             route.method,
             route.uri
@@ -113,7 +117,7 @@ fn all_are_declared(rocket: &Rocket<Build>) -> bool {
     undeclared.is_empty()
 }
 
-/// Those of our catchers for which the application has none of its own.
+/// Returns our catchers, except where the application has one of its own.
 fn missing_catchers(rocket: &Rocket<Build>) -> Vec<Catcher> {
     let is_taken = |code| rocket.catchers().any(|own| own.code == code && own.base.path() == "/");
     let ours = [None, Some(401)].into_iter().filter(|code| !is_taken(*code));
@@ -132,7 +136,7 @@ fn local_url(config: &rocket::Config) -> Option<Url> {
 async fn keep_house(auth: &Auth) {
     if let Err(error) = auth.housekeeping().await {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(%error, cause, "housekeeping is put off");
+        tracing::warn!(%error, cause, "housekeeping failed and will be tried again later");
     }
 }
 
@@ -150,7 +154,9 @@ impl Fairing for AuthPages {
             let config = rocket.figment().extract::<rocket::Config>();
             config.ok().and_then(|config| local_url(&config))
         }) else {
-            tracing::error!("Rocket's address and port make no URL: set AuthPages::public_url");
+            tracing::error!(
+                "no URL can be made of Rocket's address and port: set AuthPages::public_url"
+            );
             return Err(rocket);
         };
         if self.declared_mounts && !all_are_declared(&rocket) {
@@ -177,7 +183,7 @@ impl Fairing for AuthPages {
         match self.with_template_dir(rocket) {
             Ok(rocket) => Ok(rocket.attach(templates.fairing(self.overrides.clone()))),
             Err(error) => {
-                tracing::error!(%error, "no folder for templates could be made");
+                tracing::error!(%error, "a folder for templates cannot be created");
                 Err(rocket::custom(figment))
             }
         }
@@ -185,7 +191,7 @@ impl Fairing for AuthPages {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let (Some(shared), Some(url)) = (rocket.state::<Shared>(), local_url(rocket.config())) {
-            // Stands already, unless the system chose the port.
+            // This has no effect unless the system chose the port.
             let _ = shared.origin.set(url.origin().ascii_serialization());
         }
         let (shutdown, stopping) = (rocket.shutdown(), Arc::clone(&self.stopping));
@@ -219,9 +225,9 @@ impl Fairing for AuthPages {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if let Some(shared) = request.rocket().state::<Shared>() {
-            template::complete(request, shared, response).await;
-            shared.headers.write(response);
+        if let Some(site) = Site::of(request) {
+            template::complete(site, response).await;
+            site.shared.headers.write(response);
         }
         response.set_raw_header("X-Request-Id", request_id::of(request));
         cookies::write(request, response);

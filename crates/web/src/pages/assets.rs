@@ -1,9 +1,9 @@
 use rocket::get;
 
-use crate::assets::Asset;
-use crate::state::Site;
+use crate::render::assets::Asset;
+use crate::site::Site;
 
-/// A file that pages load. One that is asked for by another fingerprint is not there.
+/// Returns a file that pages load. A name with an outdated fingerprint is not found.
 #[get("/static/<name>")]
 pub(crate) fn asset(site: Site<'_>, name: &str) -> Option<Asset> {
     site.assets.find(name)

@@ -3,33 +3,33 @@ use std::borrow::Cow;
 use rocket::http::Status;
 use rocket::{get, tokio};
 
-use crate::identity::log_outage;
-use crate::state::Site;
+use crate::answer::status;
+use crate::site::Site;
 
 /// How long the store may take to say that it is ready.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Whether the process runs.
+/// Says that the process runs.
 #[get("/health/live")]
 pub(crate) fn live() -> &'static str {
     "live\n"
 }
 
-/// Whether it can serve: the store is reached, has the schema that this program uses, and the
-/// program is not about to stop. A clock that is far off is named, and keeps nobody from serving: the
-/// database's is used.
+/// Says whether the program can serve: the store answers, its schema is the one that this program
+/// uses, and the program is not stopping. A clock that is far off is reported but does not matter,
+/// since the database's clock is used.
 #[get("/health/ready")]
-pub(crate) async fn ready(site: Site<'_>) -> (Status, Cow<'static, str>) {
+pub(crate) async fn ready(site: Site<'_>) -> Result<Cow<'static, str>, (Status, &'static str)> {
     if site.is_stopping() {
-        return (Status::ServiceUnavailable, "stopping\n".into());
+        return Err((status::UNAVAILABLE, "stopping\n"));
     }
     match tokio::time::timeout(PATIENCE, site.auth.ready()).await {
-        Ok(Ok(())) => (Status::Ok, ready_at(site.auth.clock_skew())),
+        Ok(Ok(())) => Ok(ready_at(site.auth.clock_skew())),
         Ok(Err(error)) => {
-            log_outage(&error, site.request);
-            (Status::ServiceUnavailable, "the database is not ready\n".into())
+            site.log_outage(&error);
+            Err((status::UNAVAILABLE, "the database is not ready\n"))
         }
-        Err(_) => (Status::ServiceUnavailable, "the database does not answer\n".into()),
+        Err(_) => Err((status::UNAVAILABLE, "the database does not answer\n")),
     }
 }
 

@@ -1,97 +1,114 @@
 use countersign_auth::{InvalidLogIn, LogInError};
 use rocket::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{PageError, Refusal, Rejection};
-use crate::form::Submitted;
-use crate::guards::Visitor;
-use crate::login::Login;
-use crate::next::Next;
-use crate::pages::SeeOther;
-use crate::state::Site;
-use crate::views::{LogInErrors, LogInFormView, LogInValues, LogInView, Page};
-use crate::wording;
+use crate::answer::page_error::PageError;
+use crate::answer::reason::Reason;
+use crate::answer::redirect::SeeOther;
+use crate::answer::refusal::{Explain, Refusal};
+use crate::guards::login::Login;
+use crate::guards::visitor::Visitor;
+use crate::render::form::{Form, FormPage};
+use crate::render::wording;
+use crate::request::next::Next;
+use crate::request::submitted::Submitted;
+use crate::site::Site;
 
+/// What a browser sends.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct LogInForm {
+pub(crate) struct Input {
     email: String,
     password: String,
     remember: String,
     next: String,
 }
 
-impl LogInForm {
-    /// A ticked box sends a value, any; one that is not sends nothing.
+impl Input {
+    /// Returns whether the box is ticked. A browser sends any value for a ticked box, and nothing
+    /// for another.
     fn remember(&self) -> bool {
         !matches!(self.remember.as_str(), "" | "0" | "false" | "off")
     }
 }
 
 /// The login page.
+#[derive(Serialize)]
+pub(crate) struct LogIn {
+    values: Values,
+    remember_enabled: bool,
+}
+
+#[derive(Serialize)]
+struct Values {
+    email: String,
+    remember: bool,
+}
+
+#[derive(Default, Serialize)]
+pub(crate) struct Errors {
+    email: Vec<String>,
+    password: Vec<String>,
+}
+
+impl FormPage for LogIn {
+    const TEMPLATE: &'static str = "auth/login.html";
+    const TITLE: &'static str = "Log in";
+    const ACTION: &'static str = "/login";
+    type Errors = Errors;
+}
+
+impl Explain<LogInError> for Errors {
+    fn explain(&mut self, error: LogInError) -> Reason {
+        match error {
+            LogInError::Invalid(InvalidLogIn { email, password }) => {
+                self.email.extend(email.map(wording::email));
+                self.password.extend(password.map(wording::password));
+                Reason::Invalid
+            }
+            LogInError::WrongCredentials => Reason::WrongCredentials,
+            LogInError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
+            LogInError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
+            LogInError::Store(error) => Reason::Outage(error),
+        }
+    }
+}
+
+/// Shows the login page.
 #[get("/login?<next>")]
 pub(crate) fn form(
     site: Site<'_>,
     visitor: Visitor<'_>,
     next: Option<&str>,
-) -> Result<Result<Page<LogInView>, SeeOther>, PageError> {
+) -> Result<Result<Form<LogIn>, SeeOther>, PageError> {
     let next = next.and_then(Next::parse);
     Ok(match visitor.is_authenticated()? {
-        true => Err(site.after_login(next)),
-        false => Ok(Page(view(&site, &LogInForm::default(), next.as_ref()))),
+        true => Err(SeeOther::after_login(site, next)),
+        false => Ok(shown(site, Input::default()).with_next(next)),
     })
 }
 
 /// Logs in.
-#[post("/login", data = "<form>")]
+#[post("/login", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
     visitor: Visitor<'_>,
     login: Login<'_>,
-    form: Submitted<LogInForm>,
-) -> Result<SeeOther, Refusal<LogInView>> {
-    let (Submitted(form), next) = (&form, Next::parse(&form.0.next));
+    input: Submitted<Input>,
+) -> Result<SeeOther, Refusal<LogIn>> {
+    let Submitted(input) = input;
+    let next = Next::parse(&input.next);
     if visitor.is_authenticated()? {
-        return Ok(site.after_login(next));
+        return Ok(SeeOther::after_login(site, next));
     }
-    match login.log_in(&form.email, &form.password, form.remember()).await {
-        Ok(_) => Ok(site.after_login(next)),
-        Err(error) => Err(refuse(&site, form, next.as_ref(), error)),
+    match login.log_in(&input.email, &input.password, input.remember()).await {
+        Ok(_) => Ok(SeeOther::after_login(site, next)),
+        Err(error) => Err(Refusal::of(site, shown(site, input).with_next(next), error)),
     }
 }
 
-fn refuse(
-    site: &Site<'_>,
-    form: &LogInForm,
-    next: Option<&Next>,
-    error: LogInError,
-) -> Refusal<LogInView> {
-    let mut view = view(site, form, next);
-    let rejection = match error {
-        LogInError::Invalid(InvalidLogIn { email, password }) => {
-            view.form.errors = LogInErrors {
-                email: email.map(wording::email).into_iter().collect(),
-                password: password.map(wording::password).into_iter().collect(),
-            };
-            Rejection::Invalid
-        }
-        LogInError::WrongCredentials => Rejection::WrongCredentials,
-        LogInError::Throttled(throttled) => Rejection::Throttled(throttled.retry_after),
-        LogInError::Overloaded(overloaded) => Rejection::Overloaded(overloaded.retry_after),
-        LogInError::Store(error) => return PageError::outage(&error, site.request).into(),
-    };
-    view.form.message = rejection.message();
-    Refusal::Form(rejection, view)
-}
-
-fn view(site: &Site<'_>, form: &LogInForm, next: Option<&Next>) -> LogInView {
-    LogInView {
-        form: LogInFormView {
-            action: site.at("/login"),
-            next: next.map_or_else(String::new, |next| next.as_str().to_owned()),
-            remember_enabled: site.auth.remembers_for().is_some(),
-            values: LogInValues { email: form.email.clone(), remember: form.remember() },
-            ..LogInFormView::default()
-        },
-    }
+fn shown(site: Site<'_>, input: Input) -> Form<LogIn> {
+    let remember_enabled = site.auth.remembers_for().is_some();
+    let values = Values { remember: input.remember(), email: input.email };
+    Form::new(site, LogIn { values, remember_enabled })
 }

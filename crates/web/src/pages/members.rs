@@ -1,18 +1,20 @@
 use rocket::get;
 
-use crate::error::PageError;
-use crate::guards::{CurrentUser, Visitor};
-use crate::views::{HomeView, MembersView, Page};
+use crate::answer::page_error::PageError;
+use crate::guards::current_user::CurrentUser;
+use crate::guards::visitor::Visitor;
+use crate::render::page::page;
+use crate::render::template::Template;
 
-/// The front page, for everybody.
+/// Shows the front page, for everybody.
 #[get("/")]
-pub(crate) fn home(visitor: Visitor<'_>) -> Result<Page<HomeView>, PageError> {
+pub(crate) fn home(visitor: Visitor<'_>) -> Result<Template, PageError> {
     visitor.is_authenticated()?;
-    Ok(Page(HomeView {}))
+    Ok(page("home.html", "Welcome", &()))
 }
 
-/// For members only.
+/// Shows the members' page.
 #[get("/blogs")]
-pub(crate) fn blogs(_me: CurrentUser<'_>) -> Page<MembersView> {
-    Page(MembersView {})
+pub(crate) fn blogs(_me: CurrentUser<'_>) -> Template {
+    page("blogs.html", "Members", &())
 }

@@ -1,22 +1,45 @@
 use countersign_auth::ConfirmError;
 use rocket::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{PageError, Refusal, Rejection};
-use crate::form::Submitted;
-use crate::guards::CurrentUser;
-use crate::login::Login;
-use crate::next::Next;
-use crate::pages::SeeOther;
-use crate::state::Site;
-use crate::views::{Page, PasswordErrors, ReauthenticateFormView, ReauthenticateView};
-use crate::wording;
+use crate::answer::reason::Reason;
+use crate::answer::redirect::SeeOther;
+use crate::answer::refusal::{Explain, Refusal};
+use crate::guards::current_user::CurrentUser;
+use crate::guards::login::Login;
+use crate::render::form::{Form, FormPage};
+use crate::request::next::Next;
+use crate::request::submitted::Submitted;
+use crate::site::Site;
 
+/// What a browser sends.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ReauthenticateForm {
+pub(crate) struct Input {
     password: String,
     next: String,
+}
+
+/// The page on which users prove once more who they are.
+#[derive(Serialize)]
+pub(crate) struct Reauthenticate {}
+
+#[derive(Default, Serialize)]
+pub(crate) struct Errors {
+    password: Vec<String>,
+}
+
+impl FormPage for Reauthenticate {
+    const TEMPLATE: &'static str = "auth/reauthenticate.html";
+    const TITLE: &'static str = "Confirm it is you";
+    const ACTION: &'static str = "/reauthenticate";
+    type Errors = Errors;
+}
+
+impl Explain<ConfirmError> for Errors {
+    fn explain(&mut self, error: ConfirmError) -> Reason {
+        self.password.explain(error)
+    }
 }
 
 /// Asks a user to prove once more who they are.
@@ -25,60 +48,24 @@ pub(crate) fn form(
     site: Site<'_>,
     _me: CurrentUser<'_>,
     next: Option<&str>,
-) -> Page<ReauthenticateView> {
-    Page(view(&site, next.and_then(Next::parse).as_ref()))
+) -> Form<Reauthenticate> {
+    Form::new(site, Reauthenticate {}).with_next(next.and_then(Next::parse))
 }
 
 /// Makes the session fresh, with a new token.
-#[post("/reauthenticate", data = "<form>")]
+#[post("/reauthenticate", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
     me: CurrentUser<'_>,
     login: Login<'_>,
-    form: Submitted<ReauthenticateForm>,
-) -> Result<SeeOther, Refusal<ReauthenticateView>> {
-    let (Submitted(form), next) = (&form, Next::parse(&form.0.next));
-    match login.confirm(me, &form.password).await {
-        Ok(()) => Ok(site.after_login(next)),
+    input: Submitted<Input>,
+) -> Result<SeeOther, Refusal<Reauthenticate>> {
+    let (Submitted(input), next) = (&input, Next::parse(&input.0.next));
+    match login.confirm(me, &input.password).await {
+        Ok(()) => Ok(SeeOther::after_login(site, next)),
         Err(error) => {
-            let mut view = view(&site, next.as_ref());
-            let errors = &mut view.form.errors.password;
-            let rejection = refuse_password(&site, error, errors)?;
-            view.form.message = rejection.message();
-            Err(Refusal::Form(rejection, view))
+            let form = Form::new(site, Reauthenticate {}).with_next(next);
+            Err(Refusal::of(site, form, error))
         }
-    }
-}
-
-/// What is said of a password that did not prove who the user is.
-pub(crate) fn refuse_password(
-    site: &Site<'_>,
-    error: ConfirmError,
-    errors: &mut Vec<String>,
-) -> Result<Rejection, PageError> {
-    match error {
-        ConfirmError::Invalid(error) => {
-            errors.push(wording::password(error));
-            Ok(Rejection::Invalid)
-        }
-        ConfirmError::WrongPassword => {
-            errors.push("This is not your password.".to_owned());
-            Ok(Rejection::WrongPassword)
-        }
-        ConfirmError::Ended => Err(PageError::LoginRequired),
-        ConfirmError::Throttled(throttled) => Ok(Rejection::Throttled(throttled.retry_after)),
-        ConfirmError::Overloaded(overloaded) => Ok(Rejection::Overloaded(overloaded.retry_after)),
-        ConfirmError::Store(error) => Err(PageError::outage(&error, site.request)),
-    }
-}
-
-fn view(site: &Site<'_>, next: Option<&Next>) -> ReauthenticateView {
-    ReauthenticateView {
-        form: ReauthenticateFormView {
-            action: site.at("/reauthenticate"),
-            next: next.map_or_else(String::new, |next| next.as_str().to_owned()),
-            errors: PasswordErrors::default(),
-            message: None,
-        },
     }
 }

@@ -1,119 +1,126 @@
-use countersign_auth::{InvalidRegistration, RegisterError, Registration as NewUser};
+use countersign_auth::{
+    InvalidRegistration, PasswordAdvice, RegisterError, Registration as NewUser,
+};
 use rocket::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::caller::caller;
-use crate::error::{PageError, Refusal, Rejection};
-use crate::flash::Flash;
-use crate::form::Submitted;
-use crate::guards::Visitor;
-use crate::pages::SeeOther;
-use crate::state::{Registration, Site};
-use crate::views::{Page, RegisterErrors, RegisterFormView, RegisterValues, RegisterView};
-use crate::wording;
+use super::new_password::NewPassword;
+use crate::answer::flash::Flash;
+use crate::answer::page_error::PageError;
+use crate::answer::reason::Reason;
+use crate::answer::redirect::SeeOther;
+use crate::answer::refusal::{Explain, Refusal};
+use crate::guards::visitor::Visitor;
+use crate::render::form::{Form, FormPage};
+use crate::render::wording;
+use crate::request::submitted::Submitted;
+use crate::site::{Registration, Site};
 
+/// What a browser sends.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct RegisterForm {
+pub(crate) struct Input {
     email: String,
     username: String,
     password: String,
 }
 
 /// The registration page.
+#[derive(Serialize)]
+pub(crate) struct Register {
+    values: Values,
+    #[serde(flatten)]
+    new_password: NewPassword,
+}
+
+#[derive(Serialize)]
+struct Values {
+    email: String,
+    username: String,
+}
+
+#[derive(Default, Serialize)]
+pub(crate) struct Errors {
+    email: Vec<String>,
+    username: Vec<String>,
+    password: Vec<String>,
+}
+
+impl FormPage for Register {
+    const TEMPLATE: &'static str = "auth/register.html";
+    const TITLE: &'static str = "Register";
+    const ACTION: &'static str = "/register";
+    type Errors = Errors;
+}
+
+impl Explain<RegisterError> for Errors {
+    fn explain(&mut self, error: RegisterError) -> Reason {
+        match error {
+            RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
+                self.email.extend(email.map(wording::email));
+                self.username.extend(username.map(wording::username));
+                self.password.extend(password.map(wording::new_password));
+                Reason::Invalid
+            }
+            RegisterError::EmailTaken => {
+                self.email.push(wording::EMAIL_TAKEN.to_owned());
+                Reason::Taken
+            }
+            RegisterError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
+            RegisterError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
+            RegisterError::Store(error) => Reason::Outage(error),
+        }
+    }
+}
+
+/// Shows the registration page.
 #[get("/register")]
 pub(crate) fn form(
     site: Site<'_>,
     visitor: Visitor<'_>,
-) -> Result<Result<Page<RegisterView>, SeeOther>, PageError> {
+) -> Result<Result<Form<Register>, SeeOther>, PageError> {
     if visitor.is_authenticated()? {
-        return Ok(Err(site.after_login(None)));
+        return Ok(Err(SeeOther::after_login(site, None)));
     }
-    check_open(&site)?;
-    Ok(Ok(Page(view(&site, &RegisterForm::default()))))
+    check_open(site)?;
+    Ok(Ok(shown(site, Input::default(), None)))
 }
 
-/// Registers.
-#[post("/register", data = "<form>")]
+/// Registers a user without logging them in.
+#[post("/register", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
     visitor: Visitor<'_>,
-    form: Submitted<RegisterForm>,
-) -> Result<SeeOther, Refusal<RegisterView>> {
-    let Submitted(form) = &form;
+    input: Submitted<Input>,
+) -> Result<SeeOther, Refusal<Register>> {
     if visitor.is_authenticated()? {
-        return Ok(site.after_login(None));
+        return Ok(SeeOther::after_login(site, None));
     }
-    check_open(&site)?;
-    let RegisterForm { email, username, password } = form;
-    let caller = &caller(site.request, site.shared);
+    check_open(site)?;
+    let Submitted(input) = input;
+    let (Input { email, username, password }, caller) = (&input, &site.caller());
     let registered = site.auth.register(NewUser { email, username, password, caller }).await;
-    // Advice costs more than a hash, so it is for those whose try was counted.
+    // Advice costs more than a hash, so only an attempt that was counted gets it.
     let advice = match registered {
         Ok(_) | Err(RegisterError::EmailTaken) => {
             site.auth.password_advice(password, email, username, caller).await
         }
         Err(_) => None,
     };
-    match registered {
-        Ok(_) => {
-            let weak = advice.is_some();
-            let flash = if weak { Flash::RegisteredWeakPassword } else { Flash::Registered };
-            flash.leave(site.request, site.shared);
-            Ok(SeeOther::to(&site.paths.login))
-        }
-        Err(error) => {
-            let advice = advice.map(wording::password_advice);
-            Err(refuse(&site, form, error, advice))
-        }
-    }
+    registered.map_err(|error| Refusal::of(site, shown(site, input, advice), error))?;
+    let weak = advice.is_some();
+    if weak { Flash::RegisteredWeakPassword } else { Flash::Registered }.leave(site);
+    Ok(SeeOther::to(&site.paths.login))
 }
 
-fn check_open(site: &Site<'_>) -> Result<(), PageError> {
+fn check_open(site: Site<'_>) -> Result<(), PageError> {
     match site.registration {
         Registration::Open => Ok(()),
         Registration::Closed => Err(PageError::RegistrationClosed),
     }
 }
 
-fn refuse(
-    site: &Site<'_>,
-    form: &RegisterForm,
-    error: RegisterError,
-    advice: Option<String>,
-) -> Refusal<RegisterView> {
-    let mut view = view(site, form);
-    view.form.password_advice = advice;
-    let rejection = match error {
-        RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
-            view.form.errors = RegisterErrors {
-                email: email.map(wording::email).into_iter().collect(),
-                username: username.map(wording::username).into_iter().collect(),
-                password: password.map(wording::new_password).into_iter().collect(),
-            };
-            Rejection::Invalid
-        }
-        RegisterError::EmailTaken => {
-            view.form.errors.email = vec!["Email already present".to_owned()];
-            Rejection::Taken
-        }
-        RegisterError::Throttled(throttled) => Rejection::Throttled(throttled.retry_after),
-        RegisterError::Overloaded(overloaded) => Rejection::Overloaded(overloaded.retry_after),
-        RegisterError::Store(error) => return PageError::outage(&error, site.request).into(),
-    };
-    view.form.message = rejection.message();
-    Refusal::Form(rejection, view)
-}
-
-fn view(site: &Site<'_>, form: &RegisterForm) -> RegisterView {
-    let policy = site.auth.password_policy();
-    RegisterView {
-        form: RegisterFormView {
-            action: site.paths.register.clone(),
-            min_length: policy.min_chars,
-            max_length: policy.max_chars,
-            values: RegisterValues { email: form.email.clone(), username: form.username.clone() },
-            ..RegisterFormView::default()
-        },
-    }
+fn shown(site: Site<'_>, input: Input, advice: Option<PasswordAdvice>) -> Form<Register> {
+    let values = Values { email: input.email, username: input.username };
+    Form::new(site, Register { values, new_password: NewPassword::of(site, advice) })
 }

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::output;
 use super::service::{find_by_email, with_auth};
 use super::settings::Settings;
-use crate::wording;
+use crate::render::wording;
 
 /// Runs `countersign user …`.
 pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {

@@ -12,7 +12,8 @@ use super::metrics::{Metrics, Requests};
 use super::settings::Settings;
 use super::waiting::{Opened, Waiting, open};
 use super::{log, output};
-use crate::{AuthPages, Tables, site_routes, templates};
+use crate::render::templates;
+use crate::{AuthPages, Tables, site_routes};
 
 /// The warning for a site on the internet that has no proxy in front of it.
 const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \

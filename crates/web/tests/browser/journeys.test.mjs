@@ -306,7 +306,7 @@ async function logsAnotherDeviceOut(visitor) {
   visitor.isAt("/account/sessions");
   await visitor.reads("That device has been logged out.");
   assert.equal(await devices.count(), 1);
-  await visitor.reads("You are logged in nowhere else.");
+  await visitor.reads("You are not logged in anywhere else.");
   await other.isOut();
 }
 
@@ -366,10 +366,10 @@ journey("whoever deletes the account is gone for good, everywhere", browser, {},
   await visitor.goto("/account");
   await visitor.land(() => visitor.page.getByRole("link", { name: /Delete account/ }).click());
   await visitor.fill({ password: wrongAda.password });
-  assert.equal(await visitor.press("Delete my account for good"), 401);
+  assert.equal(await visitor.press("Delete my account permanently"), 401);
   await visitor.reads("This is not your password.");
   await visitor.fill({ password: ada.password });
-  assert.equal(await visitor.press("Delete my account for good"), 200);
+  assert.equal(await visitor.press("Delete my account permanently"), 200);
   visitor.isAt("/login");
   await visitor.reads("Your account has been deleted.");
 

@@ -155,7 +155,7 @@ export const pages = [
     open: async (visitor) => {
       await visitor.goto("/account/delete");
       await visitor.fill({ password: "not-the-password-at-all" });
-      return visitor.press("Delete my account for good");
+      return visitor.press("Delete my account permanently");
     },
   },
   { name: "reauthenticate", open: (visitor) => toReauthenticate(visitor, ada) },

@@ -33,7 +33,7 @@ fn is_there(command: &str) -> bool {
     let package = after(command, "-p countersign-").unwrap_or_default();
     let folder = root().join("crates").join(package);
     let Some(target) = after(command, "--test ") else {
-        let module = after(command, "--lib ").unwrap_or_default();
+        let module = after(command, "--lib ").unwrap_or_default().replace("::", "/");
         return folder.join("src").join(format!("{module}.rs")).is_file();
     };
     let tests = folder.join("tests");

@@ -65,7 +65,7 @@ fn a_weak_password_is_set_with_a_note() {
         let done = place.run_with(&[], args, "london london 2026");
         assert!(!done.works().contains("guess"), "{done:?}");
         assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
-        assert!(done.stderr.starts_with("note: This password would do, but"), "{done:?}");
+        assert!(done.stderr.starts_with("note: This password is acceptable, but"), "{done:?}");
     }
     let done = place.run_with(&[], &["user", "set-password", EMAIL, "--password-stdin"], PASSWORD);
     assert_eq!((done.works().lines().count(), done.stderr.as_str()), (1, ""));

@@ -71,7 +71,7 @@ async fn a_form_may_be_8_kib_and_no_larger() {
     post(&site, "/login", FORM, form(8 * 1024)).await.sees_other("/blogs");
     for size in [8 * 1024 + 1, 9 * 1024, 100 * 1024] {
         for path in ["/login", "/register"] {
-            post(&site, path, FORM, form(size)).await.is(413).shows("That is too much");
+            post(&site, path, FORM, form(size)).await.is(413).shows("Too much data");
         }
     }
 }

@@ -87,7 +87,7 @@ async fn who_is_logged_in_nowhere_else_is_told_so() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let page = ada.get(LIST).await;
-    page.is(200).shows("You are logged in nowhere else.").hides(OTHERS);
+    page.is(200).shows("You are not logged in anywhere else.").hides(OTHERS);
     assert_eq!(devices(&page).len(), 1);
     page.shows("Unknown browser");
 }
@@ -254,6 +254,6 @@ async fn a_list_that_cannot_be_read_is_an_outage() {
     let site = Setup::default().start().await;
     let mut ada = site.ada().await;
     site.store.break_down();
-    ada.get(LIST).await.is(503).hides("nowhere else");
+    ada.get(LIST).await.is(503).hides("anywhere else");
     ada.post_form(OTHERS, &[]).await.is(503).has("Retry-After", "5");
 }

@@ -31,7 +31,7 @@ async fn who_finds_the_queue_full_gets_the_form_again_and_is_told_when_to_come_b
     let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 303);
     assert!(!served.is_empty() && !refused.is_empty(), "{} of 12 served", served.len());
     for answer in refused {
-        answer.is(503).shows("Very many people are here right now.").hides(PASSWORD);
+        answer.is(503).shows("The site is busy right now.").hides(PASSWORD);
         let wait = answer.header("Retry-After").unwrap().parse::<u64>().unwrap();
         assert!(wait >= 1);
         assert!(answer.input("email").contains(EMAIL));

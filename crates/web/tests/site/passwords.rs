@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use crate::support::{Answer, EMAIL, OTHER_PASSWORD, PASSWORD, Setup, Site, USERNAME};
 
 const WEAK: &str = "london london 2026";
-const ADVICE: &str = "whoever steals the database may guess it within an hour. It says the same";
-const STOLEN: &str = "Choose another password: this one was stolen elsewhere";
+const ADVICE: &str = "steals the database could guess it within an hour. It repeats the same";
+const STOLEN: &str = "Choose another password: this one was stolen from another site";
 
 /// The output of `printf 'copper window seven gulls' | sha1sum`, for the other password, and of the same for
 /// "ﬁne copper window 7" as typed, and for "zebra film orbit 41".

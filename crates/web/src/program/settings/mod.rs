@@ -28,7 +28,7 @@ use rocket::figment::value::{Dict, Value};
 use url::Url;
 
 use super::failure::Failure;
-use crate::next::Next;
+use crate::request::next::Next;
 use error::Found;
 use keys::Keys;
 use schema::Schema;

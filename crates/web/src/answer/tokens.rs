@@ -1,0 +1,41 @@
+//! The cookies that carry a session's tokens.
+
+use countersign_auth::{NewSession, Renewed};
+use countersign_domain::SecretToken;
+
+use crate::answer::cookies;
+use crate::site::Site;
+
+/// Gives the tokens of a session that has just begun to the browser.
+pub(crate) fn hand_over(site: Site<'_>, begun: &NewSession) {
+    cookies::set(site, site.cookies.session, &begun.token.expose(), None);
+    if let Some(token) = &begun.remember_token {
+        let max_age = site.auth.remembers_for();
+        cookies::set(site, site.cookies.remember, &token.expose(), max_age);
+    }
+    make_known(site, begun.browser_token.as_ref());
+}
+
+/// Gives the new token of a session to the browser.
+pub(crate) fn renew(site: Site<'_>, renewed: &Renewed) {
+    cookies::set(site, site.cookies.session, &renewed.token.expose(), None);
+    make_known(site, renewed.browser_token.as_ref());
+}
+
+/// Makes the browser forget its session, and that it was remembered.
+pub(crate) fn take_back(site: Site<'_>) {
+    cookies::remove(site, site.cookies.session);
+    forget(site);
+}
+
+/// Makes the browser forget that it was remembered.
+pub(crate) fn forget(site: Site<'_>) {
+    cookies::remove(site, site.cookies.remember);
+}
+
+fn make_known(site: Site<'_>, token: Option<&SecretToken>) {
+    if let Some(token) = token {
+        let max_age = site.auth.knows_browsers_for();
+        cookies::set(site, site.cookies.known_browser, &token.expose(), max_age);
+    }
+}

@@ -1,0 +1,119 @@
+use std::collections::HashSet;
+
+use countersign_domain::{Client, Remembered, RememberedId, Session, SessionId, StoreError};
+use rocket::{get, post};
+use serde::Serialize;
+
+use crate::answer::flash::Flash;
+use crate::answer::page_error::PageError;
+use crate::answer::redirect::SeeOther;
+use crate::guards::current_user::CurrentUser;
+use crate::render::page::page;
+use crate::render::template::Template;
+use crate::render::{user_agent, wording};
+use crate::site::Site;
+
+#[derive(Serialize)]
+struct DevicesView {
+    sessions: Vec<DeviceView>,
+    revoke_others: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct DeviceView {
+    browser: String,
+    address: String,
+    first_seen: String,
+    last_seen: String,
+    current: bool,
+    remembered: bool,
+    revoke: String,
+}
+
+/// Lists where the user is logged in or remembered.
+#[get("/account/sessions")]
+pub(crate) async fn list(site: Site<'_>, me: CurrentUser<'_>) -> Result<Template, PageError> {
+    let devices = devices(site, me).await;
+    let sessions = devices.map_err(|error| PageError::outage(site, &error))?;
+    let has_others = sessions.iter().any(|device| !device.current);
+    let revoke_others = has_others.then(|| site.at("/account/sessions/revoke-others"));
+    Ok(page("account/sessions.html", "Devices", &DevicesView { sessions, revoke_others }))
+}
+
+/// Logs one device out. An id that is not the user's is not found.
+#[post("/account/sessions/<id>/revoke")]
+pub(crate) async fn revoke(
+    site: Site<'_>,
+    me: CurrentUser<'_>,
+    id: &str,
+) -> Result<SeeOther, PageError> {
+    let caller = site.caller();
+    let outage = |error: StoreError| PageError::outage(site, &error);
+    let is_session = match SessionId::parse(id) {
+        Some(id) => site.auth.revoke(me.id, id, &caller).await.map_err(outage)?,
+        None => false,
+    };
+    let is_known = match RememberedId::parse(id) {
+        Some(id) if !is_session => {
+            site.auth.revoke_remembered(me.id, id, &caller).await.map_err(outage)?
+        }
+        _ => is_session,
+    };
+    if !is_known {
+        return Err(PageError::NOT_FOUND);
+    }
+    Flash::SessionRevoked.leave(site);
+    Ok(SeeOther::to(site.at("/account/sessions")))
+}
+
+/// Logs all other devices out.
+#[post("/account/sessions/revoke-others")]
+pub(crate) async fn revoke_others(
+    site: Site<'_>,
+    me: CurrentUser<'_>,
+) -> Result<SeeOther, PageError> {
+    let caller = site.caller();
+    let ended = site.auth.revoke_all(me.id, Some(me.session().id), &caller).await;
+    ended.map_err(|error| PageError::outage(site, &error))?;
+    Flash::OthersRevoked.leave(site);
+    Ok(SeeOther::to(site.at("/account/sessions")))
+}
+
+/// Returns this device, then the others with a session, then those that are only remembered.
+async fn devices(site: Site<'_>, me: CurrentUser<'_>) -> Result<Vec<DeviceView>, StoreError> {
+    let mut sessions = site.auth.sessions(me.id).await?;
+    sessions.sort_by_key(|session| session.id != me.session().id);
+    let awake: HashSet<_> = sessions.iter().filter_map(|session| session.remembered).collect();
+    let asleep = site.auth.remembered(me.id).await?;
+    let asleep = asleep.iter().filter(|remembered| !awake.contains(&remembered.id));
+    let live = sessions.iter().map(|session| of_session(site, session, me));
+    Ok(live.chain(asleep.map(|remembered| of_remembered(site, remembered))).collect())
+}
+
+fn of_session(site: Site<'_>, session: &Session, me: CurrentUser<'_>) -> DeviceView {
+    DeviceView {
+        first_seen: wording::moment(session.created_at),
+        last_seen: wording::moment(session.last_seen_at),
+        current: session.id == me.session().id,
+        remembered: session.remembered.is_some(),
+        ..of_client(site, &session.client, &session.id.to_string())
+    }
+}
+
+fn of_remembered(site: Site<'_>, remembered: &Remembered) -> DeviceView {
+    DeviceView {
+        first_seen: wording::moment(remembered.created_at),
+        last_seen: wording::moment(remembered.used_at),
+        remembered: true,
+        ..of_client(site, &remembered.client, &remembered.id.to_string())
+    }
+}
+
+fn of_client(site: Site<'_>, client: &Client, id: &str) -> DeviceView {
+    DeviceView {
+        browser: user_agent::in_words(client.user_agent.as_deref()),
+        address: client.address.map(|address| address.to_string()).unwrap_or_default(),
+        revoke: site.at(&format!("/account/sessions/{id}/revoke")),
+        ..DeviceView::default()
+    }
+}

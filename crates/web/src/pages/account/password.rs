@@ -1,0 +1,103 @@
+use countersign_auth::{ChangePasswordError, ConfirmError, PasswordAdvice};
+use rocket::{get, post};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::flash::Flash;
+use crate::answer::reason::Reason;
+use crate::answer::redirect::SeeOther;
+use crate::answer::refusal::{Explain, Refusal};
+use crate::guards::admission::FreshLogin;
+use crate::guards::login::Login;
+use crate::pages::new_password::NewPassword;
+use crate::render::form::{Form, FormPage};
+use crate::render::wording;
+use crate::request::submitted::Submitted;
+use crate::site::Site;
+
+/// What a browser sends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Input {
+    current_password: String,
+    password: String,
+}
+
+/// The page on which users change their password.
+#[derive(Serialize)]
+pub(crate) struct ChangePassword {
+    #[serde(flatten)]
+    new_password: NewPassword,
+}
+
+#[derive(Default, Serialize)]
+pub(crate) struct Errors {
+    current_password: Vec<String>,
+    password: Vec<String>,
+}
+
+impl FormPage for ChangePassword {
+    const TEMPLATE: &'static str = "account/password.html";
+    const TITLE: &'static str = "Change your password";
+    const ACTION: &'static str = "/account/password";
+    type Errors = Errors;
+}
+
+impl Explain<ChangePasswordError> for Errors {
+    fn explain(&mut self, error: ChangePasswordError) -> Reason {
+        match error {
+            ChangePasswordError::New(error) => {
+                self.password.push(wording::new_password(error));
+                Reason::Invalid
+            }
+            ChangePasswordError::Current(error) => self.current_password.explain(error),
+        }
+    }
+}
+
+/// Asks for the current password and a new one.
+#[get("/account/password")]
+pub(crate) fn form(site: Site<'_>, _me: FreshLogin<'_>) -> Form<ChangePassword> {
+    shown(site, None)
+}
+
+/// Changes the password, and logs the user out everywhere else.
+#[post("/account/password", data = "<input>")]
+pub(crate) async fn submit(
+    site: Site<'_>,
+    me: FreshLogin<'_>,
+    login: Login<'_>,
+    input: Submitted<Input>,
+) -> Result<SeeOther, Refusal<ChangePassword>> {
+    let Input { current_password: current, password: new } = &input.0;
+    let changed = login.change_password(*me, current, new).await;
+    // Advice costs more than a hash, so only an attempt that was counted gets it.
+    let advice = match changed {
+        Ok(()) | Err(ChangePasswordError::Current(ConfirmError::WrongPassword)) => {
+            let caller = &site.caller();
+            site.auth.password_advice(new, me.email.as_str(), me.username.as_str(), caller).await
+        }
+        Err(_) => None,
+    };
+    changed.map_err(|error| refuse(site, current, advice, error))?;
+    let weak = advice.is_some();
+    if weak { Flash::PasswordChangedWeak } else { Flash::PasswordChanged }.leave(site);
+    Ok(SeeOther::to(&site.paths.account))
+}
+
+fn refuse(
+    site: Site<'_>,
+    current: &str,
+    advice: Option<PasswordAdvice>,
+    error: ChangePasswordError,
+) -> Refusal<ChangePassword> {
+    let mut form = shown(site, advice);
+    // Nobody has looked at the current password if the new one is not acceptable.
+    if current.is_empty() && matches!(error, ChangePasswordError::New(_)) {
+        form.errors.current_password.push(wording::CURRENT_PASSWORD_MISSING.to_owned());
+    }
+    Refusal::of(site, form, error)
+}
+
+fn shown(site: Site<'_>, advice: Option<PasswordAdvice>) -> Form<ChangePassword> {
+    Form::new(site, ChangePassword { new_password: NewPassword::of(site, advice) })
+}
