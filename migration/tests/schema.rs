@@ -43,7 +43,7 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let first = schema(&db).await;
     assert!(first.iter().any(|line| line.starts_with("index users_email_canonical_key ")));
     assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
-    assert_eq!(down(&db, 9).await.unwrap(), [ALL[4], ALL[3], ALL[2], ALL[1], ALL[0]]);
+    assert_eq!(down(&db, 9).await.unwrap(), [ALL[5], ALL[4], ALL[3], ALL[2], ALL[1], ALL[0]]);
     let left = schema(&db).await;
     assert!(left.iter().all(|line| line.contains("seaql_migrations")), "{left:?}");
     assert_eq!(up(&db).await.unwrap(), ALL);
@@ -55,9 +55,9 @@ async fn down_takes_back_the_newest_first_and_no_more_than_asked() {
     let dir = TempDir::new().unwrap();
     let db = open(&dir).await;
     up(&db).await.unwrap();
-    assert_eq!(down(&db, 1).await.unwrap(), [ALL[4]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(4));
-    assert_eq!(up(&db).await.unwrap(), [ALL[4]]);
+    assert_eq!(down(&db, 1).await.unwrap(), [ALL[5]]);
+    assert_eq!(status(&db).await.unwrap(), pending_from(5));
+    assert_eq!(up(&db).await.unwrap(), [ALL[5]]);
     assert_eq!(status(&db).await.unwrap(), pending_from(6));
 }
 

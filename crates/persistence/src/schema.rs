@@ -34,6 +34,8 @@ fn types(column: &ColumnType, backend: DbBackend) -> &'static str {
         (ColumnType::Integer, DbBackend::MySql) => "int",
         (ColumnType::BigInteger, DbBackend::Sqlite) | (ColumnType::Integer, _) => "integer",
         (ColumnType::BigInteger, _) => "bigint",
+        (ColumnType::VarBinary(StringLen::N(_)), DbBackend::Sqlite) => "varbinary_blob",
+        (ColumnType::VarBinary(StringLen::N(_)), DbBackend::MySql) => "varbinary",
         (ColumnType::Blob | ColumnType::VarBinary(_) | ColumnType::Binary(_), db) => match db {
             DbBackend::Postgres => "bytea",
             DbBackend::MySql => "binary",

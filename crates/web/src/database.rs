@@ -1,11 +1,7 @@
 use countersign_migration::Progress;
-use countersign_persistence::{ConnectError, Database as Store};
+use countersign_persistence::{ConnectError, SqlStore};
 
-/// Countersign's tables in an application's database, for a store that keeps some of its data in
-/// the application's own tables.
-pub use countersign_persistence::Database as Tables;
-
-/// A database of users and sessions whose schema is up to date.
+/// Opens a database of users and sessions whose schema is up to date.
 pub struct Database;
 
 /// Why the database cannot be used. Its text is one line.
@@ -25,7 +21,7 @@ impl DatabaseError {
     pub fn is_away(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_away(),
-            Self::Migrate(error) => error.downcast_ref().is_some_and(Store::is_away),
+            Self::Migrate(error) => error.downcast_ref().is_some_and(SqlStore::is_away),
         }
     }
 }
@@ -37,17 +33,17 @@ impl Database {
     /// # Errors
     ///
     /// When the database cannot be reached or migrated.
-    pub async fn connect(url: &str) -> Result<Store, DatabaseError> {
-        Self::migrated(Store::connect(url).await?).await
+    pub async fn connect(url: &str) -> Result<SqlStore, DatabaseError> {
+        Self::migrated(SqlStore::connect(url).await?).await
     }
 
     /// Brings the schema of Countersign's tables up to date, as [`connect`](Self::connect) does, in
-    /// a database that the application itself has connected to, with [`Tables::over`].
+    /// a database that the application itself has connected to, with [`SqlStore::over`].
     ///
     /// # Errors
     ///
     /// When the database cannot be migrated.
-    pub async fn migrated(store: Store) -> Result<Store, DatabaseError> {
+    pub async fn migrated(store: SqlStore) -> Result<SqlStore, DatabaseError> {
         let tell = |Progress { name, number, of, taken }: Progress<'_>| {
             tracing::info!(name, number, of, seconds = taken.as_secs(), "migration goes on");
         };

@@ -11,6 +11,7 @@ use url::Url;
 use crate::answer::flash::Words;
 use crate::answer::headers::SecurityHeaders;
 use crate::answer::status;
+use crate::guards::current_user::CurrentUser;
 use crate::render::assets::Assets;
 use crate::render::site_view::SiteView;
 use crate::render::templates::Templates;
@@ -116,6 +117,11 @@ impl<'r> Site<'r> {
     /// Returns who sends the request, before anybody knows which user that is.
     pub(crate) fn caller(&self) -> Caller {
         caller(self.request, self.cookies.known_browser, &self.trusted_proxies)
+    }
+
+    /// Returns the user who sends the request, as a caller.
+    pub(crate) fn caller_as(&self, user: CurrentUser<'_>) -> Caller {
+        self.caller().acting_as(user.id)
     }
 
     /// Returns the value of the one cookie called exactly `name` that came with the request.

@@ -30,8 +30,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_auth::{
-    Auth, AuthConfig, AuthEvent, AuthEventKind, AuthEvents, Caller, HashingConfig, NewSession,
-    Registration,
+    Auth, AuthConfig, AuthEvent, AuthEventKind, AuthEvents, Caller, HashingConfig, LoginState,
+    NewSession, NewUser,
 };
 use countersign_domain::memory::MemoryStore;
 use countersign_domain::{Clock, Duration, OffsetDateTime, Store, SystemClock, User};
@@ -63,8 +63,9 @@ impl Kit {
     /// Makes a service with a store of the application.
     pub fn over(store: impl Store + 'static) -> Self {
         let clock = TestClock::default();
-        let hashing = HashingConfig { workers: 1, ..HashingConfig::cheap() };
-        let config = AuthConfig { hashing, ..AuthConfig::default() };
+        let mut config = AuthConfig::default();
+        config.hashing = HashingConfig::cheap();
+        config.hashing.workers = 1;
         let auth = Auth::with(store, clock.clone(), config);
         let auth = auth.expect("the hash parameters for tests are refused by a release build");
         let events = CapturedEvents { auth: auth.clone(), heard: Arc::default() };
@@ -80,9 +81,8 @@ impl Kit {
     /// Registers a user called `name`, `name@example.org`, with the password [`PASSWORD`].
     pub async fn user(&self, name: &str) -> User {
         let (email, caller) = (format!("{name}@example.org"), Caller::administrator());
-        let registration =
-            Registration { email: &email, username: name, password: PASSWORD, caller: &caller };
-        self.auth.register(registration).await.expect("the user is registered")
+        let new = NewUser::new(&email, name, PASSWORD);
+        self.auth.by(&caller).register(new).await.expect("the user is registered").user
     }
 }
 
@@ -216,19 +216,21 @@ impl LoggingIn<'_> {
 
     async fn run(self) {
         let shared = self.client.rocket().state::<Shared>().expect("AuthPages is attached");
-        let (auth, caller) = (&shared.auth, Caller::visitor(countersign_domain::Client::default()));
+        let caller = Caller::visitor(countersign_domain::Client::default());
+        let acting = shared.auth.by(&caller);
         let remember = matches!(self.as_if, AsIf::Remembered);
-        let begun = auth.log_in_user(self.user, remember, &caller).await;
-        let mut begun = begun.expect("the store answers").expect("the user may log in");
+        let state = acting.log_in_user(self.user, remember).await.expect("the store answers");
+        let Some(LoginState::Complete(mut begun)) = state else {
+            panic!("the user may not log in, or needs a second factor");
+        };
         match self.as_if {
             AsIf::JustLoggedIn => {}
-            AsIf::LongAgo => begun = auth.stale_session(self.user, &caller).await,
+            AsIf::LongAgo => begun = acting.stale_session(self.user).await,
             AsIf::Remembered => {
                 // A token without a session, as if the browser had been closed meanwhile.
-                begun.token = auth.stale_session(self.user, &caller).await.token;
-                auth.revoke_all(self.user.id, Some(begun.session.id), &caller)
-                    .await
-                    .expect("they end");
+                begun.token = acting.stale_session(self.user).await.token;
+                let sessions = acting.sessions(self.user.id);
+                sessions.revoke_all(Some(begun.session.id)).await.expect("they end");
             }
         }
         self.client.hand(begun).await;

@@ -11,6 +11,9 @@ use crate::core::Acting;
 /// Why a login was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum FactorError {
+    /// There is no code. The login waits on, and this was no try.
+    #[error("the code is empty")]
+    Empty,
     /// The code is not the user's. The login waits on, unless this was its last try.
     #[error("the code is wrong")]
     WrongCode,
@@ -51,6 +54,9 @@ impl Acting<'_> {
         token: &SecretToken,
         code: &str,
     ) -> Result<LoginState, FactorError> {
+        if code.trim().is_empty() {
+            return Err(FactorError::Empty);
+        }
         let store = self.core.store.pending().ok_or(FactorError::Ended)?;
         let token = token.digest();
         let login = store.try_pending(&token, self.core.now()).await?;

@@ -10,6 +10,7 @@ pub(crate) struct Model {
     pub methods: String,
     pub password_digest: Option<Vec<u8>>,
     pub remember: bool,
+    #[sea_orm(column_type = "VarBinary(StringLen::N(1024))")]
     pub counted: Vec<u8>,
     pub tries: i32,
     pub created_at: TimeDateTime,

@@ -29,6 +29,8 @@ pub enum Flash {
     AccountDeleted,
     /// Somebody stole a remembered login.
     RememberedStolen,
+    /// A login waited too long for its second factor, or got too many wrong codes.
+    LoginEnded,
 }
 
 /// How a message is shown.
@@ -48,7 +50,7 @@ pub(crate) struct FlashView {
 }
 
 impl Flash {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::LoginRequired,
         Self::RefreshRequired,
         Self::LoggedOut,
@@ -60,6 +62,7 @@ impl Flash {
         Self::OthersRevoked,
         Self::AccountDeleted,
         Self::RememberedStolen,
+        Self::LoginEnded,
     ];
 
     /// Returns the message that a cookie stands for.
@@ -81,6 +84,7 @@ impl Flash {
             Self::OthersRevoked => "others-revoked",
             Self::AccountDeleted => "account-deleted",
             Self::RememberedStolen => "remembered-stolen",
+            Self::LoginEnded => "login-ended",
         }
     }
 
@@ -90,7 +94,7 @@ impl Flash {
             | Self::RefreshRequired
             | Self::RegisteredWeakPassword
             | Self::PasswordChangedWeak => FlashKind::Info,
-            Self::RememberedStolen => FlashKind::Error,
+            Self::RememberedStolen | Self::LoginEnded => FlashKind::Error,
             _ => FlashKind::Success,
         }
     }
@@ -116,6 +120,7 @@ impl Flash {
             Self::SessionRevoked => "That device has been logged out.",
             Self::OthersRevoked => "All other devices have been logged out.",
             Self::AccountDeleted => "Your account has been deleted.",
+            Self::LoginEnded => "That login has ended. Please log in again.",
             Self::RememberedStolen => {
                 "Somebody else has used the login that this browser remembered, so it has been \
                  ended everywhere. Please log in, and change your password if it was not you."

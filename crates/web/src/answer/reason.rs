@@ -15,6 +15,10 @@ pub(crate) enum Reason {
     WrongCredentials,
     /// The password is not that of the user who is logged in.
     WrongPassword,
+    /// The code is not one of the user's second factor.
+    WrongCode,
+    /// The login is not fresh, and nothing else was shown.
+    NotFresh,
     /// A value that must be unique is taken.
     Taken,
     /// There were too many attempts; the next one is possible after this time.
@@ -32,7 +36,11 @@ impl Reason {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Invalid => status::INVALID,
-            Self::WrongCredentials | Self::WrongPassword | Self::Ended => status::UNAUTHORIZED,
+            Self::WrongCredentials
+            | Self::WrongPassword
+            | Self::WrongCode
+            | Self::NotFresh
+            | Self::Ended => status::UNAUTHORIZED,
             Self::Taken => status::TAKEN,
             Self::Throttled(_) => status::THROTTLED,
             Self::Overloaded(_) | Self::Outage(_) => status::UNAVAILABLE,
@@ -45,9 +53,7 @@ impl Reason {
             Self::WrongCredentials => Some(wording::WRONG_CREDENTIALS.to_owned()),
             Self::Throttled(wait) => Some(wording::too_many_attempts(*wait)),
             Self::Overloaded(_) => Some(wording::BUSY.to_owned()),
-            Self::Invalid | Self::Taken | Self::WrongPassword | Self::Ended | Self::Outage(_) => {
-                None
-            }
+            _ => None,
         }
     }
 

@@ -1,8 +1,9 @@
+use countersign_auth::LoginState;
 use rocket::Request;
 use rocket::response::{self, Responder, Response};
 
 use crate::answer::status;
-use crate::request::next::Next;
+use crate::request::next::{Next, with_next};
 use crate::site::Site;
 
 /// Sends the browser to another page: the answer to a form that was accepted.
@@ -17,6 +18,19 @@ impl SeeOther {
     /// Leads to the page that a login interrupted, or else to the one that follows a login.
     pub(crate) fn after_login(site: Site<'_>, next: Option<Next>) -> Self {
         Self(next.map_or_else(|| site.paths.after_login.clone(), Next::into_string))
+    }
+
+    /// Leads to the next step of a login, or to what follows it.
+    pub(crate) fn after_step(site: Site<'_>, state: &LoginState, next: Option<Next>) -> Self {
+        match state {
+            LoginState::Complete(_) => Self::after_login(site, next),
+            _ => Self(with_next(&site.at("/login/verify"), next.as_ref())),
+        }
+    }
+
+    /// Leads to the login page.
+    pub(crate) fn to_login(site: Site<'_>, next: Option<&Next>) -> Self {
+        Self(with_next(&site.paths.login, next))
     }
 }
 

@@ -33,6 +33,7 @@ impl<P: FormPage> Refusal<P> {
     {
         match form.errors.explain(error) {
             Reason::Ended => Self::Page(PageError::LoginRequired),
+            Reason::NotFresh => Self::Page(PageError::RefreshRequired),
             Reason::Outage(error) => Self::Page(PageError::outage(site, &error)),
             reason => {
                 form.message = reason.message();
@@ -54,10 +55,16 @@ impl Explain<ConfirmError> for Vec<String> {
                 self.push(wording::WRONG_PASSWORD.to_owned());
                 Reason::WrongPassword
             }
+            ConfirmError::WrongCode => {
+                self.push(wording::WRONG_CODE.to_owned());
+                Reason::WrongCode
+            }
+            ConfirmError::NotFresh => Reason::NotFresh,
             ConfirmError::Ended => Reason::Ended,
             ConfirmError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
             ConfirmError::Overloaded(overloaded) => Reason::Overloaded(overloaded.retry_after),
             ConfirmError::Store(error) => Reason::Outage(error),
+            _ => Reason::Invalid,
         }
     }
 }

@@ -1,16 +1,39 @@
 //! The cookies that carry a session's tokens.
 
-use countersign_auth::{NewSession, Renewed};
+use countersign_auth::{BROWSER_KNOWN_FOR, LoginState, NewPendingLogin, NewSession, Renewed};
 use countersign_domain::SecretToken;
 
 use crate::answer::cookies;
 use crate::site::Site;
 
+/// Gives the browser the tokens with which it goes on after a step of a login.
+pub(crate) fn hand_on(site: Site<'_>, state: &LoginState) {
+    match state {
+        LoginState::Complete(begun) => hand_over(site, begun),
+        LoginState::FactorRequired(login) => wait(site, login),
+        _ => {}
+    }
+}
+
+/// Gives the browser the token of a login that waits for a second factor.
+fn wait(site: Site<'_>, login: &NewPendingLogin) {
+    let max_age = login.expires_at - site.auth.now();
+    cookies::set(site, site.cookies.pending, &login.token.expose(), Some(max_age));
+}
+
+/// Makes the browser forget a login that waited for a second factor.
+pub(crate) fn wait_no_more(site: Site<'_>) {
+    if site.cookie(site.cookies.pending).is_some() {
+        cookies::remove(site, site.cookies.pending);
+    }
+}
+
 /// Gives the tokens of a session that has just begun to the browser.
 pub(crate) fn hand_over(site: Site<'_>, begun: &NewSession) {
+    wait_no_more(site);
     cookies::set(site, site.cookies.session, &begun.token.expose(), None);
     if let Some(token) = &begun.remember_token {
-        let max_age = site.auth.remembers_for();
+        let max_age = site.auth.config().sessions.remembers_for();
         cookies::set(site, site.cookies.remember, &token.expose(), max_age);
     }
     make_known(site, begun.browser_token.as_ref());
@@ -35,7 +58,7 @@ pub(crate) fn forget(site: Site<'_>) {
 
 fn make_known(site: Site<'_>, token: Option<&SecretToken>) {
     if let Some(token) = token {
-        let max_age = site.auth.knows_browsers_for();
+        let max_age = Some(BROWSER_KNOWN_FOR);
         cookies::set(site, site.cookies.known_browser, &token.expose(), max_age);
     }
 }

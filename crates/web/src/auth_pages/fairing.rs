@@ -134,7 +134,7 @@ fn local_url(config: &rocket::Config) -> Option<Url> {
 }
 
 async fn keep_house(auth: &Auth) {
-    if let Err(error) = auth.housekeeping().await {
+    if let Err(error) = auth.jobs().housekeeping().await {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::warn!(%error, cause, "housekeeping failed and will be tried again later");
     }
@@ -198,15 +198,16 @@ impl Fairing for AuthPages {
         let auth = self.auth.clone();
         let (following, stop) = (auth.clone(), rocket.shutdown());
         tokio::spawn(async move {
+            let jobs = following.jobs();
             tokio::select! {
                 () = stop => {}
-                () = following.follow() => {}
+                () = jobs.follow() => {}
             }
         });
         tokio::spawn(async move {
             let mut stop = std::pin::pin!(shutdown);
             loop {
-                let pause = tokio::time::sleep(auth.housekeeping_interval());
+                let pause = tokio::time::sleep(auth.jobs().housekeeping_interval());
                 tokio::select! {
                     () = &mut stop => break stopping.store(true, Ordering::Relaxed),
                     () = pause => keep_house(&auth).await,

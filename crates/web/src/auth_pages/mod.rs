@@ -186,8 +186,8 @@ impl AuthPages {
 
     /// Sets what happens to a session whose token comes from another browser; basic by default.
     #[must_use]
-    pub fn session_protection(mut self, protection: Protection) -> Self {
-        self.auth = self.auth.with_protection(protection);
+    pub fn session_protection(self, protection: Protection) -> Self {
+        self.auth.set_protection(protection);
         self
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn tell(site: Site<'_>, error: GuardError, user: Option<CurrentUser<'
         GuardError::Unavailable => return,
     };
     let (user, session) = (user.map(|user| user.id), user.map(|user| user.session().id));
-    site.auth.tell(kind, user, session, &site.caller());
+    site.auth.by(&site.caller()).tell(kind, user, session);
 }
 
 impl<'r> Deref for FreshLogin<'r> {

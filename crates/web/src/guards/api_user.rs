@@ -10,7 +10,7 @@ use crate::guards::guard_error::GuardError;
 use crate::site::Site;
 
 /// The user whose program sends a session's token as a bearer token (RFC 6750, section 2.1):
-/// `Authorization: Bearer …`, with the token that [`Auth::log_in`](crate::Auth::log_in) returned.
+/// `Authorization: Bearer …`, with the token that [`log_in`](countersign_auth::Acting::log_in) returned.
 /// This is Flask-Login's `request_loader`. Cookies are ignored here, so no browser can be made to
 /// send it.
 ///
@@ -34,7 +34,7 @@ impl ApiUser {
         let site = Site::of(request).ok_or(GuardError::Unavailable)?;
         let found = match bearer(request) {
             Some(token) => {
-                site.auth.authenticate(&token, &site.caller()).await.map_err(|error| {
+                site.auth.by(&site.caller()).authenticate(&token).await.map_err(|error| {
                     site.log_outage(&error);
                     GuardError::Unavailable
                 })?

@@ -31,6 +31,10 @@ impl<'r> CurrentUser<'r> {
         self.0.is_fresh
     }
 
+    pub(crate) fn has_password(&self) -> bool {
+        self.0.user.password_hash.is_some()
+    }
+
     pub(crate) fn authenticated(&self) -> &'r Authenticated {
         self.0
     }

@@ -1,5 +1,8 @@
-use countersign_auth::{ChangePasswordError, ConfirmError, LogIn, LogInError, Login as Progress};
-use countersign_domain::{RememberToken, StoreError, User};
+use countersign_auth::{
+    ChangePasswordError, ConfirmError, Credential, FactorError, LogIn, LogInError, LoginState,
+    PasswordAdvice, PasswordChanged,
+};
+use countersign_domain::{Method, RememberToken, SecretToken, StoreError, User};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, async_trait};
 
@@ -17,44 +20,76 @@ use crate::site::Site;
 pub struct Login<'r>(Site<'r>);
 
 impl Login<'_> {
-    /// Logs a user in by their password, and remembers them if they want.
+    /// Logs a user in by their password, and remembers them if they want. Nothing opens to a user
+    /// who needs a second factor until [`verify`](Self::verify) completes the login: send them to
+    /// the page `/login/verify`.
     ///
     /// # Errors
     ///
-    /// As [`Auth::log_in`](crate::Auth::log_in). No cookie is set.
+    /// As [`Acting::log_in`](countersign_auth::Acting::log_in). No cookie is set.
     pub async fn log_in(
         &self,
         email: &str,
         password: &str,
         remember: bool,
-    ) -> Result<User, LogInError> {
+    ) -> Result<LoginState, LogInError> {
         let caller = &self.0.caller();
-        let attempt = LogIn { email, password, caller, remember };
-        match self.0.auth.log_in(attempt).await? {
-            Progress::Complete(begun) => {
-                self.forget_earlier().await?;
-                tokens::hand_over(self.0, &begun);
-                Ok(begun.user)
-            }
-            // This crate has no page for another factor yet, so a login that needs one fails.
-            _ => Err(LogInError::WrongCredentials),
-        }
+        let attempt = LogIn::new(email, password).remember(remember);
+        let state = self.0.auth.by(caller).log_in(attempt).await?;
+        self.hand_on(&state).await?;
+        Ok(state)
     }
 
     /// Logs in a user who has proved who they are by other means than a password that we know.
-    /// Returns false if the user is gone or disabled.
+    /// `None` if the user is gone or disabled.
     ///
     /// # Errors
     ///
     /// When the store failed. No cookie is set.
-    pub async fn log_in_user(&self, user: &User, remember: bool) -> Result<bool, StoreError> {
+    pub async fn log_in_user(
+        &self,
+        user: &User,
+        remember: bool,
+    ) -> Result<Option<LoginState>, StoreError> {
         let caller = &self.0.caller();
-        let Some(begun) = self.0.auth.log_in_user(user, remember, caller).await? else {
-            return Ok(false);
+        let state = self.0.auth.by(caller).log_in_user(user, remember).await?;
+        if let Some(state) = &state {
+            self.hand_on(state).await?;
+        }
+        Ok(state)
+    }
+
+    /// Returns the factors of which one completes the login that waits in this browser; `None` if
+    /// none waits.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn pending_factors(&self) -> Result<Option<Vec<Method>>, StoreError> {
+        match self.pending() {
+            Some(token) => self.0.auth.by(&self.0.caller()).pending_factors(&token).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Completes the login that waits in this browser with a code of the user's second factor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acting::verify_factor`](countersign_auth::Acting::verify_factor).
+    pub async fn verify(&self, code: &str) -> Result<LoginState, FactorError> {
+        let caller = &self.0.caller();
+        let token = self.pending().ok_or(FactorError::Ended);
+        let verified = match token {
+            Ok(token) => self.0.auth.by(caller).verify_factor(&token, code).await,
+            Err(error) => Err(error),
         };
-        self.forget_earlier().await?;
-        tokens::hand_over(self.0, &begun);
-        Ok(true)
+        match &verified {
+            Ok(state) => self.hand_on(state).await?,
+            Err(FactorError::Ended) => tokens::wait_no_more(self.0),
+            Err(_) => {}
+        }
+        verified
     }
 
     /// Logs out whoever is logged in, in the browser and on the server.
@@ -65,7 +100,7 @@ impl Login<'_> {
     pub async fn log_out(&self, visitor: Visitor<'_>) -> Result<(), StoreError> {
         match visitor {
             Visitor::User(user) => {
-                self.0.auth.log_out(user.session(), &self.0.caller()).await?;
+                self.0.auth.by(&self.0.caller()).log_out(user.session()).await?;
             }
             Visitor::Anonymous => {}
             Visitor::Unavailable => {
@@ -77,14 +112,19 @@ impl Login<'_> {
         Ok(())
     }
 
-    /// Makes a user's session fresh if the password is theirs, and replaces its token.
+    /// Makes a user's session fresh if they prove who they are, and replaces its token.
     ///
     /// # Errors
     ///
-    /// As [`Auth::reauthenticate`](crate::Auth::reauthenticate).
-    pub async fn confirm(&self, user: CurrentUser<'_>, password: &str) -> Result<(), ConfirmError> {
-        let (who, caller) = (user.authenticated(), &self.0.caller());
-        let renewed = self.0.auth.reauthenticate(who, password, caller).await?;
+    /// As [`Account::reauthenticate`](countersign_auth::Account::reauthenticate).
+    pub async fn confirm(
+        &self,
+        user: CurrentUser<'_>,
+        credential: Credential<'_>,
+    ) -> Result<(), ConfirmError> {
+        let caller = &self.0.caller();
+        let account = self.0.auth.by(caller).account(user.authenticated());
+        let renewed = account.reauthenticate(credential).await?;
         tokens::renew(self.0, &renewed);
         Ok(())
     }
@@ -95,12 +135,14 @@ impl Login<'_> {
         user: CurrentUser<'_>,
         current: &str,
         new: &str,
-    ) -> Result<(), ChangePasswordError> {
-        let (who, caller) = (user.authenticated(), &self.0.caller());
-        let renewed = self.0.auth.change_password(who, current, new, caller).await?;
+    ) -> Result<Option<PasswordAdvice>, ChangePasswordError> {
+        let caller = &self.0.caller();
+        let account = self.0.auth.by(caller).account(user.authenticated());
+        let current = user.has_password().then_some(current);
+        let PasswordChanged { renewed, advice, .. } = account.change_password(current, new).await?;
         tokens::renew(self.0, &renewed);
         tokens::forget(self.0);
-        Ok(())
+        Ok(advice)
     }
 
     /// Deletes a user's account.
@@ -109,19 +151,42 @@ impl Login<'_> {
         user: CurrentUser<'_>,
         password: &str,
     ) -> Result<(), ConfirmError> {
-        let (who, caller) = (user.authenticated(), &self.0.caller());
-        self.0.auth.delete_account(who, password, caller).await?;
+        let caller = &self.0.caller();
+        let credential = user.has_password().then_some(Credential::Password(password));
+        self.0.auth.by(caller).account(user.authenticated()).delete(credential).await?;
         tokens::take_back(self.0);
         Ok(())
     }
 
-    /// Ends the remembered login that the browser sent, and makes the browser forget it.
+    /// Gives the browser its new tokens, in place of what it had before.
+    async fn hand_on(&self, state: &LoginState) -> Result<(), StoreError> {
+        match state {
+            LoginState::Complete(_) => self.forget_earlier().await?,
+            _ => self.give_up_earlier().await?,
+        }
+        tokens::hand_on(self.0, state);
+        Ok(())
+    }
+
+    /// Ends the remembered login and the waiting one that the browser sent, and makes it forget them.
     async fn forget_earlier(&self) -> Result<(), StoreError> {
+        self.give_up_earlier().await?;
         let earlier = self.0.cookie(self.0.cookies.remember);
         let Some(Ok(token)) = earlier.map(RememberToken::parse) else { return Ok(()) };
-        self.0.auth.forget(&token, &self.0.caller()).await?;
+        self.0.auth.by(&self.0.caller()).forget(&token).await?;
         tokens::forget(self.0);
         Ok(())
+    }
+
+    async fn give_up_earlier(&self) -> Result<(), StoreError> {
+        let Some(token) = self.pending() else { return Ok(()) };
+        tokens::wait_no_more(self.0);
+        self.0.auth.by(&self.0.caller()).give_up_login(&token).await
+    }
+
+    /// Returns the token of the login that waits in this browser.
+    fn pending(&self) -> Option<SecretToken> {
+        SecretToken::parse(self.0.cookie(self.0.cookies.pending)?).ok()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Looks up who sends a request, once, for whichever guard asks first.
 
-use std::sync::Arc;
-
 use countersign_auth::{Authenticated, Caller, Resumed};
 use countersign_domain::{RememberToken, SecretToken, StoreError};
 use tokio::sync::OnceCell;
@@ -40,18 +38,16 @@ async fn identify(site: Site<'_>) -> Found {
 async fn find(site: Site<'_>, caller: &Caller) -> Result<Option<Authenticated>, StoreError> {
     let session = site.cookie(site.cookies.session).map(SecretToken::parse);
     if let Some(Ok(token)) = session
-        && let Some(authenticated) = site.auth.authenticate(&token, caller).await?
+        && let Some(authenticated) = site.auth.by(caller).authenticate(&token).await?
     {
         return Ok(Some(authenticated));
     }
     let remember = site.cookie(site.cookies.remember).map(RememberToken::parse);
     let Some(Ok(token)) = remember else { return Ok(None) };
-    match site.auth.resume(&token, caller).await? {
+    match site.auth.by(caller).resume(&token).await? {
         Resumed::Session(begun) => {
             tokens::hand_over(site, &begun);
-            let begun = *begun;
-            let (user, session) = (Arc::new(begun.user), Arc::new(begun.session));
-            Ok(Some(Authenticated { user, session, is_fresh: false }))
+            Ok(Some(Authenticated::new(begun.user, begun.session, false)))
         }
         Resumed::Stolen => {
             tokens::take_back(site);

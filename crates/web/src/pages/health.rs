@@ -24,7 +24,7 @@ pub(crate) async fn ready(site: Site<'_>) -> Result<Cow<'static, str>, (Status, 
         return Err((status::UNAVAILABLE, "stopping\n"));
     }
     match tokio::time::timeout(PATIENCE, site.auth.ready()).await {
-        Ok(Ok(())) => Ok(ready_at(site.auth.clock_skew())),
+        Ok(Ok(())) => Ok(ready_at(site.auth.jobs().clock_skew())),
         Ok(Err(error)) => {
             site.log_outage(&error);
             Err((status::UNAVAILABLE, "the database is not ready\n"))

@@ -102,13 +102,13 @@ pub(crate) async fn submit(
         return Ok(SeeOther::after_login(site, next));
     }
     match login.log_in(&input.email, &input.password, input.remember()).await {
-        Ok(_) => Ok(SeeOther::after_login(site, next)),
+        Ok(state) => Ok(SeeOther::after_step(site, &state, next)),
         Err(error) => Err(Refusal::of(site, shown(site, input).with_next(next), error)),
     }
 }
 
 fn shown(site: Site<'_>, input: Input) -> Form<LogIn> {
-    let remember_enabled = site.auth.remembers_for().is_some();
+    let remember_enabled = site.auth.config().sessions.remembers_for().is_some();
     let values = Values { remember: input.remember(), email: input.email };
     Form::new(site, LogIn { values, remember_enabled })
 }

@@ -9,6 +9,7 @@ mod members;
 mod new_password;
 mod reauthenticate;
 mod register;
+mod verify;
 
 use rocket::{Route, routes};
 
@@ -35,6 +36,8 @@ pub(crate) fn auth_routes() -> Vec<Route> {
         reauthenticate::submit,
         register::form,
         register::submit,
+        verify::form,
+        verify::submit,
     ]
 }
 

@@ -15,7 +15,7 @@ pub(super) struct NewPassword {
 impl NewPassword {
     /// States the rules of the site, and why the password that was sent is easy to guess.
     pub(super) fn of(site: Site<'_>, advice: Option<PasswordAdvice>) -> Self {
-        let policy = site.auth.password_policy();
+        let policy = &site.auth.config().password;
         Self {
             min_length: policy.min_chars,
             max_length: policy.max_chars,

@@ -1,4 +1,4 @@
-use countersign_auth::ConfirmError;
+use countersign_auth::{ConfirmError, Credential};
 use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +17,30 @@ use crate::site::Site;
 #[serde(default)]
 pub(crate) struct Input {
     password: String,
+    code: String,
     next: String,
+}
+
+impl Input {
+    /// Returns what the user shows. The form asks for a password wherever there is one.
+    fn credential(&self, me: CurrentUser<'_>) -> Credential<'_> {
+        match me.has_password() && self.code.is_empty() {
+            true => Credential::Password(&self.password),
+            false => Credential::Code(&self.code),
+        }
+    }
 }
 
 /// The page on which users prove once more who they are.
 #[derive(Serialize)]
-pub(crate) struct Reauthenticate {}
+pub(crate) struct Reauthenticate {
+    has_password: bool,
+}
 
 #[derive(Default, Serialize)]
 pub(crate) struct Errors {
     password: Vec<String>,
+    code: Vec<String>,
 }
 
 impl FormPage for Reauthenticate {
@@ -38,7 +52,10 @@ impl FormPage for Reauthenticate {
 
 impl Explain<ConfirmError> for Errors {
     fn explain(&mut self, error: ConfirmError) -> Reason {
-        self.password.explain(error)
+        match &error {
+            ConfirmError::WrongCode => self.code.explain(error),
+            _ => self.password.explain(error),
+        }
     }
 }
 
@@ -46,10 +63,10 @@ impl Explain<ConfirmError> for Errors {
 #[get("/reauthenticate?<next>")]
 pub(crate) fn form(
     site: Site<'_>,
-    _me: CurrentUser<'_>,
+    me: CurrentUser<'_>,
     next: Option<&str>,
 ) -> Form<Reauthenticate> {
-    Form::new(site, Reauthenticate {}).with_next(next.and_then(Next::parse))
+    shown(site, me, next.and_then(Next::parse))
 }
 
 /// Makes the session fresh, with a new token.
@@ -61,11 +78,12 @@ pub(crate) async fn submit(
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<Reauthenticate>> {
     let (Submitted(input), next) = (&input, Next::parse(&input.0.next));
-    match login.confirm(me, &input.password).await {
+    match login.confirm(me, input.credential(me)).await {
         Ok(()) => Ok(SeeOther::after_login(site, next)),
-        Err(error) => {
-            let form = Form::new(site, Reauthenticate {}).with_next(next);
-            Err(Refusal::of(site, form, error))
-        }
+        Err(error) => Err(Refusal::of(site, shown(site, me, next), error)),
     }
+}
+
+fn shown(site: Site<'_>, me: CurrentUser<'_>, next: Option<Next>) -> Form<Reauthenticate> {
+    Form::new(site, Reauthenticate { has_password: me.has_password() }).with_next(next)
 }

@@ -1,6 +1,4 @@
-use countersign_auth::{
-    InvalidRegistration, PasswordAdvice, RegisterError, Registration as NewUser,
-};
+use countersign_auth::{InvalidNewUser, NewUser, PasswordAdvice, RegisterError};
 use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
@@ -56,13 +54,13 @@ impl FormPage for Register {
 impl Explain<RegisterError> for Errors {
     fn explain(&mut self, error: RegisterError) -> Reason {
         match error {
-            RegisterError::Invalid(InvalidRegistration { email, username, password }) => {
+            RegisterError::Invalid(InvalidNewUser { email, username, password }) => {
                 self.email.extend(email.map(wording::email));
                 self.username.extend(username.map(wording::username));
                 self.password.extend(password.map(wording::new_password));
                 Reason::Invalid
             }
-            RegisterError::EmailTaken => {
+            RegisterError::EmailTaken(_) => {
                 self.email.push(wording::EMAIL_TAKEN.to_owned());
                 Reason::Taken
             }
@@ -98,17 +96,15 @@ pub(crate) async fn submit(
     }
     check_open(site)?;
     let Submitted(input) = input;
-    let (Input { email, username, password }, caller) = (&input, &site.caller());
-    let registered = site.auth.register(NewUser { email, username, password, caller }).await;
-    // Advice costs more than a hash, so only an attempt that was counted gets it.
-    let advice = match registered {
-        Ok(_) | Err(RegisterError::EmailTaken) => {
-            site.auth.password_advice(password, email, username, caller).await
-        }
-        Err(_) => None,
-    };
-    registered.map_err(|error| Refusal::of(site, shown(site, input, advice), error))?;
-    let weak = advice.is_some();
+    let new = NewUser::new(&input.email, &input.username, &input.password);
+    let registered = site.auth.by(&site.caller()).register(new).await.map_err(|error| {
+        let advice = match &error {
+            RegisterError::EmailTaken(advice) => *advice,
+            _ => None,
+        };
+        Refusal::of(site, shown(site, input, advice), error)
+    })?;
+    let weak = registered.advice.is_some();
     if weak { Flash::RegisteredWeakPassword } else { Flash::Registered }.leave(site);
     Ok(SeeOther::to(&site.paths.login))
 }

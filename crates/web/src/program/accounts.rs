@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 
 use countersign_auth::{
-    Auth, Caller, InvalidRegistration, RegisterError, Registration, SetPasswordError,
+    Auth, Caller, InvalidNewUser, NewUser, PasswordAdvice, RegisterError, SetPasswordError,
 };
 use countersign_domain::{Session, SessionId, User};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use crate::render::wording;
 
 /// Runs `countersign user …`.
 pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
+    let caller = &Caller::command_line();
     with_auth(settings, async |auth| match verb {
         UserVerb::Create { who, username, password, json } => {
             create(auth, &who, username, password, json).await
@@ -28,24 +29,20 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
         UserVerb::SetPassword { who, password } => {
             let user = find(auth, &who).await?;
             let password = read_password(password)?;
-            auth.set_password(&user, &password, &Caller::administrator())
-                .await
-                .map_err(explain_password)?;
-            advise(auth, &password, &user).await;
+            let set = auth.by(caller).admin().set_password(&user, &password).await;
+            advise(set.map_err(explain_password)?);
             done(&user, "has a new password; all of their sessions have ended")
         }
         UserVerb::Disable { who } => {
             let user = find(auth, &who).await?;
-            auth.set_active(user.id, false, &Caller::administrator())
-                .await
-                .map_err(|e| Failure::store(&e))?;
+            let set = auth.by(caller).admin().set_active(user.id, false).await;
+            set.map_err(|e| Failure::store(&e))?;
             done(&user, "is disabled; all of their sessions have ended")
         }
         UserVerb::Enable { who } => {
             let user = find(auth, &who).await?;
-            auth.set_active(user.id, true, &Caller::administrator())
-                .await
-                .map_err(|e| Failure::store(&e))?;
+            let set = auth.by(caller).admin().set_active(user.id, true).await;
+            set.map_err(|e| Failure::store(&e))?;
             done(&user, "is enabled")
         }
         UserVerb::Delete { who, yes } => {
@@ -53,9 +50,8 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
             if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
                 return output::say("Nothing was deleted.");
             }
-            auth.delete_user(user.id, &Caller::administrator())
-                .await
-                .map_err(|e| Failure::store(&e))?;
+            let deleted = auth.by(caller).admin().delete(user.id).await;
+            deleted.map_err(|e| Failure::store(&e))?;
             done(&user, "is deleted")
         }
     })
@@ -63,15 +59,17 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
 
 /// Runs `countersign session …`.
 pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Failure> {
+    let caller = &Caller::command_line();
     with_auth(settings, async |auth| match verb {
         SessionVerb::List { who, json } => {
             let user = find(auth, &who).await?;
-            let sessions = auth.sessions(user.id).await.map_err(|e| Failure::store(&e))?;
+            let sessions = auth.by(caller).sessions(user.id).list().await;
+            let sessions = sessions.map_err(|e| Failure::store(&e))?;
             show_sessions(&sessions, json)
         }
         SessionVerb::Revoke { user, all: true, .. } => {
             let user = find_by_email(auth, &user).await?;
-            let ended = auth.revoke_all(user.id, None, &Caller::administrator()).await;
+            let ended = auth.by(caller).sessions(user.id).revoke_all(None).await;
             let ended = ended.map_err(|e| Failure::store(&e))?;
             output::say(&format!("{ended} sessions of {} have ended.", user.email))
         }
@@ -80,11 +78,8 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
             let id = id.as_deref().unwrap_or_default();
             let none = || Failure::new(format!("{} has no session {id:?}", user.email));
             let id = SessionId::parse(id).ok_or_else(none)?;
-            match auth
-                .revoke(user.id, id, &Caller::administrator())
-                .await
-                .map_err(|e| Failure::store(&e))?
-            {
+            let revoked = auth.by(caller).sessions(user.id).revoke(id).await;
+            match revoked.map_err(|e| Failure::store(&e))? {
                 true => output::say(&format!("Session {id} of {} has ended.", user.email)),
                 false => Err(none()),
             }
@@ -103,23 +98,24 @@ async fn create(
     let local_part = email.split('@').next().unwrap_or_default();
     let username = username.unwrap_or_else(|| local_part.to_owned());
     let password = read_password(password)?;
-    let caller = &Caller::administrator();
-    let registration = Registration { email, username: &username, password: &password, caller };
-    let registered = auth.register(registration).await;
-    if let Ok(user) = &registered {
-        advise(auth, &password, user).await;
-    }
-    match registered {
-        Ok(user) if json => output::json(&user_json(&user)),
-        Ok(user) => done(&user, &format!("is registered, with the id {}", user.id)),
-        Err(RegisterError::Invalid(InvalidRegistration { email, username, password })) => {
+    let new = NewUser::new(email, &username, &password);
+    match auth.by(&Caller::command_line()).register(new).await {
+        Ok(registered) => {
+            advise(registered.advice);
+            let user = &registered.user;
+            match json {
+                true => output::json(&user_json(user)),
+                false => done(user, &format!("is registered, with the id {}", user.id)),
+            }
+        }
+        Err(RegisterError::Invalid(InvalidNewUser { email, username, password })) => {
             let email = email.map(|error| format!("email: {}", wording::email(error)));
             let username = username.map(|error| format!("username: {}", wording::username(error)));
             let password = password.map(|e| format!("password: {}", wording::new_password(e)));
             let all = [email, username, password].into_iter().flatten();
             Err(Failure::new(all.collect::<Vec<_>>().join(" ")))
         }
-        Err(RegisterError::EmailTaken) => {
+        Err(RegisterError::EmailTaken(_)) => {
             Err(Failure::new(format!("{email} is taken: another user has this email address")))
         }
         Err(RegisterError::Store(error)) => Err(Failure::store(&error)),
@@ -134,7 +130,7 @@ async fn list(auth: &Auth, json: bool) -> Result<(), Failure> {
     let mut users: Vec<User> = Vec::new();
     loop {
         let after = users.last().map(|user| user.id);
-        let page = auth.users(after, PAGE).await.map_err(|e| Failure::store(&e))?;
+        let page = auth.users().list(after, PAGE).await.map_err(|e| Failure::store(&e))?;
         let is_last = page.len() < PAGE as usize;
         users.extend(page);
         if is_last {
@@ -224,11 +220,8 @@ fn done(user: &User, what: &str) -> Result<(), Failure> {
 }
 
 /// Notes when a password that was set is easy to guess.
-async fn advise(auth: &Auth, password: &str, user: &User) {
-    let (email, username) = (user.email.as_str(), user.username.as_str());
-    if let Some(advice) =
-        auth.password_advice(password, email, username, &Caller::administrator()).await
-    {
+fn advise(advice: Option<PasswordAdvice>) {
+    if let Some(advice) = advice {
         output::note(&wording::password_advice(advice));
     }
 }

@@ -2,7 +2,7 @@
 
 use countersign_auth::{AuditError, Auth};
 use countersign_domain::{
-    AuditFilter, AuditRecord, AuthEventKind, ChainLink, OffsetDateTime, Reason, UserId,
+    AuditFilter, AuditRecord, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, UserId,
 };
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -83,7 +83,7 @@ async fn list(
     loop {
         let left = limit.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX));
         let before = records.last().map(|record| record.link.number);
-        let page = auth.audit_records(AuditFilter { before, ..filter }, left.min(PAGE)).await;
+        let page = auth.audit().records(AuditFilter { before, ..filter }, left.min(PAGE)).await;
         let page = page.map_err(|error| Failure::store(&error))?;
         if page.is_empty() {
             break;
@@ -114,7 +114,7 @@ fn row(record: &AuditRecord) -> [String; 7] {
         written(event.at),
         event.kind.to_string(),
         or_dash(event.reason.map(|reason| reason.to_string())),
-        event.actor.to_string(),
+        event.actor.kind.to_string(),
         or_dash(event.user.map(|user| user.to_string())),
         or_dash(event.client.address.map(|address| address.to_string())),
     ]
@@ -126,11 +126,13 @@ fn record_json(record: &AuditRecord) -> Value {
         "number": record.link.number,
         "at": written(event.at),
         "kind": event.kind.as_str(),
-        "outcome": if event.kind.is_refusal() { "failure" } else { "success" },
-        "reason": event.reason.map(Reason::as_str),
-        "actor": event.actor.as_str(),
+        "outcome": outcome(event),
+        "reason": event.reason.as_ref().map(|reason| reason.as_str()),
+        "actor": event.actor.kind.as_str(),
+        "actor_id": event.actor.user.map(|user| user.to_string()),
         "user_id": event.user.map(|user| user.to_string()),
         "session_id": event.session.map(|session| session.to_string()),
+        "subject": event.subject.as_ref().map(|subject| subject.as_str()),
         "address": event.client.address,
         "user_agent": event.client.user_agent,
         "request_id": event.request_id,
@@ -138,8 +140,14 @@ fn record_json(record: &AuditRecord) -> Value {
     })
 }
 
+/// Returns how it came out; `None` for an event that only a newer version can judge.
+fn outcome(event: &AuthEvent) -> Option<&'static str> {
+    let is_refusal = event.kind.is_refusal();
+    event.kind.is_known().then_some(if is_refusal { "failure" } else { "success" })
+}
+
 async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(), Failure> {
-    let report = auth.verify_audit(noted).await.map_err(explain)?;
+    let report = auth.audit().verify(noted).await.map_err(explain)?;
     let (removed, last) = (report.ends.removed, report.ends.last);
     let end = format!("{}:{}", last.number, hex(&last.hash));
     if json {

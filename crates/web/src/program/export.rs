@@ -2,7 +2,7 @@
 
 use countersign_auth::Auth;
 use countersign_domain::Store;
-use countersign_persistence::{ComparedTable, Database, ExportError};
+use countersign_persistence::{ComparedTable, ExportError, SqlStore};
 use serde_json::{Value, json};
 
 use super::audit::explain;
@@ -24,9 +24,9 @@ pub(crate) fn run(
         return Err(Failure::new("--to names the configured database itself: name another one"));
     }
     block_on(async {
-        let source = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let source = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
         check_source(&source).await?;
-        let target = Database::connect(url).await.map_err(Failure::new)?;
+        let target = SqlStore::connect(url).await.map_err(Failure::new)?;
         let foreign = |table: &str| {
             Failure::new(format!(
                 "{to:?} is not empty: its table {table} holds data that is not part of this site; name \
@@ -64,7 +64,7 @@ fn at(which: &str, failure: &Failure) -> Failure {
 
 /// Checks that the source holds a site of this version. The source is never changed, not even its
 /// schema.
-async fn check_source(source: &Database) -> Result<(), Failure> {
+async fn check_source(source: &SqlStore) -> Result<(), Failure> {
     let status = countersign_migration::status(source.connection()).await;
     let status = status.map_err(Failure::new)?;
     if status.iter().all(|(_, applied)| *applied) {
@@ -80,7 +80,7 @@ async fn check_source(source: &Database) -> Result<(), Failure> {
 
 /// Brings the target's schema up to date. A target of an older version that has users is another
 /// site's.
-async fn prepare(target: &Database, foreign: impl Fn(&str) -> Failure) -> Result<(), Failure> {
+async fn prepare(target: &SqlStore, foreign: impl Fn(&str) -> Failure) -> Result<(), Failure> {
     let db = target.connection();
     let status = countersign_migration::status(db).await.map_err(Failure::new)?;
     let applied = status.iter().filter(|(_, applied)| *applied).count();
@@ -138,7 +138,7 @@ fn check_same(compared: &[ComparedTable]) -> Result<(), Failure> {
     )))
 }
 
-async fn verify_trail(target: &Database, settings: &Settings) -> Result<(), Failure> {
+async fn verify_trail(target: &SqlStore, settings: &Settings) -> Result<(), Failure> {
     let auth = Auth::with(target.clone(), target.clock(), settings.auth()).map_err(Failure::new)?;
-    auth.verify_audit(None).await.map_err(explain).map(drop)
+    auth.audit().verify(None).await.map_err(explain).map(drop)
 }

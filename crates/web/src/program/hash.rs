@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use countersign_auth::HashingConfig;
+use countersign_auth::{HashingConfig, measure_hashing};
 
 use super::failure::Failure;
 use super::output;
@@ -42,8 +42,9 @@ fn choose_cost(target: Duration) -> Result<Option<HashingConfig>, Failure> {
     for memory_kib in memories {
         let mut shortest = Duration::MAX;
         for iterations in [2, 3, 4] {
-            let config = HashingConfig { memory_kib, iterations, ..HashingConfig::default() };
-            let took = config.measure().map_err(Failure::new)?;
+            let mut config = HashingConfig::default();
+            (config.memory_kib, config.iterations) = (memory_kib, iterations);
+            let took = measure_hashing(&config).map_err(Failure::new)?;
             shortest = shortest.min(took);
             rows.push([memory_kib.to_string(), iterations.to_string(), millis(took)]);
             if took <= target && best.is_none_or(|(_, longest)| took > longest) {
@@ -66,8 +67,9 @@ fn choose_workers(config: HashingConfig) -> Result<(HashingConfig, Duration), Fa
     let fewer = doubled.take_while(|workers| *workers < config.workers);
     let mut measured = Vec::new();
     for workers in fewer.chain([config.workers]) {
-        let config = HashingConfig { workers, ..config };
-        measured.push((config, config.measure().map_err(Failure::new)?));
+        let mut config = config;
+        config.workers = workers;
+        measured.push((config, measure_hashing(&config).map_err(Failure::new)?));
     }
     let rate = |(config, took): &(HashingConfig, Duration)| per_second(config.workers, *took);
     let rows: Vec<_> = measured

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
 use super::failure::Failure;
-use crate::Tables;
+use crate::SqlStore;
 
 /// The labels of a request. The route stands for the path: clients could invent a new path each time
 /// and so make metrics without end.
@@ -98,12 +98,12 @@ struct Sessions {
     /// When the database was asked, and whether it answered.
     counted: Mutex<Option<(Instant, bool)>>,
     auth: Auth,
-    database: Tables,
+    database: SqlStore,
     idle: time::Duration,
 }
 
 impl Sessions {
-    fn new(auth: &Auth, database: &Tables, idle: time::Duration) -> Self {
+    fn new(auth: &Auth, database: &SqlStore, idle: time::Duration) -> Self {
         let (mut registry, live) = (Registry::default(), Gauge::default());
         let help = "Sessions that have not ended";
         registry.register("countersign_sessions_live", help, live.clone());
@@ -140,7 +140,7 @@ impl Sessions {
 
 impl Metrics {
     /// Registers all metrics; `idle` is how long a session lives without use.
-    pub(crate) fn new(auth: &Auth, database: &Tables, idle: time::Duration) -> Self {
+    pub(crate) fn new(auth: &Auth, database: &SqlStore, idle: time::Duration) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("countersign_build", "Which version runs", version);

@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use countersign_migration::Progress;
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 
 use super::cli::MigrateVerb;
 use super::failure::Failure;
@@ -12,7 +12,7 @@ use super::settings::Settings;
 /// Runs `countersign migrate …`.
 pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure> {
     block_on(async {
-        let database = Database::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let database = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
         let db = database.connection();
         let done = match verb {
             MigrateVerb::Up => {

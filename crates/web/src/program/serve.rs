@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::waiting::{Opened, Waiting, open};
 use super::{log, output};
 use crate::render::templates;
-use crate::{AuthPages, Tables, site_routes};
+use crate::{AuthPages, SqlStore, site_routes};
 
 /// The warning for a site on the internet that has no proxy in front of it.
 const BARE: &str = "public_url is https and trusted_proxies is empty: this program has no TLS of \
@@ -60,7 +60,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
 async fn launch(
     settings: &Settings,
     auth: Auth,
-    database: &Tables,
+    database: &SqlStore,
     waiting: Option<Waiting>,
 ) -> Result<Result<Rocket<Ignite>, rocket::Error>, Failure> {
     let Some(address) = settings.keys.metrics_address else {

@@ -7,7 +7,8 @@ use countersign_domain::{EmailAddress, Store, User};
 
 use super::failure::Failure;
 use super::settings::Settings;
-use crate::{Database, wording};
+use crate::Database;
+use crate::render::wording;
 
 /// Runs `work` to its end on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -33,6 +34,6 @@ pub(crate) fn with_auth(
 pub(crate) async fn find_by_email(auth: &Auth, typed: &str) -> Result<User, Failure> {
     let wrong = |error| Failure::new(format!("{typed:?}: {}", wording::email(error)));
     let email = EmailAddress::parse(typed).map_err(wrong)?;
-    let user = auth.user_by_email(&email).await.map_err(|e| Failure::store(&e))?;
+    let user = auth.users().by_email(&email).await.map_err(|e| Failure::store(&e))?;
     user.ok_or_else(|| Failure::new(format!("there is no user with the email address {typed}")))
 }

@@ -8,7 +8,7 @@ use countersign_domain::Store;
 use rocket::tokio::time::sleep;
 
 use super::failure::Failure;
-use crate::{Database, DatabaseError, Tables};
+use crate::{Database, DatabaseError, SqlStore};
 
 /// The pauses between tries; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A database, and what is left to do if its server was away.
 pub(crate) struct Opened {
-    pub(crate) database: Tables,
+    pub(crate) database: SqlStore,
     pub(crate) waiting: Option<Waiting>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
         Ok(database) => Ok(Opened { database, waiting: None }),
         Err(error) if error.is_away() => {
             tracing::warn!(%error, "the database is away; connecting is tried again until it answers");
-            let database = Tables::connect_later(url).await?;
+            let database = SqlStore::connect_later(url).await?;
             let (site, failure) = (database.clone(), Arc::default());
             let waiting = Waiting { url: url.into(), database: site, failure };
             Ok(Opened { database, waiting: Some(waiting) })
@@ -40,7 +40,7 @@ pub(crate) async fn open(url: &str) -> Result<Opened, DatabaseError> {
 pub(crate) struct Waiting {
     url: Arc<str>,
     /// The database of the site.
-    database: Tables,
+    database: SqlStore,
     failure: Arc<OnceLock<Failure>>,
 }
 

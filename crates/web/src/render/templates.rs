@@ -31,6 +31,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "auth/logout.html",
     "auth/reauthenticate.html",
     "auth/register.html",
+    "auth/verify.html",
     "error/page.html",
     "macros/forms.html",
 ];

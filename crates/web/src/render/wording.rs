@@ -8,6 +8,8 @@ use time::macros::format_description;
 
 pub(crate) const WRONG_CREDENTIALS: &str = "Invalid email or password.";
 pub(crate) const WRONG_PASSWORD: &str = "This is not your password.";
+pub(crate) const WRONG_CODE: &str = "This code is not valid. Type the newest one.";
+pub(crate) const CODE_MISSING: &str = "Enter the code.";
 pub(crate) const CURRENT_PASSWORD_MISSING: &str = "Enter your current password.";
 pub(crate) const EMAIL_TAKEN: &str = "Email already present";
 pub(crate) const INVALID_FIELDS: &str = "Some fields are not acceptable.";
@@ -124,18 +126,19 @@ pub(crate) fn password(error: PasswordError) -> String {
 }
 
 /// Says what happened to somebody's account.
-pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> &'static str {
-    match (kind, reason) {
+pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> String {
+    let known = match (kind, reason) {
         (AuthEventKind::UserRegistered, _) => "Registered",
         (AuthEventKind::UserLoggedIn, _) => "Logged in",
         (AuthEventKind::UserLoginFailed, Some(Reason::WrongPassword)) => "Wrong password",
+        (AuthEventKind::UserLoginFailed, Some(Reason::WrongCode)) => "Wrong code",
         (AuthEventKind::UserLoginFailed, Some(Reason::Disabled)) => {
             "Attempt to log in while the account was disabled"
         }
         (AuthEventKind::UserLoginFailed, _) => "Failed attempt to log in",
         (AuthEventKind::UserThrottled, _) => "Many failed attempts: further ones were slowed down",
         (AuthEventKind::UserLoggedOut, _) => "Logged out",
-        (AuthEventKind::UserLoginConfirmed, _) => "Confirmed with the password",
+        (AuthEventKind::UserLoginConfirmed, _) => "Confirmed who you are",
         (AuthEventKind::UserRemembered, _) => "Came back to a remembered device",
         (AuthEventKind::SessionProtected, _) => "A session was used from another browser",
         (AuthEventKind::RememberedStolen, _) => {
@@ -146,8 +149,10 @@ pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> &'static str
         (AuthEventKind::UserEnabled, _) => "Account enabled",
         (AuthEventKind::UserDisabled, _) => "Account disabled",
         (AuthEventKind::UserDeleted, _) => "Account deleted",
-        _ => "An event that this version does not know",
-    }
+        // A newer version wrote it.
+        _ => return kind.as_str().replace('_', " "),
+    };
+    known.to_owned()
 }
 
 /// Returns a duration in words, rounded up: "40 seconds", "15 minutes", "24 hours".

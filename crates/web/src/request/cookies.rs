@@ -13,6 +13,7 @@ pub(crate) struct CookieNames {
     pub(crate) remember: &'static str,
     pub(crate) flash: &'static str,
     pub(crate) known_browser: &'static str,
+    pub(crate) pending: &'static str,
     pub(crate) is_secure: bool,
 }
 
@@ -26,6 +27,7 @@ impl CookieNames {
                 remember: "__Host-remember_token",
                 flash: "__Host-flash",
                 known_browser: "__Host-known_browser",
+                pending: "__Host-pending",
                 is_secure,
             }
         } else {
@@ -34,6 +36,7 @@ impl CookieNames {
                 remember: "remember_token",
                 flash: "flash",
                 known_browser: "known_browser",
+                pending: "pending",
                 is_secure,
             }
         }

@@ -1,4 +1,4 @@
-use countersign_domain::{Actor, AuditRecord};
+use countersign_domain::{ActorKind, AuditRecord};
 use rocket::get;
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ struct ActivityView {
 
 #[derive(Serialize)]
 struct Entry {
-    what: &'static str,
+    what: String,
     is_warning: bool,
     at: String,
     browser: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) async fn list(
     me: CurrentUser<'_>,
     before: Option<u64>,
 ) -> Result<Template, PageError> {
-    let records = site.auth.activity(me.id, before, PAGE + 1).await;
+    let records = site.auth.audit().activity(me.id, before, PAGE + 1).await;
     let mut records = records.map_err(|error| PageError::outage(site, &error))?;
     let has_older = records.len() > PAGE as usize;
     records.truncate(PAGE as usize);
@@ -52,7 +52,8 @@ pub(crate) async fn list(
 
 fn entry(record: &AuditRecord) -> Entry {
     let event = &record.event;
-    let by_administrator = event.actor == Actor::Administrator;
+    let by_administrator =
+        matches!(event.actor.kind, ActorKind::Administrator | ActorKind::CommandLine);
     let address = event.client.address.map(|address| match record.salt {
         Some(_) => address.to_string(),
         None => format!("around {address}"),

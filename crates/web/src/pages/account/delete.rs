@@ -7,6 +7,7 @@ use crate::answer::reason::Reason;
 use crate::answer::redirect::LoggedOut;
 use crate::answer::refusal::{Explain, Refusal};
 use crate::guards::admission::FreshLogin;
+use crate::guards::current_user::CurrentUser;
 use crate::guards::login::Login;
 use crate::render::form::{Form, FormPage};
 use crate::request::submitted::Submitted;
@@ -21,7 +22,9 @@ pub(crate) struct Input {
 
 /// The page on which users delete their account.
 #[derive(Serialize)]
-pub(crate) struct Delete {}
+pub(crate) struct Delete {
+    has_password: bool,
+}
 
 #[derive(Default, Serialize)]
 pub(crate) struct Errors {
@@ -43,8 +46,8 @@ impl Explain<ConfirmError> for Errors {
 
 /// Asks whether to delete the account.
 #[get("/account/delete")]
-pub(crate) fn form(site: Site<'_>, _me: FreshLogin<'_>) -> Form<Delete> {
-    Form::new(site, Delete {})
+pub(crate) fn form(site: Site<'_>, me: FreshLogin<'_>) -> Form<Delete> {
+    shown(site, *me)
 }
 
 /// Deletes the account and everything that belongs to it.
@@ -56,7 +59,11 @@ pub(crate) async fn submit(
     input: Submitted<Input>,
 ) -> Result<LoggedOut, Refusal<Delete>> {
     let deleted = login.delete_account(*me, &input.0.password).await;
-    deleted.map_err(|error| Refusal::of(site, Form::new(site, Delete {}), error))?;
+    deleted.map_err(|error| Refusal::of(site, shown(site, *me), error))?;
     Flash::AccountDeleted.leave(site);
     Ok(LoggedOut::of(site))
+}
+
+fn shown(site: Site<'_>, me: CurrentUser<'_>) -> Form<Delete> {
+    Form::new(site, Delete { has_password: me.has_password() })
 }

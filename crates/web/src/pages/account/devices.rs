@@ -47,16 +47,15 @@ pub(crate) async fn revoke(
     me: CurrentUser<'_>,
     id: &str,
 ) -> Result<SeeOther, PageError> {
-    let caller = site.caller();
+    let caller = site.caller_as(me);
+    let sessions = site.auth.by(&caller).sessions(me.id);
     let outage = |error: StoreError| PageError::outage(site, &error);
     let is_session = match SessionId::parse(id) {
-        Some(id) => site.auth.revoke(me.id, id, &caller).await.map_err(outage)?,
+        Some(id) => sessions.revoke(id).await.map_err(outage)?,
         None => false,
     };
     let is_known = match RememberedId::parse(id) {
-        Some(id) if !is_session => {
-            site.auth.revoke_remembered(me.id, id, &caller).await.map_err(outage)?
-        }
+        Some(id) if !is_session => sessions.revoke_remembered(id).await.map_err(outage)?,
         _ => is_session,
     };
     if !is_known {
@@ -72,8 +71,9 @@ pub(crate) async fn revoke_others(
     site: Site<'_>,
     me: CurrentUser<'_>,
 ) -> Result<SeeOther, PageError> {
-    let caller = site.caller();
-    let ended = site.auth.revoke_all(me.id, Some(me.session().id), &caller).await;
+    let caller = site.caller_as(me);
+    let sessions = site.auth.by(&caller).sessions(me.id);
+    let ended = sessions.revoke_all(Some(me.session().id)).await;
     ended.map_err(|error| PageError::outage(site, &error))?;
     Flash::OthersRevoked.leave(site);
     Ok(SeeOther::to(site.at("/account/sessions")))
@@ -81,10 +81,12 @@ pub(crate) async fn revoke_others(
 
 /// Returns this device, then the others with a session, then those that are only remembered.
 async fn devices(site: Site<'_>, me: CurrentUser<'_>) -> Result<Vec<DeviceView>, StoreError> {
-    let mut sessions = site.auth.sessions(me.id).await?;
+    let caller = site.caller_as(me);
+    let of_user = site.auth.by(&caller).sessions(me.id);
+    let mut sessions = of_user.list().await?;
     sessions.sort_by_key(|session| session.id != me.session().id);
     let awake: HashSet<_> = sessions.iter().filter_map(|session| session.remembered).collect();
-    let asleep = site.auth.remembered(me.id).await?;
+    let asleep = of_user.remembered().await?;
     let asleep = asleep.iter().filter(|remembered| !awake.contains(&remembered.id));
     let live = sessions.iter().map(|session| of_session(site, session, me));
     Ok(live.chain(asleep.map(|remembered| of_remembered(site, remembered))).collect())

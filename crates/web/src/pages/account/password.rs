@@ -1,4 +1,4 @@
-use countersign_auth::{ChangePasswordError, ConfirmError, PasswordAdvice};
+use countersign_auth::{ChangePasswordError, PasswordAdvice};
 use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +7,7 @@ use crate::answer::reason::Reason;
 use crate::answer::redirect::SeeOther;
 use crate::answer::refusal::{Explain, Refusal};
 use crate::guards::admission::FreshLogin;
+use crate::guards::current_user::CurrentUser;
 use crate::guards::login::Login;
 use crate::pages::new_password::NewPassword;
 use crate::render::form::{Form, FormPage};
@@ -25,6 +26,7 @@ pub(crate) struct Input {
 /// The page on which users change their password.
 #[derive(Serialize)]
 pub(crate) struct ChangePassword {
+    has_password: bool,
     #[serde(flatten)]
     new_password: NewPassword,
 }
@@ -56,8 +58,8 @@ impl Explain<ChangePasswordError> for Errors {
 
 /// Asks for the current password and a new one.
 #[get("/account/password")]
-pub(crate) fn form(site: Site<'_>, _me: FreshLogin<'_>) -> Form<ChangePassword> {
-    shown(site, None)
+pub(crate) fn form(site: Site<'_>, me: FreshLogin<'_>) -> Form<ChangePassword> {
+    shown(site, *me, None)
 }
 
 /// Changes the password, and logs the user out everywhere else.
@@ -69,35 +71,25 @@ pub(crate) async fn submit(
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<ChangePassword>> {
     let Input { current_password: current, password: new } = &input.0;
-    let changed = login.change_password(*me, current, new).await;
-    // Advice costs more than a hash, so only an attempt that was counted gets it.
-    let advice = match changed {
-        Ok(()) | Err(ChangePasswordError::Current(ConfirmError::WrongPassword)) => {
-            let caller = &site.caller();
-            site.auth.password_advice(new, me.email.as_str(), me.username.as_str(), caller).await
+    let advice = login.change_password(*me, current, new).await.map_err(|error| {
+        let mut form = shown(site, *me, None);
+        // Nobody has looked at the current password if the new one is not acceptable.
+        let is_missing = me.has_password() && current.is_empty();
+        if is_missing && matches!(error, ChangePasswordError::New(_)) {
+            form.errors.current_password.push(wording::CURRENT_PASSWORD_MISSING.to_owned());
         }
-        Err(_) => None,
-    };
-    changed.map_err(|error| refuse(site, current, advice, error))?;
+        Refusal::of(site, form, error)
+    })?;
     let weak = advice.is_some();
     if weak { Flash::PasswordChangedWeak } else { Flash::PasswordChanged }.leave(site);
     Ok(SeeOther::to(&site.paths.account))
 }
 
-fn refuse(
+fn shown(
     site: Site<'_>,
-    current: &str,
+    me: CurrentUser<'_>,
     advice: Option<PasswordAdvice>,
-    error: ChangePasswordError,
-) -> Refusal<ChangePassword> {
-    let mut form = shown(site, advice);
-    // Nobody has looked at the current password if the new one is not acceptable.
-    if current.is_empty() && matches!(error, ChangePasswordError::New(_)) {
-        form.errors.current_password.push(wording::CURRENT_PASSWORD_MISSING.to_owned());
-    }
-    Refusal::of(site, form, error)
-}
-
-fn shown(site: Site<'_>, advice: Option<PasswordAdvice>) -> Form<ChangePassword> {
-    Form::new(site, ChangePassword { new_password: NewPassword::of(site, advice) })
+) -> Form<ChangePassword> {
+    let new_password = NewPassword::of(site, advice);
+    Form::new(site, ChangePassword { has_password: me.has_password(), new_password })
 }

@@ -148,11 +148,9 @@ impl Settings {
     /// Returns the configuration of the service.
     pub(crate) fn auth(&self) -> AuthConfig {
         let Keys { session, remember, password, argon2, throttle, audit, .. } = &self.keys;
-        let mut config = AuthConfig {
-            breach_file: self.breach_file.clone(),
-            throttle: throttle.policy(),
-            ..AuthConfig::default()
-        };
+        let mut config = AuthConfig::default();
+        config.breach_file = self.breach_file.clone();
+        config.throttle = throttle.policy();
         session.apply(&mut config.sessions);
         remember.apply(&mut config.sessions);
         password.apply(&mut config.password);
