@@ -52,7 +52,7 @@ where
         // from another browser, and is no longer fresh.
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let caller = Caller::visitor(Client::new(None, agent));
-        let found = Auth::from_ref(state).authenticate(&token, &caller).await;
+        let found = Auth::from_ref(state).by(&caller).authenticate(&token).await;
         let known = found.map_err(|_| Refused::Unavailable)?;
         known.map(Self).ok_or(Refused::Anonymous)
     }

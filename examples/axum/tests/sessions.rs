@@ -5,8 +5,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum_example::{SESSION_COOKIE, app};
 use countersign_auth::domain::Client;
-use countersign_auth::{Auth, Caller, LogIn, Login, NewSession, Registration};
-use countersign_persistence::Database;
+use countersign_auth::{Auth, Caller, LogIn, LoginState, NewSession, NewUser};
+use countersign_persistence::SqlStore;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -16,7 +16,7 @@ const BROWSER: &str = "Browser/1.0";
 struct Two {
     site: Auth,
     service: Auth,
-    database: Database,
+    database: SqlStore,
     _directory: TempDir,
 }
 
@@ -24,10 +24,10 @@ impl Two {
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("sqlite://{}?mode=rwc", directory.path().join("site.db").display());
-        let database = Database::connect(&url).await.unwrap();
+        let database = SqlStore::connect(&url).await.unwrap();
         countersign_migration::up(database.connection()).await.unwrap();
         let site = Auth::new(database);
-        let database = Database::connect(&url).await.unwrap();
+        let database = SqlStore::connect(&url).await.unwrap();
         Self { site, service: Auth::new(database.clone()), database, _directory: directory }
     }
 
@@ -35,11 +35,10 @@ impl Two {
     async fn log_in(&self) -> NewSession {
         let caller = &Caller::visitor(Client::new(None, Some(BROWSER)));
         let (email, password) = ("ada@example.org", "tidal lantern orbit mauve");
-        let ada = Registration { email, username: "ada", password, caller };
-        self.site.register(ada).await.unwrap();
-        let attempt = LogIn { email, password, caller, remember: false };
-        match self.site.log_in(attempt).await.unwrap() {
-            Login::Complete(begun) => begun,
+        let site = self.site.by(caller);
+        site.register(NewUser::new(email, "ada", password)).await.unwrap();
+        match site.log_in(LogIn::new(email, password)).await.unwrap() {
+            LoginState::Complete(begun) => begun,
             other => panic!("ada is not logged in: {other:?}"),
         }
     }
@@ -69,7 +68,7 @@ async fn the_cookie_of_the_site_is_accepted_until_its_owner_logs_out() {
     assert_eq!((status, text.as_str()), (200, "You are ada. Your login is fresh.\n"));
     let (status, text) = two.ask("Another/1.0", &[&cookie]).await;
     assert_eq!((status, text.as_str()), (200, "You are ada. Your login is not fresh.\n"));
-    two.site.log_out(&begun.session, &Caller::administrator()).await.unwrap();
+    two.site.by(&Caller::administrator()).log_out(&begun.session).await.unwrap();
     // The logout takes effect at the site at once, and here within `max_staleness`, which is a second.
     std::thread::sleep(std::time::Duration::from_secs(1));
     assert_eq!(two.ask(BROWSER, &[&cookie]).await.0, 401);

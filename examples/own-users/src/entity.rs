@@ -43,6 +43,8 @@ pub(crate) mod visit {
         pub token: Vec<u8>,
         pub address: Option<String>,
         pub browser: Option<String>,
+        /// What the user has proved.
+        pub methods: String,
         pub began_at: TimeDateTime,
         pub proven_at: Option<TimeDateTime>,
         pub seen_at: TimeDateTime,

@@ -7,7 +7,7 @@ mod store;
 use std::error::Error;
 
 use countersign_web::domain::{StoreError, UserId};
-use countersign_web::{Auth, AuthPages, CurrentUser, Tables, login_required};
+use countersign_web::{Auth, AuthPages, CurrentUser, SqlStore, login_required};
 use rocket::http::Status;
 use rocket::{Build, Rocket, State, get, routes};
 use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection};
@@ -20,8 +20,9 @@ use entity::{member, memory, visit};
 #[derive(Clone, Debug)]
 pub struct Members {
     db: DatabaseConnection,
-    /// Countersign's own tables in the same database, for the throttle and the audit trail.
-    tables: Tables,
+    /// Countersign's own tables in the same database, for everything but members and their sessions. They use
+    /// the same single connection, so nothing may ask them while a change of members is open.
+    tables: SqlStore,
 }
 
 impl Members {
@@ -45,7 +46,7 @@ impl Members {
         ] {
             db.execute(table.if_not_exists()).await?;
         }
-        let tables = countersign_web::Database::migrated(Tables::over(db.clone())).await?;
+        let tables = countersign_web::Database::migrated(SqlStore::over(db.clone())).await?;
         Ok(Self { db, tables })
     }
 

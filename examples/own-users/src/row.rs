@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use countersign_web::domain::store::RememberGrant;
 use countersign_web::domain::{
-    Client, EmailAddress, OffsetDateTime, PasswordHash, Remembered, RememberedId, Session,
+    Client, EmailAddress, OffsetDateTime, PasswordHash, RememberGrant, Remembered,
+    RememberedId, Session,
     SessionId, StoreError, TokenDigest, User, UserId, Username,
 };
 use sea_orm::DbErr;
@@ -64,15 +64,16 @@ impl TryFrom<member::Model> for User {
     fn try_from(row: member::Model) -> Result<Self, StoreError> {
         let email = EmailAddress::from_saved(row.mail, row.mail_key);
         let username = Username::from_saved(row.nickname);
-        Ok(Self {
-            id: UserId::from_uuid(row.uid),
-            email: email.map_err(corrupt("members", "mail"))?,
-            username: username.map_err(corrupt("members", "nickname"))?,
-            password_hash: row.secret.map(PasswordHash::from_phc),
-            is_active: row.is_welcome,
-            created_at: row.joined_at.assume_utc(),
-            updated_at: row.changed_at.assume_utc(),
-        })
+        let mut user = Self::new(
+            UserId::from_uuid(row.uid),
+            email.map_err(corrupt("members", "mail"))?,
+            username.map_err(corrupt("members", "nickname"))?,
+            row.joined_at.assume_utc(),
+        );
+        user.password_hash = row.secret.map(PasswordHash::from_phc);
+        user.is_active = row.is_welcome;
+        user.updated_at = row.changed_at.assume_utc();
+        Ok(user)
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn visit(session: &Session, token: &TokenDigest) -> visit::Model {
         token: bytes(token),
         address: address(&session.client),
         browser: session.client.user_agent.clone(),
+        methods: session.methods.to_string(),
         began_at: moment(session.created_at),
         proven_at: session.authenticated_at.map(moment),
         seen_at: moment(session.last_seen_at),
@@ -91,18 +93,22 @@ pub(crate) fn visit(session: &Session, token: &TokenDigest) -> visit::Model {
     }
 }
 
-impl From<visit::Model> for Session {
-    fn from(row: visit::Model) -> Self {
-        Self {
-            id: SessionId::from_uuid(row.id),
-            user_id: UserId::from_uuid(row.member),
-            client: client(row.address, row.browser),
-            remembered: row.memory.map(RememberedId::from_uuid),
-            created_at: row.began_at.assume_utc(),
-            authenticated_at: row.proven_at.map(TimeDateTime::assume_utc),
-            last_seen_at: row.seen_at.assume_utc(),
-            expires_at: row.ends_at.assume_utc(),
-        }
+impl TryFrom<visit::Model> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: visit::Model) -> Result<Self, StoreError> {
+        let mut session = Self::new(
+            SessionId::from_uuid(row.id),
+            UserId::from_uuid(row.member),
+            client(row.address, row.browser),
+            row.began_at.assume_utc(),
+            row.ends_at.assume_utc(),
+        );
+        session.remembered = row.memory.map(RememberedId::from_uuid);
+        session.authenticated_at = row.proven_at.map(TimeDateTime::assume_utc);
+        session.methods = row.methods.parse().map_err(corrupt("visits", "methods"))?;
+        session.last_seen_at = row.seen_at.assume_utc();
+        Ok(session)
     }
 }
 
@@ -124,13 +130,14 @@ pub(crate) fn memory(grant: RememberGrant<'_>) -> memory::Model {
 
 impl From<memory::Model> for Remembered {
     fn from(row: memory::Model) -> Self {
-        Self {
-            id: RememberedId::from_uuid(row.id),
-            user_id: UserId::from_uuid(row.member),
-            client: client(row.address, row.browser),
-            created_at: row.began_at.assume_utc(),
-            used_at: row.used_at.assume_utc(),
-            expires_at: row.ends_at.assume_utc(),
-        }
+        let mut remembered = Self::new(
+            RememberedId::from_uuid(row.id),
+            UserId::from_uuid(row.member),
+            client(row.address, row.browser),
+            row.began_at.assume_utc(),
+            row.ends_at.assume_utc(),
+        );
+        remembered.used_at = row.used_at.assume_utc();
+        remembered
     }
 }

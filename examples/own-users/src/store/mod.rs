@@ -2,15 +2,15 @@
 
 mod remembered;
 mod sessions;
-mod tables;
 mod users;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_web::Tables;
+use countersign_web::SqlStore;
 use countersign_web::domain::{
-    AuditEntry, Clock, Duration, OffsetDateTime, SessionId, Store, StoreError, UserId,
+    AuditStore, BrowserStore, Clock, Duration, OffsetDateTime, PendingStore, Record, RememberStore,
+    SessionId, SessionStore, Store, StoreError, ThrottleStore, UserId, UserStore,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::sea_query::SelectStatement;
@@ -38,8 +38,8 @@ async fn commit(change: DatabaseTransaction) -> Answer<()> {
 }
 
 /// Commits a change together with its record in the audit trail, so that either both are saved or neither.
-async fn record_and_commit(change: DatabaseTransaction, entry: &AuditEntry) -> Answer<()> {
-    Tables::append(&change, entry).await?;
+async fn record_and_commit(change: DatabaseTransaction, record: &Record) -> Answer<()> {
+    SqlStore::append(&change, record).await?;
     commit(change).await
 }
 
@@ -77,6 +77,34 @@ fn memory_of(visit: SessionId) -> SelectStatement {
 
 #[async_trait]
 impl Store for Members {
+    fn users(&self) -> &dyn UserStore {
+        self
+    }
+
+    fn sessions(&self) -> &dyn SessionStore {
+        self
+    }
+
+    fn remembered(&self) -> &dyn RememberStore {
+        self
+    }
+
+    fn throttle(&self) -> &dyn ThrottleStore {
+        self.tables.throttle()
+    }
+
+    fn audit(&self) -> &dyn AuditStore {
+        self.tables.audit()
+    }
+
+    fn browsers(&self) -> Option<&dyn BrowserStore> {
+        self.tables.browsers()
+    }
+
+    fn pending(&self) -> Option<&dyn PendingStore> {
+        self.tables.pending()
+    }
+
     async fn ready(&self) -> Answer<()> {
         // This query names every column, but reads no row.
         member::Entity::find().limit(0).all(&self.db).await.map_err(unavailable)?;

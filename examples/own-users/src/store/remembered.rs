@@ -1,7 +1,7 @@
 use async_trait::async_trait;
-use countersign_web::domain::store::{RememberOutcome, RememberUse};
 use countersign_web::domain::{
-    AuditEntry, OffsetDateTime, RememberStore, Remembered, RememberedId, TokenDigest, User, UserId,
+    OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
+    TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
@@ -13,7 +13,11 @@ use crate::row::{bytes, moment, unavailable};
 
 #[async_trait]
 impl RememberStore for Members {
-    async fn use_remembered(&self, used: RememberUse<'_>) -> Answer<RememberOutcome> {
+    async fn use_remembered(
+        &self,
+        used: RememberUse<'_>,
+        theft: &Record,
+    ) -> Answer<RememberOutcome> {
         let change = self.begin().await?;
         let found = memory::Entity::find()
             .filter(memory::Column::Series.eq(bytes(used.series)))
@@ -27,7 +31,7 @@ impl RememberStore for Members {
         let shown = |kept: &[u8]| TokenDigest::from_bytes(kept).as_ref() == Some(used.secret);
         let (is_current, id) = (shown(&row.secret), row.id);
         let is_earlier = row.earlier.as_deref().is_some_and(shown);
-        let (remembered, owner) = (Remembered::from(row), User::try_from(owner)?);
+        let (mut remembered, owner) = (Remembered::from(row), User::try_from(owner)?);
         if is_current {
             let rotation = memory::Entity::update_many()
                 .col_expr(memory::Column::Earlier, Expr::value(bytes(used.secret)))
@@ -36,7 +40,7 @@ impl RememberStore for Members {
                 .filter(memory::Column::Id.eq(id));
             update(rotation, &change).await?;
             commit(change).await?;
-            let remembered = Remembered { used_at: used.now, ..remembered };
+            remembered.used_at = used.now;
             return Ok(RememberOutcome::Rotated(remembered, owner));
         }
         if is_earlier && remembered.used_at >= used.grace_since {
@@ -44,7 +48,7 @@ impl RememberStore for Members {
         }
         let stolen = memory::Entity::delete_many().filter(memory::Column::Id.eq(id));
         delete(stolen, &change).await?;
-        record_and_commit(change, &used.stolen.about(remembered.user_id)).await?;
+        record_and_commit(change, &theft.about(remembered.user_id)).await?;
         Ok(RememberOutcome::Stolen(remembered))
     }
 
@@ -61,25 +65,25 @@ impl RememberStore for Members {
         &self,
         user: UserId,
         id: RememberedId,
-        entry: &AuditEntry,
+        record: &Record,
     ) -> Answer<bool> {
         let memory = memories_of(user).filter(memory::Column::Id.eq(id.as_uuid()));
         let change = self.begin().await?;
         if delete(memory, &change).await? == 0 {
             return Ok(false);
         }
-        record_and_commit(change, entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
-    async fn end_series(&self, series: &TokenDigest, entry: &AuditEntry) -> Answer<Option<UserId>> {
+    async fn end_series(&self, series: &TokenDigest, record: &Record) -> Answer<Option<UserId>> {
         let change = self.begin().await?;
         let memory = memory::Entity::find().filter(memory::Column::Series.eq(bytes(series)));
         let Some(row) = memory.one(&change).await.map_err(unavailable)? else { return Ok(None) };
         let memory = memory::Entity::delete_many().filter(memory::Column::Id.eq(row.id));
         delete(memory, &change).await?;
         let user = UserId::from_uuid(row.member);
-        record_and_commit(change, &entry.about(user)).await?;
+        record_and_commit(change, &record.about(user)).await?;
         Ok(Some(user))
     }
 

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
-use countersign_web::domain::store::{SessionGrant, SessionRenewal};
 use countersign_web::domain::{
-    AuditEntry, OffsetDateTime, PasswordHash, Session, SessionId, SessionStore, TokenDigest, User,
-    UserId,
+    Ended, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant, SessionId,
+    SessionRenewal, SessionStore, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{
@@ -18,12 +17,12 @@ use crate::row::{self, address, bytes, moment, unavailable};
 
 #[async_trait]
 impl SessionStore for Members {
-    async fn insert_session(&self, grant: SessionGrant<'_>) -> Answer<bool> {
+    async fn insert_session(&self, grant: SessionGrant<'_>, record: &Record) -> Answer<bool> {
         let (session, user) = (grant.session, grant.session.user_id);
         let change = self.begin().await?;
         let owner = member::Entity::find().filter(member::Column::Uid.eq(user.as_uuid()));
         let owner = owner.one(&change).await.map_err(unavailable)?;
-        let proof = grant.proof.map(PasswordHash::as_phc);
+        let proof = grant.proof.and_then(Proof::password_hash).map(PasswordHash::as_phc);
         let rests = owner.is_some_and(|owner| {
             owner.is_welcome && proof.is_none_or(|hash| owner.secret.as_deref() == Some(hash))
         });
@@ -53,7 +52,7 @@ impl SessionStore for Members {
             .into_query();
         let too_many = visits_of(user).filter(visit::Column::Id.not_in_subquery(newest));
         delete(too_many, &change).await?;
-        record_and_commit(change, grant.entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
@@ -62,7 +61,7 @@ impl SessionStore for Members {
             .filter(visit::Column::Token.eq(bytes(token)))
             .find_both_related(member::Entity);
         let found = found.one(&self.db).await.map_err(unavailable)?;
-        found.map(|(visit, member)| Ok((visit.into(), member.try_into()?))).transpose()
+        found.map(|(visit, member)| Ok((visit.try_into()?, member.try_into()?))).transpose()
     }
 
     async fn sessions_of(&self, user: UserId) -> Answer<Vec<Session>> {
@@ -71,7 +70,7 @@ impl SessionStore for Members {
             .order_by_desc(visit::Column::BeganAt)
             .order_by_desc(visit::Column::Id);
         let rows = newest_first.all(&self.db).await.map_err(unavailable)?;
-        Ok(rows.into_iter().map(Session::from).collect())
+        rows.into_iter().map(Session::try_from).collect()
     }
 
     async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Answer<()> {
@@ -82,26 +81,31 @@ impl SessionStore for Members {
         commit(change).await
     }
 
-    async fn renew_session(&self, renewal: SessionRenewal<'_>) -> Answer<bool> {
+    async fn renew_session(
+        &self,
+        renewal: SessionRenewal<'_>,
+        record: Option<&Record>,
+    ) -> Answer<bool> {
         let (at, client) = (renewal.authenticated_at, renewal.client);
         let renewed = the_visit(renewal.id)
             .col_expr(visit::Column::Token, Expr::value(bytes(renewal.token)))
             .col_expr(visit::Column::Address, Expr::value(address(client)))
             .col_expr(visit::Column::Browser, Expr::value(client.user_agent.clone()))
+            .col_expr(visit::Column::Methods, Expr::value(renewal.methods.to_string()))
             .col_expr(visit::Column::ProvenAt, Expr::value(moment(at)));
         let change = self.begin().await?;
         if !update(renewed, &change).await? {
             return Ok(false);
         }
         update(touched(renewal.id, at), &change).await?;
-        match renewal.entry {
-            Some(entry) => record_and_commit(change, entry).await?,
+        match record {
+            Some(record) => record_and_commit(change, record).await?,
             None => commit(change).await?,
         }
         Ok(true)
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId, entry: &AuditEntry) -> Answer<bool> {
+    async fn end_session(&self, user: UserId, id: SessionId, record: &Record) -> Answer<bool> {
         let change = self.begin().await?;
         let login = memories_of(user).filter(memory::Column::Id.in_subquery(memory_of(id)));
         let ended = delete(login, &change).await?;
@@ -110,7 +114,7 @@ impl SessionStore for Members {
         if ended == 0 {
             return Ok(false);
         }
-        record_and_commit(change, entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
@@ -118,17 +122,18 @@ impl SessionStore for Members {
         &self,
         user: UserId,
         keep: Option<SessionId>,
-        entry: &AuditEntry,
-    ) -> Answer<u64> {
+        record: &Record,
+    ) -> Answer<Ended> {
         let (mut visits, mut memories) = (visits_of(user), memories_of(user));
         if let Some(kept) = keep {
             visits = visits.filter(visit::Column::Id.ne(kept.as_uuid()));
             memories = memories.filter(memory::Column::Id.not_in_subquery(memory_of(kept)));
         }
         let change = self.begin().await?;
-        let ended = delete(visits, &change).await?;
-        if ended + delete(memories, &change).await? > 0 {
-            record_and_commit(change, entry).await?;
+        let sessions = delete(visits, &change).await?;
+        let ended = Ended { sessions, remembered: delete(memories, &change).await? };
+        if ended != Ended::default() {
+            record_and_commit(change, record).await?;
         }
         Ok(ended)
     }

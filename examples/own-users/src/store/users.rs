@@ -1,7 +1,6 @@
 use async_trait::async_trait;
-use countersign_web::domain::store::Field;
 use countersign_web::domain::{
-    AuditEntry, EmailAddress, PasswordHash, SessionId, StoreError, User, UserId, UserStore,
+    EmailAddress, Field, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore,
 };
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::{
@@ -17,7 +16,7 @@ use crate::row::{moment, unavailable};
 
 #[async_trait]
 impl UserStore for Members {
-    async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Answer<()> {
+    async fn insert_user(&self, user: &User, record: &Record) -> Answer<()> {
         let row = member::ActiveModel::from(user);
         let change = self.begin().await?;
         let inserted = member::Entity::insert(row).exec_without_returning(&change).await;
@@ -27,7 +26,7 @@ impl UserStore for Members {
             }
             _ => unavailable(error),
         })?;
-        record_and_commit(change, entry).await
+        record_and_commit(change, record).await
     }
 
     async fn user_by_id(&self, id: UserId) -> Answer<Option<User>> {
@@ -40,7 +39,7 @@ impl UserStore for Members {
         found.one(&self.db).await.map_err(unavailable)?.map(User::try_from).transpose()
     }
 
-    async fn users(&self, after: Option<UserId>, limit: u32) -> Answer<Vec<User>> {
+    async fn list_users(&self, after: Option<UserId>, limit: u32) -> Answer<Vec<User>> {
         let after = after.map(|id| member::Column::Uid.gt(id.as_uuid()));
         let page = member::Entity::find().filter(Condition::all().add_option(after));
         let page = page.order_by_asc(member::Column::Uid).limit(u64::from(limit));
@@ -53,12 +52,12 @@ impl UserStore for Members {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
-        entry: &AuditEntry,
+        record: &Record,
     ) -> Answer<bool> {
         let change = self.begin().await?;
         let password = the_member(id)
             .col_expr(member::Column::Secret, Expr::value(hash.as_phc()))
-            .col_expr(member::Column::ChangedAt, Expr::value(moment(entry.event.at)));
+            .col_expr(member::Column::ChangedAt, Expr::value(moment(record.at())));
         if !update(password, &change).await? {
             return Ok(false);
         }
@@ -72,7 +71,7 @@ impl UserStore for Members {
         }
         delete(others, &change).await?;
         delete(memories_of(id), &change).await?;
-        record_and_commit(change, entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
@@ -86,11 +85,11 @@ impl UserStore for Members {
         update(unchanged.col_expr(member::Column::Secret, Expr::value(to.as_phc())), &self.db).await
     }
 
-    async fn set_active(&self, id: UserId, active: bool, entry: &AuditEntry) -> Answer<bool> {
+    async fn set_active(&self, id: UserId, active: bool, record: &Record) -> Answer<bool> {
         let change = self.begin().await?;
         let welcome = the_member(id)
             .col_expr(member::Column::IsWelcome, Expr::value(active))
-            .col_expr(member::Column::ChangedAt, Expr::value(moment(entry.event.at)));
+            .col_expr(member::Column::ChangedAt, Expr::value(moment(record.at())));
         if !update(welcome, &change).await? {
             return Ok(false);
         }
@@ -98,18 +97,18 @@ impl UserStore for Members {
             delete(visits_of(id), &change).await?;
             delete(memories_of(id), &change).await?;
         }
-        record_and_commit(change, entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
-    async fn delete_user(&self, id: UserId, entry: &AuditEntry) -> Answer<bool> {
+    async fn delete_user(&self, id: UserId, record: &Record) -> Answer<bool> {
         // Foreign keys delete the rows that belong to the member.
         let member = member::Entity::delete_many().filter(member::Column::Uid.eq(id.as_uuid()));
         let change = self.begin().await?;
         if delete(member, &change).await? == 0 {
             return Ok(false);
         }
-        record_and_commit(change, entry).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 }
