@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::hint::black_box;
 
-use countersign_auth::{Auth, Caller, LogIn, Login, Registration};
+use countersign_auth::{Auth, Caller, LogIn, LoginState, NewUser};
 use countersign_domain::memory::MemoryStore;
 use countersign_domain::{Client, SecretToken};
 use countersign_web::bench::{cookie, renderer};
@@ -40,9 +40,10 @@ fn cached_lookup(bencher: Bencher<'_, '_>) {
         let caller = Caller::visitor(Client::new(None, Some("Firefox")));
         let (email, username, password) = ("ada@example.org", "Ada", "tidal lantern orbit mauve");
         let token = runtime.block_on(async {
-            auth.register(Registration { email, username, password, caller: &caller }).await?;
-            let tried = LogIn { email, password, remember: false, caller: &caller };
-            let Login::Complete(begun) = auth.log_in(tried).await? else {
+            let acting = auth.by(&caller);
+            acting.register(NewUser::new(email, username, password)).await?;
+            let state = acting.log_in(LogIn::new(email, password)).await?;
+            let LoginState::Complete(begun) = state else {
                 return Err("the login asks for more than a password".into());
             };
             Ok::<_, Box<dyn Error>>(begun.token)
@@ -51,7 +52,7 @@ fn cached_lookup(bencher: Bencher<'_, '_>) {
     };
     let Ok((runtime, auth, caller, token)) = lookup() else { return };
     bencher.bench_local(|| {
-        let known = runtime.block_on(auth.authenticate(black_box(&token), &caller));
+        let known = runtime.block_on(auth.by(&caller).authenticate(black_box(&token)));
         known.is_ok_and(|known| known.is_some())
     });
 }

@@ -1,11 +1,11 @@
 //! The users of a site, each with a session that lasts longer than the measurement.
 
-use countersign_auth::{Auth, Caller, Registration};
+use countersign_auth::{Auth, Caller, NewUser};
 use countersign_domain::{
-    Client, Clock, EmailAddress, SecretToken, Session, SessionId, SystemClock, User, UserId,
-    Username,
+    Client, Clock, EmailAddress, Method, SecretToken, Session, SessionId, SystemClock, User,
+    UserId, Username,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ impl Population {
     /// password and the same hash, since the time to make hashes is not measured here.
     pub(crate) fn make(url: &str, size: u64) -> Outcome<Self> {
         Runtime::new()?.block_on(async {
-            let database = Database::connect(url).await?;
+            let database = SqlStore::connect(url).await?;
             let hash = hash(&database).await?;
             let mut tokens = Vec::new();
             let (clock, mut rng) = (SystemClock, UnwrapErr(SysRng));
@@ -44,25 +44,17 @@ impl Population {
                     let now = clock.now();
                     let (id, token) =
                         (UserId::generate(now, &mut rng), SecretToken::generate(&mut rng));
-                    users.push(User {
-                        id,
-                        email: EmailAddress::parse(&address(n))?,
-                        username: Username::parse("Member")?,
-                        password_hash: Some(hash.clone()),
-                        is_active: true,
-                        created_at: now,
-                        updated_at: now,
-                    });
-                    let session = Session {
-                        id: SessionId::generate(now, &mut rng),
-                        user_id: id,
-                        client: Client::new(None, None),
-                        created_at: now,
-                        remembered: None,
-                        authenticated_at: Some(now),
-                        last_seen_at: now,
-                        expires_at: now + time::Duration::hours(12),
-                    };
+                    let (email, name) =
+                        (EmailAddress::parse(&address(n))?, Username::parse("Member")?);
+                    let mut user = User::new(id, email, name, now);
+                    user.password_hash = Some(hash.clone());
+                    users.push(user);
+                    let (session, client) =
+                        (SessionId::generate(now, &mut rng), Client::new(None, None));
+                    let ends = now + time::Duration::hours(12);
+                    let mut session = Session::new(session, id, client, now, ends);
+                    session.authenticated_at = Some(now);
+                    session.methods = Method::Password.into();
                     sessions.push((session, token.digest()));
                     tokens.push(token.expose().to_string());
                 }
@@ -87,10 +79,10 @@ impl Population {
 }
 
 /// Registers a user, and returns the hash of [`PASSWORD`] that the service made.
-async fn hash(database: &Database) -> Outcome<countersign_domain::PasswordHash> {
+async fn hash(database: &SqlStore) -> Outcome<countersign_domain::PasswordHash> {
     let auth = Auth::new(database.clone());
     let caller = &Caller::administrator();
-    let (email, username) = ("hash@example.org", "Hash");
-    let user = auth.register(Registration { email, username, password: PASSWORD, caller }).await?;
-    Ok(user.password_hash.ok_or("a user who registered has no password")?)
+    let new = NewUser::new("hash@example.org", "Hash", PASSWORD);
+    let registered = auth.by(caller).register(new).await?;
+    Ok(registered.user.password_hash.ok_or("a user who registered has no password")?)
 }

@@ -3,9 +3,8 @@
 use std::error::Error;
 
 use countersign_web::domain::{
-    Client, EmailAddress, OffsetDateTime, PasswordHash, RememberGrant, Remembered,
-    RememberedId, Session,
-    SessionId, StoreError, TokenDigest, User, UserId, Username,
+    Client, EmailAddress, OffsetDateTime, PasswordHash, RememberGrant, Remembered, RememberedId,
+    Session, SessionId, StoreError, TokenDigest, User, UserId, Username,
 };
 use sea_orm::DbErr;
 use sea_orm::prelude::TimeDateTime;

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use countersign_auth::{Auth, AuthConfig, Authenticated, Caller, LogIn, Registration};
+use countersign_auth::{
+    Auth, AuthConfig, Authenticated, Caller, Credential, LogIn, LoginState, NewUser,
+};
 use countersign_domain::SystemClock;
 use countersign_domain::memory::MemoryStore;
 use serde::Serialize;
@@ -25,9 +27,11 @@ const STRANGER: &str = "nobody@example.org";
 /// Counts the hashes at every door of the service that takes a password.
 pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     let store = MemoryStore::default();
-    let config = AuthConfig { throttle: None, ..AuthConfig::default() };
+    let mut config = AuthConfig::default();
+    config.throttle = None;
     let auth = Auth::with(store.clone(), SystemClock, config)?;
     let caller = &Caller::administrator();
+    let acting = auth.by(caller);
     let mut costs = Vec::new();
     let mut add = |door, kind: &'static str, hashes, expected| {
         costs.push(Cost { door, kind, hashes, expected });
@@ -35,25 +39,25 @@ pub(crate) async fn count() -> Outcome<Vec<Cost>> {
     for (number, kind) in Kind::ALL.into_iter().enumerate() {
         let address = format!("number{number}@example.org");
         people::make(&auth, &store, kind, &address).await?;
-        let attempt = LogIn { email: &address, password: kind.password(), caller, remember: false };
+        let attempt = LogIn::new(&address, kind.password());
         let expected = u64::from(kind != Kind::Control);
-        add("log_in", kind.name(), refused(&auth, auth.log_in(attempt)).await?, expected);
+        add("log_in", kind.name(), refused(&auth, acting.log_in(attempt)).await?, expected);
     }
     for kind in [Kind::Known, Kind::Disabled, Kind::Passwordless] {
         let who = &logged_in(&auth, &store, kind).await?;
-        let confirmed = auth.reauthenticate(who, WRONG, caller);
+        let account = acting.account(who);
+        let confirmed = account.reauthenticate(Credential::Password(WRONG));
         add("reauthenticate", kind.name(), refused(&auth, confirmed).await?, 1);
-        let changed = auth.change_password(who, WRONG, "seven gulls mauve lantern", caller);
+        let changed = account.change_password(Some(WRONG), "seven gulls mauve lantern");
         add("change_password", kind.name(), refused(&auth, changed).await?, 1);
-        let deleted = auth.delete_account(who, WRONG, caller);
+        let deleted = account.delete(Some(Credential::Password(WRONG)));
         add("delete_account", kind.name(), refused(&auth, deleted).await?, 1);
     }
-    let registration =
-        Registration { email: STRANGER, username: "Ada", password: PASSWORD, caller };
-    let before = auth.hashes_computed();
-    auth.register(registration).await?;
-    add("register", "free address", auth.hashes_computed() - before, 1);
-    add("register", "taken address", refused(&auth, auth.register(registration)).await?, 1);
+    let new = NewUser::new(STRANGER, "Ada", PASSWORD);
+    let before = auth.testing().hashes_computed();
+    acting.register(new).await?;
+    add("register", "free address", auth.testing().hashes_computed() - before, 1);
+    add("register", "taken address", refused(&auth, acting.register(new)).await?, 1);
     costs.sort_by_key(|cost| cost.door);
     Ok(costs)
 }
@@ -63,10 +67,10 @@ async fn refused<T, E>(auth: &Auth, attempt: impl Future<Output = Result<T, E>>)
 where
     E: Debug,
 {
-    let before = auth.hashes_computed();
+    let before = auth.testing().hashes_computed();
     match attempt.await {
         Ok(_) => Err("an attempt succeeded that should have been refused".into()),
-        Err(_) => Ok(auth.hashes_computed() - before),
+        Err(_) => Ok(auth.testing().hashes_computed() - before),
     }
 }
 
@@ -81,10 +85,13 @@ async fn logged_in(auth: &Auth, store: &MemoryStore, kind: Kind) -> Outcome<Auth
     // A disabled user cannot log in, so the user is disabled after the login.
     let first = if kind == Kind::Disabled { Kind::Known } else { kind };
     let user = people::make(auth, store, first, address).await?.ok_or("there is no user")?;
-    let begun = auth.log_in_user(&user, false, caller).await?.ok_or("there is no session")?;
-    let who = auth.authenticate(&begun.token, caller).await?.ok_or("the session has ended")?;
+    let acting = auth.by(caller);
+    let Some(LoginState::Complete(begun)) = acting.log_in_user(&user, false).await? else {
+        return Err("there is no session".into());
+    };
+    let who = acting.authenticate(&begun.token).await?.ok_or("the session has ended")?;
     if kind == Kind::Disabled {
-        auth.set_active(user.id, false, caller).await?;
+        acting.admin().set_active(user.id, false).await?;
     }
     Ok(who)
 }

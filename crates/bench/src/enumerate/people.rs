@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_auth::{Auth, Caller, Registration};
-use countersign_domain::{AuditEntry, AuthEvent, AuthEventKind, Store, User};
-use countersign_persistence::Database;
+use countersign_auth::{Auth, Caller, NewUser};
+use countersign_domain::{AuditEntry, AuthEvent, AuthEventKind, Record, Store, User};
+use countersign_persistence::SqlStore;
 use fastrand::Rng;
 
 use crate::Outcome;
@@ -62,7 +62,7 @@ impl People {
     /// Creates the accounts in a database that has the schema. All addresses have the same length, and
     /// neither they nor their order depend on the kind.
     pub(crate) async fn make(url: &str, rng: &mut Rng) -> Outcome<Self> {
-        let database = Database::connect(url).await?;
+        let database = SqlStore::connect(url).await?;
         let auth = Auth::new(database.clone());
         let mut kinds = [Kind::Known, Kind::Unknown, Kind::Disabled, Kind::Passwordless];
         let mut people: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
@@ -99,17 +99,17 @@ pub(crate) async fn make(
         return Ok(None);
     }
     let caller = &Caller::administrator();
-    let registration = Registration { email: address, username: "Ada", password: PASSWORD, caller };
-    let user = auth.register(registration).await?;
+    let acting = auth.by(caller);
+    let mut user = acting.register(NewUser::new(address, "Ada", PASSWORD)).await?.user;
     match kind {
         Kind::Disabled => {
-            auth.set_active(user.id, false, caller).await?;
+            acting.admin().set_active(user.id, false).await?;
         }
         // Registration needs a password. An account without one comes from another way to log in.
         Kind::Passwordless => {
-            auth.delete_user(user.id, caller).await?;
-            let user = User { password_hash: None, ..user };
-            store.insert_user(&user, &registered(&user, caller)).await?;
+            acting.admin().delete(user.id).await?;
+            user.password_hash = None;
+            store.users().insert_user(&user, &registered(&user, caller)).await?;
             return Ok(Some(user));
         }
         _ => {}
@@ -117,17 +117,9 @@ pub(crate) async fn make(
     Ok(Some(user))
 }
 
-fn registered(user: &User, caller: &Caller) -> AuditEntry {
-    let event = AuthEvent {
-        kind: AuthEventKind::UserRegistered,
-        reason: None,
-        actor: caller.actor,
-        user: Some(user.id),
-        session: None,
-        client: caller.client.clone(),
-        request_id: None,
-        at: user.created_at,
-    };
+fn registered(user: &User, caller: &Caller) -> Record {
+    let mut event = AuthEvent::new(AuthEventKind::UserRegistered, caller.actor, user.created_at);
+    event.user = Some(user.id);
     // The salt protects a client address, and there is none here.
-    AuditEntry { event, salt: [0; 16] }
+    Record::new(AuditEntry { event, salt: [0; 16] })
 }

@@ -6,12 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign_auth::{Auth, Caller};
-use countersign_domain::store::Counted;
-use countersign_domain::throttle::{Claimant, OnSuccess, ThrottlePolicy};
+use countersign_domain::throttle::{Claimant, OnSuccess};
 use countersign_domain::{
-    Client, Clock, EmailAddress, SecretToken, SystemClock, ThrottleStore, UserStore,
+    Client, Clock, Counted, EmailAddress, SecretToken, Store, SystemClock, ThrottlePolicy,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
@@ -45,7 +44,7 @@ impl Browsers {
 pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration) -> Outcome<Costs> {
     let server = people.database.server();
     let runtime = Runtime::new()?;
-    let database = runtime.block_on(Database::connect(&people.database.url()))?;
+    let database = runtime.block_on(SqlStore::connect(&people.database.url()))?;
     let site = Site { auth: Auth::new(database.clone()), database, browsers };
     let load = |duration: Duration| -> Outcome<u64> {
         let start = Instant::now();
@@ -80,7 +79,7 @@ pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration)
 
 struct Site {
     auth: Auth,
-    database: Database,
+    database: SqlStore,
     browsers: Browsers,
 }
 
@@ -94,26 +93,28 @@ impl Site {
                 (email, Some(SecretToken::parse(&token)?))
             }
         };
-        let user = self.database.user_by_email(&EmailAddress::parse(&email)?).await?;
+        let user = self.database.users().user_by_email(&EmailAddress::parse(&email)?).await?;
         let user = user.ok_or("a user is gone")?;
         let address: Ipv4Addr = people.any_client().parse()?;
         let address = Some(IpAddr::V4(address));
         let digest = browser.as_ref().map(SecretToken::digest);
         if let Some(digest) = &digest {
-            self.database.known_browser(digest).await?.ok_or("a browser is not known")?;
+            let browsers = self.database.browsers().ok_or("browsers are not saved")?;
+            browsers.browser_by_token(digest).await?.ok_or("a browser is not known")?;
         }
         // The throttle must not slow anybody down: the load decides how often a user logs in.
         let mut policy = ThrottlePolicy::default();
         policy.address_tries.tries = u32::MAX;
         let counters = policy.login(Claimant::User(user.id), address, digest.as_ref());
-        let counted = self.database.count_try(&counters, SystemClock.now()).await?;
+        let counted = self.database.throttle().count_try(&counters, SystemClock.now()).await?;
         let Counted::In(counts) = counted else { return Err("a login was slowed down".into()) };
         let caller = Caller::visitor(Client::new(address, None)).with_browser(browser);
-        self.auth.log_in_user(&user, false, &caller).await?.ok_or("a user may not log in")?;
+        self.auth.by(&caller).log_in_user(&user, false).await?.ok_or("a user may not log in")?;
         let tried: Vec<_> = counters.into_iter().zip(counts).collect();
-        let which = |on_success| tried.iter().filter(move |(one, _)| one.on_success == on_success);
+        let which =
+            |on_success| tried.iter().filter(move |(one, _)| one.scope.on_success() == on_success);
         let undo: Vec<_> = which(OnSuccess::TakeBack).copied().collect();
         let clear: Vec<_> = which(OnSuccess::Clear).map(|(counter, _)| counter.key).collect();
-        Ok(self.database.settle_try(&undo, &clear).await?)
+        Ok(self.database.throttle().settle_try(&undo, &clear).await?)
     }
 }

@@ -163,7 +163,7 @@ fn insert_sessions(start: u64, end: u64, users: u64, of: u64) -> String {
     let user = user("u");
     let mut insert = format!(
         "INSERT INTO sessions (id, user_id, token_digest, address, user_agent, created_at, \
-         authenticated_at, last_seen_at, expires_at) SELECT {id}, {user}, \
+         authenticated_at, methods, last_seen_at, expires_at) SELECT {id}, {user}, \
          sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), '203.0.113.' || n % 256, \
          'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
          Chrome/140.0.0.0 Safari/537.36', "
@@ -171,7 +171,7 @@ fn insert_sessions(start: u64, end: u64, users: u64, of: u64) -> String {
     // Writing to a string does not fail.
     let _ = write!(
         insert,
-        "t AT TIME ZONE 'UTC', t AT TIME ZONE 'UTC', \
+        "t AT TIME ZONE 'UTC', t AT TIME ZONE 'UTC', 'password', \
          (now() - random() * interval '25 minutes') AT TIME ZONE 'UTC', \
          (t + interval '30 days') AT TIME ZONE 'UTC' \
          FROM generate_series({start}::bigint, {end} - 1) n, LATERAL (SELECT n % {users} u, \

@@ -1,7 +1,7 @@
 //! Measures what it costs to save that sessions are in use, which a node does once a minute.
 
-use countersign_domain::{Clock, SessionId, SessionStore, SystemClock};
-use countersign_persistence::Database;
+use countersign_domain::{Clock, SessionId, Store, SystemClock};
+use countersign_persistence::SqlStore;
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
@@ -24,12 +24,12 @@ pub(super) fn costs(people: &People<'_>) -> Outcome<Costs> {
     let used = ids.lines().map(|id| Some((SessionId::parse(id)?, now)));
     let used = used.collect::<Option<Vec<_>>>().ok_or("a session has no id")?;
     let runtime = Runtime::new()?;
-    let database = runtime.block_on(Database::connect(&people.database.url()))?;
+    let database = runtime.block_on(SqlStore::connect(&people.database.url()))?;
     server.settle()?;
     people.database.forget()?;
     let cpu = server.cpu()?;
     for batch in used.chunks(BATCH) {
-        runtime.block_on(database.touch_sessions(batch))?;
+        runtime.block_on(database.sessions().touch_sessions(batch))?;
     }
     let cpu = server.cpu()?.zip(cpu).map(|(now, then)| now.saturating_sub(then));
     let seen = people.database.seen()?;
