@@ -27,7 +27,10 @@ pub struct Account<'a> {
 /// Why a password was not changed. The old one still holds.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The user has not proved who they are.
+    /// The current password is wrong. The advice is about the new one; there is none when that is strong.
+    #[error("the current password is wrong")]
+    WrongPassword(Option<PasswordAdvice>),
+    /// The user has not proved who they are, for another reason.
     #[error(transparent)]
     Current(#[from] ConfirmError),
     /// The new password is not acceptable.
@@ -103,7 +106,14 @@ impl Account<'_> {
         let password = acting.read_new_password(new, context).map_err(ChangePasswordError::New)?;
         let proof = match (&user.password_hash, current) {
             (Some(_), current) => {
-                self.confirm(Credential::Password(current.unwrap_or_default())).await?
+                let current = Credential::Password(current.unwrap_or_default());
+                match self.confirm(current).await {
+                    Err(ConfirmError::WrongPassword) => {
+                        let advice = acting.advise(new, context).await;
+                        return Err(ChangePasswordError::WrongPassword(advice));
+                    }
+                    confirmed => confirmed?,
+                }
             }
             (None, _) => self.freshness().await?,
         };

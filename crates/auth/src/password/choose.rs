@@ -63,6 +63,21 @@ impl Acting<'_> {
     }
 }
 
+impl Acting<'_> {
+    /// Estimates how hard a password is to guess that was not set for another reason. Returns nothing when it
+    /// is strong, or the workers are busy.
+    pub(crate) async fn advise(
+        &self,
+        typed: &str,
+        context: PasswordContext<'_>,
+    ) -> Option<PasswordAdvice> {
+        let known = known_words(&self.core.config.password, context);
+        let typed = Zeroizing::new(typed.to_owned());
+        let advice = self.core.hasher.work(self.caller, move || estimate(&typed, &known)).await;
+        advice.ok().flatten()
+    }
+}
+
 fn check_breach(file: &BreachFile, typed: &[u8], normal: &[u8]) -> Result<(), NotChosen> {
     let unavailable = |error: BreachFileError| {
         let path = file.path();

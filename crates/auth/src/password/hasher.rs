@@ -104,6 +104,15 @@ impl Hasher {
         self.workers.run(caller.client.address, job).await?.ok_or(IMPOSSIBLE)
     }
 
+    /// Does work that takes about as long as a hash, on one of the workers.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        self.workers.run(caller.client.address, move |_| work()).await
+    }
+
     /// Checks a password. Computes exactly one hash, whether or not there is one to check against, so that the time tells
     /// nobody which.
     pub(crate) async fn verify(

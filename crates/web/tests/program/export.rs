@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
 
 use crate::server::TestDatabase;
@@ -26,7 +26,7 @@ impl Place {
 
 /// Runs statements on a database without the program.
 async fn by_hand(url: &str, statements: &[&str]) {
-    let database = Database::connect(url).await.unwrap();
+    let database = SqlStore::connect(url).await.unwrap();
     for statement in statements {
         database.connection().execute_unprepared(statement).await.unwrap();
     }
@@ -94,7 +94,7 @@ async fn crowd(url: &str) {
         'u' || i || '@example.org', 'u' || i, NULL, i % 2, '2026-11-24 10:00:00.123456', \
         '2026-11-24 10:00:00' FROM n";
     let sessions = "INSERT INTO sessions SELECT randomblob(16), id, NULL, randomblob(32), \
-        '203.0.113.9', NULL, created_at, NULL, created_at, created_at FROM users";
+        '203.0.113.9', NULL, created_at, NULL, '', created_at, created_at FROM users";
     by_hand(url, &[users, sessions]).await;
 }
 

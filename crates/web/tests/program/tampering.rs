@@ -1,9 +1,9 @@
 //! Tests that the owner of the database file can change the audit trail, but not without a trace.
 
 use countersign_domain::{
-    Actor, AuditEntry, AuthEvent, AuthEventKind, ChainLink, Client, OffsetDateTime, UserId,
+    Actor, AuditEntry, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, UserId,
 };
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
 use time::format_description::well_known::Rfc3339;
 
@@ -18,7 +18,7 @@ impl Place {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", self.path(FILE).display());
         runtime.block_on(async {
-            let database = Database::connect(&url).await.unwrap();
+            let database = SqlStore::connect(&url).await.unwrap();
             for statement in statements {
                 let done = database.connection().execute_unprepared(statement).await;
                 done.map_err(|error| error.to_string())?;
@@ -47,10 +47,10 @@ impl Place {
 }
 
 /// A statement that inserts a copy of a record under the next number.
-const APPENDED: &str = "INSERT INTO audit_events (number, at, kind, reason, actor, user_id,
-    session_id, address, user_agent, request_id, salt, client_digest, hash)
-    SELECT number + 1, at, kind, reason, actor, user_id, session_id, address, user_agent,
-    request_id, salt, client_digest, hash FROM audit_events WHERE number = 6";
+const APPENDED: &str = "INSERT INTO audit_events (number, at, kind, reason, actor, actor_id,
+    user_id, session_id, subject, address, user_agent, request_id, salt, client_digest, hash)
+    SELECT number + 1, at, kind, reason, actor, actor_id, user_id, session_id, subject, address,
+    user_agent, request_id, salt, client_digest, hash FROM audit_events WHERE number = 6";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -70,6 +70,9 @@ fn whatever_is_changed_in_the_file_is_found() {
         ("UPDATE audit_events SET kind = 'user_logged_out' WHERE number = 3", altered),
         ("UPDATE audit_events SET reason = 'disabled' WHERE number = 3", altered),
         ("UPDATE audit_events SET actor = 'administrator' WHERE number = 3", altered),
+        ("UPDATE audit_events SET actor_id = zeroblob(16) WHERE number = 3", altered),
+        ("UPDATE audit_events SET subject = 'session:1' WHERE number = 3", altered),
+        ("UPDATE audit_events SET kind = 'nonsense' WHERE number = 3", altered),
         ("UPDATE audit_events SET user_id = NULL WHERE number = 3", altered),
         ("UPDATE audit_events SET session_id = NULL WHERE number = 3", altered),
         ("UPDATE audit_events SET request_id = 'r-1' WHERE number = 3", altered),
@@ -104,7 +107,7 @@ fn whatever_is_changed_in_the_file_is_found() {
         ("UPDATE audit_ends SET removed_number = 2", altered),
         ("UPDATE audit_ends SET removed_hash = zeroblob(31)", "audit_ends"),
         ("DELETE FROM audit_ends", "audit_ends"),
-        ("UPDATE audit_events SET kind = 'nonsense' WHERE number = 3", "kind"),
+        ("UPDATE audit_events SET kind = 'No word' WHERE number = 3", "kind"),
         ("UPDATE audit_events SET address = 'nowhere' WHERE number = 3", "address"),
         ("UPDATE audit_events SET hash = x'00' WHERE number = 3", "hash"),
     ] {
@@ -128,16 +131,9 @@ fn a_record_that_was_appended_by_somebody_else_is_found() {
     let noted = place.end_of_trail();
     let last = &place.trail(&["--limit", "1"])[0];
     let hash = unhex(noted.split_once(':').unwrap().1);
-    let event = AuthEvent {
-        kind: AuthEventKind::UserEnabled,
-        reason: None,
-        actor: Actor::Administrator,
-        user: UserId::parse(last["user_id"].as_str().unwrap()),
-        session: None,
-        client: Client::default(),
-        request_id: None,
-        at: OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap(),
-    };
+    let at = OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap();
+    let mut event = AuthEvent::new(AuthEventKind::UserEnabled, Actor::COMMAND_LINE, at);
+    event.user = UserId::parse(last["user_id"].as_str().unwrap());
     let link = ChainLink { number: 6, hash: hash.try_into().unwrap() };
     let forged = AuditEntry { event, salt: [0; 16] }.record_after(link);
     let (digest, hash) = (hex(&forged.client_digest), hex(&forged.link.hash));

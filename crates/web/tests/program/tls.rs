@@ -4,7 +4,7 @@ mod authority;
 
 use std::path::Path;
 
-use countersign_persistence::Database;
+use countersign_persistence::SqlStore;
 use sea_orm::{ConnectionTrait, Statement};
 
 use self::authority::Authority;
@@ -79,7 +79,7 @@ fn named(engine: Engine, parameters: &str) -> String {
 
 /// Returns the TLS version that the server reports for the connection.
 async fn protocol(engine: Engine, url: &str) -> Option<String> {
-    let database = Database::connect(url).await.unwrap();
+    let database = SqlStore::connect(url).await.unwrap();
     let connection = database.connection();
     let sql = match engine {
         Engine::Postgres => "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl",
@@ -96,7 +96,7 @@ async fn protocol(engine: Engine, url: &str) -> Option<String> {
 
 /// Asserts that a connection failed for good, and returns the line that says why.
 #[track_caller]
-fn refusal(connected: Result<Database, countersign_persistence::ConnectError>) -> String {
+fn refusal(connected: Result<SqlStore, countersign_persistence::ConnectError>) -> String {
     let error = connected.unwrap_err();
     let line = error.to_string();
     assert!(line.starts_with("cannot use the database ") && line.contains("://***@"), "{line}");
@@ -126,12 +126,12 @@ async fn each_way_of_asking_for_tls_gets_it_from_each_server() {
         let somebody = url.split_once("://").unwrap().1.split_once('@').unwrap().0;
         if engine == Engine::Postgres {
             let role = "CREATE ROLE certified LOGIN";
-            let database = Database::connect(&url).await.unwrap();
+            let database = SqlStore::connect(&url).await.unwrap();
             database.connection().execute_unprepared(role).await.unwrap();
             database.close().await;
         }
         let certified = url.replace(somebody, "certified");
-        let without = refusal(Database::connect(&certified).await);
+        let without = refusal(SqlStore::connect(&certified).await);
         assert!(without.contains("certificate") || without.contains("Access denied"), "{without}");
         let with = format!("{certified}&{}", named(engine, &own));
         assert!(protocol(engine, &with).await.is_some(), "{engine:?}");
@@ -156,13 +156,13 @@ async fn a_certificate_that_does_not_convince_is_refused_in_one_line() {
             // No authority that browsers trust has signed the certificate.
             (server.url("localhost", "sslmode=verify-full"), "TLS: invalid peer certificate: "),
         ] {
-            let line = refusal(Database::connect(&url).await);
+            let line = refusal(SqlStore::connect(&url).await);
             assert!(line.contains(why), "{line}");
         }
         // The name in the subject does not count.
         server.takes(&server.authority.sign("localhost", "IP:127.0.0.1"));
         assert!(protocol(engine, &server.checked("127.0.0.1")).await.is_some());
-        let line = refusal(Database::connect(&server.checked("localhost")).await);
+        let line = refusal(SqlStore::connect(&server.checked("localhost")).await);
         assert!(line.contains("certificate not valid for name \"localhost\""), "{line}");
     }
 }
@@ -174,12 +174,12 @@ async fn a_certificate_that_signed_itself_is_checked_against_itself_unless_it_ma
     for (constraints, is_taken) in [("CA:FALSE", true), ("CA:TRUE", false)] {
         let stranger = server.authority.stranger(constraints);
         server.takes(&stranger);
-        refusal(Database::connect(&server.checked("localhost")).await);
+        refusal(SqlStore::connect(&server.checked("localhost")).await);
         let url = server.url("localhost", &checked_by("verify-full", &stranger.path));
         if is_taken {
             assert!(protocol(engine, &url).await.is_some());
         } else {
-            let line = refusal(Database::connect(&url).await);
+            let line = refusal(SqlStore::connect(&url).await);
             assert!(line.contains("CaUsedAsEndEntity"), "{line}");
         }
     }
@@ -196,14 +196,14 @@ async fn nobody_is_let_in_without_tls_where_one_side_wants_it() {
             ["sslmode=require".to_owned(), checked_by("verify-full", authority.path())]
         {
             let url = with_parameters(engine, &localhost, &parameters);
-            let line = refusal(Database::connect(&url).await);
+            let line = refusal(SqlStore::connect(&url).await);
             assert!(line.contains("server does not support TLS"), "{line}");
         }
         own.kill();
         own.require_tls(&authority.sign("server", "DNS:localhost"), authority.path());
         own.run();
         let url = with_parameters(engine, &localhost, "sslmode=disable");
-        let line = refusal(Database::connect(&url).await);
+        let line = refusal(SqlStore::connect(&url).await);
         let why = match engine {
             Engine::Postgres => "no pg_hba.conf entry for host \"127.0.0.1\"",
             Engine::MariaDb => "Access denied for user",

@@ -1,5 +1,6 @@
 //! Tests of what users can do with their own account, and what they must prove first.
 
+use countersign_web::auth::Caller;
 use countersign_web::domain::Duration;
 use rocket::http::Method;
 
@@ -131,7 +132,15 @@ async fn a_changed_password_ends_every_other_session_and_every_remembered_login(
         is_out(other).await;
     }
     assert_eq!(site.sessions(EMAIL).await.len(), 1);
-    assert!(site.auth.remembered(site.user(EMAIL).await.id).await.unwrap().is_empty());
+    assert!(
+        site.auth
+            .by(&Caller::administrator())
+            .sessions(site.user(EMAIL).await.id)
+            .remembered()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let mut anon = site.anon();
     anon.log_in(EMAIL, PASSWORD).await.is(401);
     anon.log_in(EMAIL, OTHER_PASSWORD).await.sees_other("/blogs");

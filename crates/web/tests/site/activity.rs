@@ -44,9 +44,9 @@ async fn what_happens_is_listed_with_where_from_and_by_whom() {
     let site = Site::new().await;
     let user = site.register(EMAIL).await;
     site.anon().at("198.51.100.9").with_browser("curl/8.5.0").log_in(EMAIL, "wrong").await.is(401);
-    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, false).await.unwrap();
     site.anon().at("198.51.100.9").log_in(EMAIL, PASSWORD).await.is(401);
-    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, true).await.unwrap();
     let mut ada = site.anon().at("203.0.113.7").with_browser(FIREFOX);
     ada.log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
     let answer = activity(&mut ada).await;
@@ -75,7 +75,7 @@ async fn nobody_sees_what_happened_to_somebody_else() {
         site.anon().at("198.51.100.9").log_in("nobody@example.org", OTHER_PASSWORD).await.is(401);
     }
     let mut bob = site.logged_in("bob@example.org").await;
-    let newest = site.auth.audit_records(AuditFilter::default(), 1).await.unwrap();
+    let newest = site.auth.audit().records(AuditFilter::default(), 1).await.unwrap();
     let newest = newest[0].link.number;
     assert_eq!(listed(&activity(&mut bob).await), ["Logged in", "Registered"]);
     for before in 0..=newest + 1 {
@@ -100,7 +100,12 @@ async fn fifty_events_are_on_a_page_and_none_is_on_two_or_none() {
     let user = site.register(EMAIL).await;
     let toggle = async |times| {
         for n in 0..times {
-            site.auth.set_active(user.id, n % 2 == 1, &Caller::administrator()).await.unwrap();
+            site.auth
+                .by(&Caller::administrator())
+                .admin()
+                .set_active(user.id, n % 2 == 1)
+                .await
+                .unwrap();
         }
     };
     toggle(48).await;
@@ -165,7 +170,7 @@ async fn of_an_address_that_has_grown_old_only_the_neighbourhood_is_shown() {
     site.anon().at("203.0.113.7").log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
     site.anon().at("2001:db8::7:7").log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
     site.clock.advance(Duration::days(91));
-    site.auth.housekeeping().await.unwrap();
+    site.auth.jobs().housekeeping().await.unwrap();
     let mut ada = site.anon().at("198.51.100.9");
     ada.log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
     let answer = activity(&mut ada).await;

@@ -1,6 +1,6 @@
 //! Tests of the guard `ApiUser`, which reads a session token from a header.
 
-use countersign_web::auth::Caller;
+use countersign_web::auth::{Caller, LoginState};
 use countersign_web::{ApiUser, AuthPages};
 use rocket::http::Method;
 use rocket::{get, routes};
@@ -27,8 +27,8 @@ async fn site() -> Site {
 
 async fn token(site: &Site) -> String {
     let ada = site.register(EMAIL).await;
-    let begun =
-        site.auth.log_in_user(&ada, false, &Caller::administrator()).await.unwrap().unwrap();
+    let state = site.auth.by(&Caller::administrator()).log_in_user(&ada, false).await.unwrap();
+    let Some(LoginState::Complete(begun)) = state else { panic!("{state:?}") };
     begun.token.expose().to_string()
 }
 
@@ -43,7 +43,7 @@ async fn a_program_shows_the_token_that_it_was_given() {
         asked.send().await.is(200).shows(EMAIL);
     }
     let user = site.user(EMAIL).await;
-    site.auth.revoke_all(user.id, None, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).sessions(user.id).revoke_all(None).await.unwrap();
     let mut anon = site.anon();
     let asked =
         anon.ask(Method::Get, "/api/whoami").header("Authorization", &format!("Bearer {token}"));

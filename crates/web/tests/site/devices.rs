@@ -1,6 +1,7 @@
 //! Tests of the list of devices on which a user is logged in, and of logging them out.
 
 use countersign_web::AuthPages;
+use countersign_web::auth::Caller;
 use countersign_web::domain::Duration;
 use rocket::http::Method;
 
@@ -145,7 +146,10 @@ async fn another_users_device_is_not_there_and_stays_logged_in() {
     let mut ada = site.ada().await;
     let owner = site.user(BOB).await.id;
     let session = site.sessions(BOB).await[0].id.to_string();
-    let remembered = site.auth.remembered(owner).await.unwrap()[0].id.to_string();
+    let remembered =
+        site.auth.by(&Caller::administrator()).sessions(owner).remembered().await.unwrap()[0]
+            .id
+            .to_string();
     for id in [&session, &remembered] {
         let path = format!("{LIST}/{id}/revoke");
         ada.post_form(&path, &[]).await.is(404).shows("Page not found");

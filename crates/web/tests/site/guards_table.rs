@@ -214,7 +214,7 @@ impl Seen {
 /// Returns a visitor of this kind of `WHO`.
 async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, true).await.unwrap();
     let mut actor = site.anon();
     match who {
         "anonymous" => return actor,
@@ -229,7 +229,14 @@ async fn somebody<'s>(site: &'s Site, who: &str) -> Actor<'s> {
     match who {
         "stale" => site.clock.advance(Duration::minutes(10)),
         "disabled" => {
-            assert!(site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap());
+            assert!(
+                site.auth
+                    .by(&Caller::administrator())
+                    .admin()
+                    .set_active(user.id, false)
+                    .await
+                    .unwrap()
+            );
         }
         "store down" => site.store.break_down(),
         _ => {}

@@ -9,7 +9,7 @@ use countersign_web::AuthEventKind::{
     UserDisabled, UserEnabled, UserLoggedIn, UserLoggedOut, UserLoginConfirmed, UserLoginFailed,
     UserNeedsRefresh, UserRegistered, UserRemembered, UserUnauthorized,
 };
-use countersign_web::auth::{ConfirmError, LogInError};
+use countersign_web::auth::{ConfirmError, Credential, LogInError, LoginState};
 use countersign_web::domain::{Duration, EmailAddress};
 use countersign_web::{
     Auth, AuthEvent, AuthEventKind, AuthEvents, AuthPages, CurrentUser, FreshLogin, Login,
@@ -34,7 +34,10 @@ struct SignIn<'f> {
 #[post("/sign-in", data = "<form>")]
 async fn sign_in(login: Login<'_>, form: Form<SignIn<'_>>) -> Result<Redirect, Status> {
     match login.log_in(form.email, form.password, form.remember).await {
-        Ok(user) => Ok(Redirect::to(format!("/hello?{}", user.username))),
+        Ok(LoginState::Complete(begun)) => {
+            Ok(Redirect::to(format!("/hello?{}", begun.user.username)))
+        }
+        Ok(_) => Ok(Redirect::to("/login/verify")),
         Err(LogInError::WrongCredentials) => Err(Status::Unauthorized),
         Err(LogInError::Invalid(_)) => Err(Status::UnprocessableEntity),
         Err(_) => Err(Status::ServiceUnavailable),
@@ -45,17 +48,18 @@ async fn sign_in(login: Login<'_>, form: Form<SignIn<'_>>) -> Result<Redirect, S
 #[post("/vouched/<email>?<remember>")]
 async fn vouched(login: Login<'_>, auth: &State<Auth>, email: &str, remember: bool) -> Status {
     let email = EmailAddress::parse(email).unwrap();
-    let user = auth.user_by_email(&email).await.unwrap().unwrap();
+    let user = auth.users().by_email(&email).await.unwrap().unwrap();
     match login.log_in_user(&user, remember).await {
-        Ok(true) => Status::ImATeapot,
-        Ok(false) => Status::Forbidden,
+        Ok(Some(LoginState::Complete(_))) => Status::ImATeapot,
+        Ok(Some(_)) => Status::SeeOther,
+        Ok(None) => Status::Forbidden,
         Err(_) => Status::ServiceUnavailable,
     }
 }
 
 #[post("/confirm", data = "<password>")]
 async fn confirm(login: Login<'_>, me: CurrentUser<'_>, password: &str) -> Status {
-    match login.confirm(me, password).await {
+    match login.confirm(me, Credential::Password(password)).await {
         Ok(()) => Status::NoContent,
         Err(ConfirmError::WrongPassword) => Status::Forbidden,
         Err(_) => Status::ServiceUnavailable,
@@ -144,7 +148,7 @@ async fn log_in_user_logs_in_who_was_proven_otherwise_whatever_is_answered() {
     ada.get("/vault").await.sees_other("/reauthenticate?next=%2Fvault");
 
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, false).await.unwrap();
     let mut ada = site.anon();
     ada.ask(Method::Post, "/vouched/ada@example.org?remember=true").send().await.is(403);
     assert_eq!(ada.cookie("session"), None);
@@ -297,15 +301,17 @@ async fn listeners_hear_of_what_users_may_need_to_be_told() {
     sign_in_as(&mut ada, PASSWORD, "off").await;
     let form = [("current_password", PASSWORD), ("password", OTHER_PASSWORD)];
     ada.post_form("/account/password", &form).await.is(303);
+    sign_in_as(&mut site.anon(), OTHER_PASSWORD, "off").await;
     ada.post_form("/account/sessions/revoke-others", &[]).await.is(303);
     let user = site.user(EMAIL).await.id;
-    site.auth.set_active(user, false, &Caller::administrator()).await.unwrap();
-    site.auth.set_active(user, true, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user, false).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user, true).await.unwrap();
     sign_in_as(&mut ada, OTHER_PASSWORD, "off").await;
     ada.post_form("/account/delete", &[("password", OTHER_PASSWORD)]).await.is(303);
     let expected = [
         UserLoggedIn,
         PasswordChanged,
+        UserLoggedIn,
         SessionsRevoked,
         UserDisabled,
         UserEnabled,
@@ -324,7 +330,14 @@ async fn listeners_hear_of_any_device_that_is_revoked() {
     sign_in_as(&mut ada, PASSWORD, "off").await;
     let heard = Heard::default();
     site.auth.listen(heard.clone()).unwrap();
-    let id = site.auth.remembered(site.user(EMAIL).await.id).await.unwrap()[0].id;
+    let id = site
+        .auth
+        .by(&Caller::administrator())
+        .sessions(site.user(EMAIL).await.id)
+        .remembered()
+        .await
+        .unwrap()[0]
+        .id;
     ada.post_form(&format!("/account/sessions/{id}/revoke"), &[]).await.is(303);
     assert_eq!(heard.kinds(&site).await, [SessionsRevoked]);
 }

@@ -33,4 +33,5 @@ mod sessions;
 mod store;
 mod support;
 mod throttle;
+mod verify;
 mod views;

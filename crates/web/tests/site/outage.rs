@@ -2,12 +2,13 @@
 
 use rocket::http::Method;
 
+use crate::store::CAUSE;
 use crate::support::{Answer, EMAIL, PASSWORD, Site, USERNAME};
 
 #[track_caller]
 fn is_outage(answer: &Answer) {
     answer.is(503).has("Retry-After", "5").shows("Unavailable for a moment");
-    answer.hides("db.internal").hides("disk");
+    answer.hides(CAUSE);
     assert_eq!(answer.all("Set-Cookie").count(), 0, "{}: the session is kept", answer.what);
 }
 
@@ -70,7 +71,7 @@ async fn a_program_hears_of_an_outage_in_its_own_form() {
     let ask = ada.ask(Method::Get, "/blogs").header("Accept", "application/json");
     let answer = ask.send().await;
     answer.is(503).has("Content-Type", "application/problem+json").has("Retry-After", "5");
-    answer.hides("db.internal");
+    answer.hides(CAUSE);
     let answer = ada.ask(Method::Get, "/blogs").header("HX-Request", "true").send().await;
     answer.is(503).has("Retry-After", "5");
     assert_eq!(answer.header("HX-Redirect"), None);
@@ -80,7 +81,7 @@ async fn a_program_hears_of_an_outage_in_its_own_form() {
 async fn an_outage_is_not_ready_but_alive() {
     let site = Site::new().await;
     site.store.break_down();
-    site.anon().get("/health/ready").await.is(503).hides("db.internal");
+    site.anon().get("/health/ready").await.is(503).hides(CAUSE);
     site.anon().get("/health/live").await.is(200);
     site.store.recover();
     site.anon().get("/health/ready").await.is(200);

@@ -10,14 +10,10 @@ use crate::support::{EMAIL, PASSWORD, Setup, Site, USERNAME};
 
 /// Starts a site with one slow hashing worker and one place in its queue.
 async fn narrow_site() -> Site {
-    let hashing = HashingConfig {
-        memory_kib: 48 * 1024,
-        iterations: 2,
-        parallelism: 1,
-        workers: 1,
-        queue: 1,
-        max_wait: Duration::from_secs(30),
-    };
+    let mut hashing = HashingConfig::default();
+    (hashing.memory_kib, hashing.iterations, hashing.parallelism) = (48 * 1024, 2, 1);
+    (hashing.workers, hashing.queue) = (1, 1);
+    hashing.max_wait = Duration::from_secs(30);
     Setup::default().hashing(hashing).unthrottled().start().await
 }
 

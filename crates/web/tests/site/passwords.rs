@@ -83,7 +83,14 @@ async fn a_stolen_password_is_refused_with_the_reason_as_typed_and_as_normalised
     let form = [("current_password", PASSWORD), ("password", OTHER_PASSWORD)];
     ada.post_form("/account/password", &form).await.is(422).shows(STOLEN);
     let user = site.user(EMAIL).await;
-    assert!(site.auth.set_password(&user, OTHER_PASSWORD, &Caller::administrator()).await.is_err());
+    assert!(
+        site.auth
+            .by(&Caller::administrator())
+            .admin()
+            .set_password(&user, OTHER_PASSWORD)
+            .await
+            .is_err()
+    );
     site.logged_in(EMAIL).await;
     // Without the file, the password is accepted.
     register(&Site::new().await, EMAIL, OTHER_PASSWORD).await.sees_other("/login");

@@ -35,7 +35,13 @@ async fn remembered_ada(site: &Site) -> Actor<'_> {
 }
 
 async fn remembered(site: &Site) -> usize {
-    site.auth.remembered(site.user(EMAIL).await.id).await.unwrap().len()
+    site.auth
+        .by(&Caller::administrator())
+        .sessions(site.user(EMAIL).await.id)
+        .remembered()
+        .await
+        .unwrap()
+        .len()
 }
 
 #[rocket::async_test]
@@ -212,9 +218,9 @@ async fn a_login_replaces_what_the_browser_was_remembered_by() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, false).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
-    site.auth.set_active(user.id, true, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, true).await.unwrap();
     ada.log_in_remembered().await.sees_other("/blogs");
     let mut second = ada.clone();
     second.drop_cookie("session");
@@ -286,7 +292,8 @@ async fn a_session_that_stands_needs_no_remembered_login() {
 
 #[rocket::async_test]
 async fn where_it_is_switched_off_nobody_is_remembered() {
-    let sessions = SessionConfig { remember: false, ..SessionConfig::default() };
+    let mut sessions = SessionConfig::default();
+    sessions.remember = false;
     let site = Setup::default().sessions(sessions).start().await;
     site.register(EMAIL).await;
     let mut ada = site.anon();
@@ -326,7 +333,7 @@ async fn a_user_who_is_disabled_is_not_remembered() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     let user = site.user(EMAIL).await;
-    site.auth.set_active(user.id, false, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().set_active(user.id, false).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     assert_eq!(ada.cookie(REMEMBER), None);
     ada.get("/login").await.is(200).hides(STOLEN);

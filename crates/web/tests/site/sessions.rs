@@ -124,7 +124,12 @@ async fn a_new_password_ends_every_session_and_the_old_one_no_longer_logs_in() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let user = site.users().await.remove(0);
-    site.auth.set_password(&user, OTHER_PASSWORD, &Caller::administrator()).await.unwrap();
+    site.auth
+        .by(&Caller::administrator())
+        .admin()
+        .set_password(&user, OTHER_PASSWORD)
+        .await
+        .unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     ada.log_in(EMAIL, PASSWORD).await.is(401);
     ada.log_in(EMAIL, OTHER_PASSWORD).await.sees_other("/blogs");
@@ -135,7 +140,7 @@ async fn the_session_of_a_user_who_is_deleted_is_nobodys() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
     let user = site.users().await.remove(0);
-    site.auth.delete_user(user.id, &Caller::administrator()).await.unwrap();
+    site.auth.by(&Caller::administrator()).admin().delete(user.id).await.unwrap();
     ada.get("/blogs").await.sees_other(TO_LOGIN);
     ada.log_in(EMAIL, PASSWORD).await.is(401);
 }

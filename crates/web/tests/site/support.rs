@@ -4,7 +4,9 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use countersign_web::auth::{AuthConfig, BreachFile, HashingConfig, SessionConfig};
+use countersign_web::auth::{
+    AuthConfig, BreachFile, Caller, HashingConfig, NewUser, SessionConfig,
+};
 use countersign_web::domain::{Clock, Duration, EmailAddress, OffsetDateTime, Session, User};
 use countersign_web::{Auth, AuthPages, Database, Registration, site_routes};
 use flate2::read::GzDecoder;
@@ -48,12 +50,10 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let hashing = HashingConfig {
-            workers: 1,
-            max_wait: std::time::Duration::from_secs(60),
-            ..HashingConfig::cheap()
-        };
-        let config = AuthConfig { hashing, ..AuthConfig::default() };
+        let mut config = AuthConfig::default();
+        config.hashing = HashingConfig::cheap();
+        config.hashing.workers = 1;
+        config.hashing.max_wait = std::time::Duration::from_secs(60);
         Self { public_url: "http://127.0.0.1:8000", registration: Registration::Open, config }
     }
 }
@@ -140,7 +140,7 @@ impl Site {
     async fn with(config: AuthConfig, build: impl FnOnce(Auth) -> Rocket<Build>) -> Self {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("site.db").display());
-        let store = FragileStore::new(Database::connect(&url).await.unwrap());
+        let store = FragileStore::new(Database::connect(&url).await.unwrap()).await;
         let clock = StoppedClock(Arc::new(Mutex::new(START)));
         let auth = Auth::with(store.clone(), clock.clone(), config).unwrap();
         let client = Client::untracked(build(auth.clone())).await.unwrap();
@@ -166,27 +166,23 @@ impl Site {
     }
 
     pub(crate) async fn register(&self, email: &str) -> User {
-        let registration = countersign_web::auth::Registration {
-            email,
-            username: USERNAME,
-            password: PASSWORD,
-            caller: &countersign_web::auth::Caller::administrator(),
-        };
-        self.auth.register(registration).await.unwrap()
+        let new = NewUser::new(email, USERNAME, PASSWORD);
+        self.auth.by(&Caller::administrator()).register(new).await.unwrap().user
     }
 
     pub(crate) async fn users(&self) -> Vec<User> {
-        self.auth.users(None, 1_000).await.unwrap()
+        self.auth.users().list(None, 1_000).await.unwrap()
     }
 
     pub(crate) async fn user(&self, email: &str) -> User {
         let email = EmailAddress::parse(email).unwrap();
-        self.auth.user_by_email(&email).await.unwrap().unwrap()
+        self.auth.users().by_email(&email).await.unwrap().unwrap()
     }
 
     /// Returns the live sessions of a user.
     pub(crate) async fn sessions(&self, email: &str) -> Vec<Session> {
-        self.auth.sessions(self.user(email).await.id).await.unwrap()
+        let caller = &Caller::administrator();
+        self.auth.by(caller).sessions(self.user(email).await.id).list().await.unwrap()
     }
 }
 

@@ -115,7 +115,7 @@ async fn who_registers_too_often_gets_the_form_back_as_it_was_but_for_the_passwo
     for _ in 0..20 {
         visitor.post_form("/register", &form).await.is(409);
     }
-    let before = site.auth.hashes_computed();
+    let before = site.auth.testing().hashes_computed();
     let form = [("email", "bob@example.org"), ("username", "Bob"), ("password", PASSWORD)];
     let answer = visitor.post_form("/register", &form).await;
     answer.is(429).has("Retry-After", "60").shows("try again in 60 seconds.").hides(PASSWORD);
@@ -124,7 +124,7 @@ async fn who_registers_too_often_gets_the_form_back_as_it_was_but_for_the_passwo
     assert!(!answer.input("password").contains("value="));
     let ask = visitor.ask(Method::Post, "/register").form(&form);
     is_problem(&ask.header("Accept", "application/json").send().await, "60");
-    assert_eq!(site.auth.hashes_computed(), before);
+    assert_eq!(site.auth.testing().hashes_computed(), before);
     site.anon().at(AWAY).post_form("/register", &form).await.sees_other("/login");
 }
 

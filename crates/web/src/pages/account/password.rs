@@ -1,4 +1,4 @@
-use countersign_auth::{ChangePasswordError, PasswordAdvice};
+use countersign_auth::{ChangePasswordError, ConfirmError, PasswordAdvice};
 use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ impl Explain<ChangePasswordError> for Errors {
                 self.password.push(wording::new_password(error));
                 Reason::Invalid
             }
+            ChangePasswordError::WrongPassword(_) => {
+                self.current_password.explain(ConfirmError::WrongPassword)
+            }
             ChangePasswordError::Current(error) => self.current_password.explain(error),
         }
     }
@@ -72,7 +75,11 @@ pub(crate) async fn submit(
 ) -> Result<SeeOther, Refusal<ChangePassword>> {
     let Input { current_password: current, password: new } = &input.0;
     let advice = login.change_password(*me, current, new).await.map_err(|error| {
-        let mut form = shown(site, *me, None);
+        let advice = match error {
+            ChangePasswordError::WrongPassword(advice) => advice,
+            _ => None,
+        };
+        let mut form = shown(site, *me, advice);
         // Nobody has looked at the current password if the new one is not acceptable.
         let is_missing = me.has_password() && current.is_empty();
         if is_missing && matches!(error, ChangePasswordError::New(_)) {
