@@ -45,7 +45,8 @@ async fn user_id(auth: &Auth, named: &str) -> Result<UserId, Failure> {
 }
 
 fn parse_kind(written: &str) -> Result<AuthEventKind, Failure> {
-    written.parse().map_err(|_| {
+    let parsed = written.parse().ok().filter(|kind: &AuthEventKind| kind.is_known());
+    parsed.ok_or_else(|| {
         let audited = AuthEventKind::ALL.iter().filter(|kind| kind.is_audited());
         let known: Vec<_> = audited.map(|kind| kind.as_str()).collect();
         Failure::new(format!("--kind {written:?} is not a kind: known are {}", known.join(", ")))

@@ -52,12 +52,12 @@ fn what_has_happened_is_listed_the_oldest_first() {
         })
         .collect();
     let expected = [
-        "user_registered success - administrator -",
+        "user_registered success - command_line -",
         "user_login_failed failure wrong_password visitor 127.0.0.1",
-        "user_logged_in success - visitor 127.0.0.1",
-        "user_logged_out success - visitor 127.0.0.1",
-        "user_disabled success - administrator -",
-        "user_enabled success - administrator -",
+        "user_logged_in success - user 127.0.0.1",
+        "user_logged_out success - user 127.0.0.1",
+        "user_disabled success - command_line -",
+        "user_enabled success - command_line -",
     ];
     assert_eq!(told, expected);
     let user = place.run(&["user", "show", EMAIL, "--json"]).json();

@@ -54,6 +54,9 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
     eve.post("/login", &form).is(303);
     server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
     assert_eq!(server.end("TERM").0, Some(0));
+    let waiting = "INSERT INTO pending_logins SELECT randomblob(32), id, 'password', \
+        randomblob(32), 1, randomblob(40), 0, created_at, created_at FROM users";
+    by_hand(&format!("sqlite://{}", place.path("countersign.db").display()), &[waiting]).await;
 
     let mut reports = Vec::new();
     for (from, to) in homes.iter().zip(&homes[1..]) {
@@ -143,7 +146,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
         done.works();
         // The program prints a line when it copies a table, and another when it verifies it.
         let told: BTreeSet<_> = done.stderr.lines().collect();
-        assert_eq!((told.len(), done.stderr.lines().count()), (6 + 7, 6 + 7), "{done:?}");
+        assert_eq!((told.len(), done.stderr.lines().count()), (7 + 8, 7 + 8), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
         for more in [&["--json"][..], &[]] {
             let done = place.export(source, to, more);
@@ -198,6 +201,6 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
     let older = place.export("sqlite://other.db", "sqlite://new.db?mode=rwc", &[]);
     assert!(older.fails().contains("countersign migrate up"), "{older:?}");
     let status = place.run(&["--database-url", "sqlite://other.db", "migrate", "status"]);
-    assert_eq!(status.works().matches("pending").count(), 1);
+    assert_eq!(status.works().lines().filter(|line| line.starts_with("pending ")).count(), 1);
     assert_eq!(place.run(&["export"]).code, Some(2));
 }
