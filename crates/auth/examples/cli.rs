@@ -11,8 +11,8 @@ use std::error::Error;
 use std::io::{BufRead, stdin};
 
 use countersign_auth::domain::Client;
-use countersign_auth::{Auth, Caller, LogIn, Login, RegisterError, Registration};
-use countersign_persistence::Database;
+use countersign_auth::{Auth, Caller, LogIn, LoginState, NewUser, RegisterError};
+use countersign_persistence::SqlStore;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -22,29 +22,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let password = stdin().lock().lines().next().transpose()?.unwrap_or_default();
 
-    let database = Database::connect(&url).await?;
+    let database = SqlStore::connect(&url).await?;
     countersign_migration::up(database.connection()).await?;
     let auth = Auth::new(database);
 
-    let caller = &Caller::visitor(Client::new(None, Some("countersign cli example")));
-    let registration =
-        Registration { email: &email, username: &email, password: &password, caller };
-    match auth.register(registration).await {
-        Ok(user) => println!("registered {}", user.email),
-        Err(RegisterError::EmailTaken) => println!("{email} is already registered"),
+    let caller = Caller::visitor(Client::new(None, Some("countersign cli example")));
+    let acting = auth.by(&caller);
+    match acting.register(NewUser::new(&email, &email, &password)).await {
+        Ok(registered) => println!("registered {}", registered.user.email),
+        Err(RegisterError::EmailTaken(_)) => println!("{email} is already registered"),
         Err(error) => return Err(error.into()),
     }
 
-    let attempt = LogIn { email: &email, password: &password, caller, remember: false };
-    let Login::Complete(begun) = auth.log_in(attempt).await? else {
+    let state = acting.log_in(LogIn::new(&email, &password)).await?;
+    let LoginState::Complete(begun) = state else {
         return Err("this account needs more than a password".into());
     };
     println!("logged in as {}", begun.user.username);
 
-    let known = auth.authenticate(&begun.token, caller).await?.ok_or("the session is not valid")?;
+    let known = acting.authenticate(&begun.token).await?.ok_or("the session is not valid")?;
     println!("session {} is valid until {}", known.session.id, known.session.expires_at);
 
-    auth.log_out(&known.session, caller).await?;
+    acting.log_out(&known.session).await?;
     println!("logged out");
     Ok(())
 }

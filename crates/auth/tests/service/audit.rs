@@ -1,15 +1,15 @@
 //! Tests that the audit trail records what happens, and keeps it.
 
 use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Duration, Reason};
-use countersign_auth::{AuditConfig, AuditError, AuthConfig, AuthEventKind, HashingConfig};
+use countersign_auth::{AuditError, AuthEventKind, Credential};
 
-use crate::support::{PASSWORD, Service, admin, browser};
+use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
 const NEW_PASSWORD: &str = "quite another set of words";
 
 impl Service {
     async fn trail(&self) -> Vec<(AuthEventKind, Option<Reason>)> {
-        let records = self.auth.audit_records(AuditFilter::default(), 1_000).await.unwrap();
+        let records = self.auth.audit().records(AuditFilter::default(), 1_000).await.unwrap();
         records.iter().rev().map(|record| (record.event.kind, record.event.reason)).collect()
     }
 }
@@ -21,17 +21,29 @@ async fn everything_that_happens_to_a_user_is_written_down() {
     let begun = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
     let who = service.authenticate(&begun.token).await.unwrap();
     let (ada, caller) = (begun.user.id, browser().in_request("r-1"));
-    service.auth.reauthenticate(&who, PASSWORD, &caller).await.unwrap();
-    service.auth.resume(&begun.remember_token.unwrap(), &caller).await.unwrap();
-    service.auth.revoke_all(ada, Some(who.session.id), &caller).await.unwrap();
-    service.auth.change_password(&who, PASSWORD, NEW_PASSWORD, &caller).await.unwrap();
+    service
+        .auth
+        .by(&caller)
+        .account(&who)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await
+        .unwrap();
+    service.auth.by(&caller).resume(&begun.remember_token.unwrap()).await.unwrap();
+    service.auth.by(&caller).sessions(ada).revoke_all(Some(who.session.id)).await.unwrap();
+    service
+        .auth
+        .by(&caller)
+        .account(&who)
+        .change_password(Some(PASSWORD), NEW_PASSWORD)
+        .await
+        .unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
-    service.auth.log_out(&who.session, &caller).await.unwrap();
-    service.auth.set_active(ada, false, &admin()).await.unwrap();
+    service.auth.by(&caller).log_out(&who.session).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(ada, false).await.unwrap();
     service.try_log_in("ada@example.org", NEW_PASSWORD).await.unwrap_err();
-    service.auth.set_active(ada, true, &admin()).await.unwrap();
-    service.auth.set_password(&begun.user, PASSWORD, &admin()).await.unwrap();
-    service.auth.delete_user(ada, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(ada, true).await.unwrap();
+    service.auth.by(&admin()).admin().set_password(&begun.user, PASSWORD).await.unwrap();
+    service.auth.by(&admin()).admin().delete(ada).await.unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
     let expected = [
         (Kind::UserRegistered, None),
@@ -50,7 +62,7 @@ async fn everything_that_happens_to_a_user_is_written_down() {
         (Kind::UserLoginFailed, Some(Reason::UnknownUser)),
     ];
     assert_eq!(service.trail().await, expected);
-    assert_eq!(service.auth.verify_audit(None).await.unwrap().records, 14);
+    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 14);
 }
 
 #[tokio::test]
@@ -58,11 +70,11 @@ async fn a_record_says_who_did_it_to_whom_from_where_and_in_which_request() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
     let caller = browser().in_request("r-2 \u{1b}[31m\n");
-    service.auth.log_out(&begun.session, &caller).await.unwrap();
-    service.auth.set_active(begun.user.id, false, &admin()).await.unwrap();
-    let records = service.auth.activity(begun.user.id, None, 2).await.unwrap();
+    service.auth.by(&caller).log_out(&begun.session).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
+    let records = service.auth.audit().activity(begun.user.id, None, 2).await.unwrap();
     let (by_admin, by_ada) = (&records[0].event, &records[1].event);
-    assert_eq!((by_admin.actor, by_ada.actor), (Actor::Administrator, Actor::Visitor));
+    assert_eq!((by_admin.actor, by_ada.actor), (Actor::ADMINISTRATOR, Actor::user(begun.user.id)));
     assert_eq!(by_ada.user, Some(begun.user.id));
     assert_eq!(by_ada.session, Some(begun.session.id));
     assert_eq!(by_ada.client, caller.client);
@@ -74,7 +86,7 @@ async fn a_record_says_who_did_it_to_whom_from_where_and_in_which_request() {
 async fn nobody_is_named_who_only_claimed_to_be_somebody() {
     let service = Service::with_ada().await;
     service.try_log_in("my-password-in-the-wrong-field@example.org", "wrong").await.unwrap_err();
-    let records = service.auth.audit_records(AuditFilter::default(), 1).await.unwrap();
+    let records = service.auth.audit().records(AuditFilter::default(), 1).await.unwrap();
     assert_eq!(records[0].event.reason, Some(Reason::UnknownUser));
     assert!(!format!("{records:?}").contains("wrong-field"));
 }
@@ -85,7 +97,7 @@ async fn a_session_from_another_browser_is_written_down_once() {
     let begun = service.log_in().await;
     for _ in 0..3 {
         let moved = countersign_auth::Caller::visitor(Default::default());
-        let there = service.auth.authenticate(&begun.token, &moved).await.unwrap().unwrap();
+        let there = service.auth.by(&moved).authenticate(&begun.token).await.unwrap().unwrap();
         assert!(!there.is_fresh);
     }
     let protected = AuthEventKind::SessionProtected;
@@ -97,33 +109,34 @@ async fn a_session_from_another_browser_is_written_down_once() {
 async fn a_trail_that_was_replaced_shows_by_its_noted_end() {
     let service = Service::with_ada().await;
     service.log_in().await;
-    let end = service.auth.verify_audit(None).await.unwrap().ends.last;
+    let end = service.auth.audit().verify(None).await.unwrap().ends.last;
     service.log_in().await;
-    service.auth.verify_audit(Some(end)).await.unwrap();
+    service.auth.audit().verify(Some(end)).await.unwrap();
     let other = ChainLink { hash: [7; 32], ..end };
-    let broken = service.auth.verify_audit(Some(other)).await.unwrap_err();
+    let broken = service.auth.audit().verify(Some(other)).await.unwrap_err();
     assert!(matches!(broken, AuditError::Broken(_)), "{broken}");
     let beyond = ChainLink { number: 99, ..end };
-    let broken = service.auth.verify_audit(Some(beyond)).await.unwrap_err();
+    let broken = service.auth.audit().verify(Some(beyond)).await.unwrap_err();
     assert_eq!(broken.to_string(), "the trail should end with record 99, and ends with 3");
 }
 
 #[tokio::test]
 async fn an_old_trail_loses_its_addresses_and_then_goes() {
-    let audit = AuditConfig { keep_for: Duration::days(40), keep_addresses_for: Duration::days(9) };
-    let hashing = HashingConfig::cheap();
-    let service = Service::with(AuthConfig { hashing, audit, ..AuthConfig::default() });
+    let mut config = cheap();
+    config.audit.keep_for = Duration::days(40);
+    config.audit.keep_addresses_for = Duration::days(9);
+    let service = Service::with(config);
     service.register("ada@example.org").await.unwrap();
     service.advance(Duration::days(10));
     service.log_in().await;
-    service.auth.housekeeping().await.unwrap();
-    let records = service.auth.audit_records(AuditFilter::default(), 9).await.unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    let records = service.auth.audit().records(AuditFilter::default(), 9).await.unwrap();
     let addresses: Vec<_> =
         records.iter().map(|r| r.event.client.address.unwrap().to_string()).collect();
     assert_eq!(addresses, ["203.0.113.7", "203.0.113.0"]);
-    service.auth.verify_audit(None).await.unwrap();
+    service.auth.audit().verify(None).await.unwrap();
     service.advance(Duration::days(31));
-    service.auth.housekeeping().await.unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
     assert_eq!(service.trail().await, [(AuthEventKind::UserLoggedIn, None)]);
-    assert_eq!(service.auth.verify_audit(None).await.unwrap().records, 1);
+    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 1);
 }

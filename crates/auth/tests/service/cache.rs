@@ -5,20 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{Duration, SecretToken, Store};
-use countersign_auth::{Auth, AuthConfig, ConfirmError, HashingConfig, NewSession, Resumed};
-use countersign_persistence::Database;
+use countersign_auth::{Auth, AuthConfig, ConfirmError, Credential, NewSession, Resumed};
+use countersign_persistence::SqlStore;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
-use crate::support::{PASSWORD, Service, admin, browser};
+use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
 const ADA: &str = "ada@example.org";
 
 fn with_staleness(max_staleness: Duration) -> AuthConfig {
-    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let mut config = cheap();
     config.sessions.max_staleness = max_staleness;
     config
 }
@@ -147,7 +147,7 @@ impl Ada {
 #[tokio::test]
 async fn who_logs_out_is_out_with_the_next_request() {
     let ada = Ada::new().await;
-    ada.auth().log_out(&ada.there.session, &browser()).await.unwrap();
+    ada.auth().by(&browser()).log_out(&ada.there.session).await.unwrap();
     assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
 }
 
@@ -155,21 +155,26 @@ async fn who_logs_out_is_out_with_the_next_request() {
 async fn a_session_that_is_revoked_is_out_with_the_next_request() {
     let ada = Ada::new().await;
     let (user, session) = (ada.here.user.id, ada.there.session.id);
-    assert!(ada.auth().revoke(user, session, &browser()).await.unwrap());
+    assert!(ada.auth().by(&browser()).sessions(user).revoke(session).await.unwrap());
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
     let (user, keep) = (ada.here.user.id, Some(ada.here.session.id));
-    ada.auth().revoke_all(user, keep, &browser()).await.unwrap();
+    ada.auth().by(&browser()).sessions(user).revoke_all(keep).await.unwrap();
     assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
 
     let ada = Ada::new().await;
     let remembered = ada.there.session.remembered.unwrap();
-    ada.auth().revoke_remembered(ada.here.user.id, remembered, &browser()).await.unwrap();
+    ada.auth()
+        .by(&browser())
+        .sessions(ada.here.user.id)
+        .revoke_remembered(remembered)
+        .await
+        .unwrap();
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    ada.auth().forget(ada.there.remember_token.as_ref().unwrap(), &browser()).await.unwrap();
+    ada.auth().by(&browser()).forget(ada.there.remember_token.as_ref().unwrap()).await.unwrap();
     assert!(ada.is_out_there().await);
 }
 
@@ -178,12 +183,13 @@ async fn a_changed_password_ends_other_sessions_with_the_next_request() {
     let ada = Ada::new().await;
     let who = ada.service.authenticate(&ada.here.token).await.unwrap();
     let new = "quite another set of words";
-    let renewed = ada.auth().change_password(&who, PASSWORD, new, &browser()).await.unwrap();
+    let renewed =
+        ada.auth().by(&browser()).account(&who).change_password(Some(PASSWORD), new).await.unwrap();
     assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
-    assert!(ada.is_in(&renewed.token).await);
+    assert!(ada.is_in(&renewed.renewed.token).await);
 
     let ada = Ada::new().await;
-    ada.auth().set_password(&ada.here.user, new, &admin()).await.unwrap();
+    ada.auth().by(&admin()).admin().set_password(&ada.here.user, new).await.unwrap();
     assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
 }
 
@@ -191,18 +197,24 @@ async fn a_changed_password_ends_other_sessions_with_the_next_request() {
 async fn a_token_that_is_replaced_opens_nothing_with_the_next_request() {
     let ada = Ada::new().await;
     let who = ada.service.authenticate(&ada.here.token).await.unwrap();
-    let renewed = ada.auth().reauthenticate(&who, PASSWORD, &browser()).await.unwrap();
+    let renewed = ada
+        .auth()
+        .by(&browser())
+        .account(&who)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await
+        .unwrap();
     assert!(!ada.is_in(&ada.here.token).await && ada.is_in(&renewed.token).await);
 }
 
 #[tokio::test]
 async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
     let ada = Ada::new().await;
-    ada.auth().set_active(ada.here.user.id, false, &admin()).await.unwrap();
+    ada.auth().by(&admin()).admin().set_active(ada.here.user.id, false).await.unwrap();
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    ada.auth().delete_user(ada.here.user.id, &admin()).await.unwrap();
+    ada.auth().by(&admin()).admin().delete(ada.here.user.id).await.unwrap();
     assert!(ada.is_out_there().await);
 }
 
@@ -210,10 +222,10 @@ async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
 async fn a_theft_ends_sessions_with_the_next_request() {
     let ada = Ada::new().await;
     let token = ada.there.remember_token.as_ref().unwrap();
-    assert!(matches!(ada.auth().resume(token, &browser()).await.unwrap(), Resumed::Session(_)));
+    assert!(matches!(ada.auth().by(&browser()).resume(token).await.unwrap(), Resumed::Session(_)));
     ada.service.advance(Duration::seconds(11));
     assert!(ada.is_in(&ada.there.token).await);
-    assert!(matches!(ada.auth().resume(token, &browser()).await.unwrap(), Resumed::Stolen));
+    assert!(matches!(ada.auth().by(&browser()).resume(token).await.unwrap(), Resumed::Stolen));
     assert!(ada.is_out_there().await);
 }
 
@@ -235,7 +247,7 @@ async fn what_another_process_does_is_seen_within_max_staleness_and_no_earlier_r
     let (one, other) = two(Duration::seconds(10)).await;
     let begun = one.log_in().await;
     other.authenticate(&begun.token).await.unwrap();
-    one.auth.log_out(&begun.session, &browser()).await.unwrap();
+    one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
     assert!(one.authenticate(&begun.token).await.is_none());
     other.advance(Duration::seconds(10) - Duration::nanoseconds(1));
     assert!(other.authenticate(&begun.token).await.is_some());
@@ -249,7 +261,7 @@ async fn what_another_process_does_is_seen_at_once_where_nothing_may_be_stale() 
     let (one, other) = two(Duration::ZERO).await;
     let begun = one.log_in().await;
     other.authenticate(&begun.token).await.unwrap();
-    one.auth.set_active(begun.user.id, false, &admin()).await.unwrap();
+    one.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
     assert!(other.authenticate(&begun.token).await.is_none());
 }
 
@@ -258,11 +270,17 @@ async fn nothing_is_confirmed_in_a_session_that_another_process_has_ended() {
     let (one, other) = two(Duration::hours(1)).await;
     let begun = one.log_in().await;
     let who = other.authenticate(&begun.token).await.unwrap();
-    one.auth.revoke_all(begun.user.id, None, &admin()).await.unwrap();
+    one.auth.by(&admin()).sessions(begun.user.id).revoke_all(None).await.unwrap();
     let who = other.authenticate(&begun.token).await.unwrap_or(who);
-    let confirmed = other.auth.reauthenticate(&who, PASSWORD, &browser()).await;
+    let confirmed = other
+        .auth
+        .by(&browser())
+        .account(&who)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await;
     assert!(matches!(confirmed, Err(ConfirmError::Ended)), "{confirmed:?}");
-    let deleted = other.auth.delete_account(&who, PASSWORD, &browser()).await;
+    let deleted =
+        other.auth.by(&browser()).account(&who).delete(Some(Credential::Password(PASSWORD))).await;
     assert!(matches!(deleted, Err(ConfirmError::Ended)), "{deleted:?}");
     assert!(one.try_log_in(ADA, PASSWORD).await.is_ok());
 }
@@ -274,8 +292,13 @@ async fn nothing_is_confirmed_with_a_password_that_another_process_has_changed()
     let there = other.authenticate(&begun.token).await.unwrap();
     let here = one.authenticate(&begun.token).await.unwrap();
     let new = "quite another set of words";
-    one.auth.change_password(&here, PASSWORD, new, &browser()).await.unwrap();
-    let confirmed = other.auth.reauthenticate(&there, PASSWORD, &browser()).await;
+    one.auth.by(&browser()).account(&here).change_password(Some(PASSWORD), new).await.unwrap();
+    let confirmed = other
+        .auth
+        .by(&browser())
+        .account(&there)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await;
     assert!(matches!(confirmed, Err(ConfirmError::WrongPassword)), "{confirmed:?}");
 }
 
@@ -287,7 +310,7 @@ async fn what_a_program_does_to_its_own_table_is_seen_at_once_when_it_says_so() 
     let begun = service.log_in().await;
     service.authenticate(&begun.token).await.unwrap();
     let other = Auth::with(store, service.clock.clone(), with_staleness(Duration::ZERO)).unwrap();
-    other.set_active(begun.user.id, false, &admin()).await.unwrap();
+    other.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_some());
     service.auth.user_changed(begun.user.id);
     assert!(service.authenticate(&begun.token).await.is_none());
@@ -301,7 +324,7 @@ async fn a_session_in_memory_idles_out_to_the_moment_however_often_it_is_written
     for _ in 0..3 {
         one.advance(almost);
         assert!(one.authenticate(&begun.token).await.is_some());
-        one.auth.housekeeping().await.unwrap();
+        one.auth.jobs().housekeeping().await.unwrap();
     }
     assert!(other.authenticate(&begun.token).await.is_some(), "its use was saved");
     one.advance(Duration::minutes(30));
@@ -329,7 +352,8 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
             readers.push(tokio::spawn(async move {
                 loop {
                     let was_over = is_over.load(Ordering::SeqCst);
-                    let accepted = auth.authenticate(&token, &browser()).await.unwrap().is_some();
+                    let accepted =
+                        auth.by(&browser()).authenticate(&token).await.unwrap().is_some();
                     if accepted {
                         accepts.fetch_add(1, Ordering::Relaxed);
                         stale.fetch_add(u64::from(was_over), Ordering::Relaxed);
@@ -340,7 +364,7 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
                     tokio::task::yield_now().await;
                 }
                 // Asks again, since the readers may have put the session into the cache meanwhile.
-                let late = auth.authenticate(&token, &browser()).await.unwrap().is_some();
+                let late = auth.by(&browser()).authenticate(&token).await.unwrap().is_some();
                 stale.fetch_add(u64::from(late), Ordering::Relaxed);
             }));
         }
@@ -349,12 +373,14 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
         }
         let user = begun.user.id;
         match round % 4 {
-            0 => service.auth.log_out(&begun.session, &browser()).await.unwrap(),
-            1 => drop(service.auth.revoke(user, begun.session.id, &browser()).await.unwrap()),
-            2 => drop(service.auth.revoke_all(user, None, &browser()).await.unwrap()),
+            0 => service.auth.by(&browser()).log_out(&begun.session).await.unwrap(),
+            1 => drop(
+                service.auth.by(&browser()).sessions(user).revoke(begun.session.id).await.unwrap(),
+            ),
+            2 => drop(service.auth.by(&browser()).sessions(user).revoke_all(None).await.unwrap()),
             _ => {
-                service.auth.set_active(user, false, &admin()).await.unwrap();
-                service.auth.set_active(user, true, &admin()).await.unwrap();
+                service.auth.by(&admin()).admin().set_active(user, false).await.unwrap();
+                service.auth.by(&admin()).admin().set_active(user, true).await.unwrap();
             }
         }
         is_over.store(true, Ordering::SeqCst);
@@ -376,7 +402,7 @@ async fn no_request_among_many_accepts_a_session_that_has_ended() {
 async fn no_request_among_many_accepts_a_session_that_has_ended_in_a_database() {
     let dir = TempDir::new().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("site.db").display());
-    let database = Database::connect(&url).await.unwrap();
+    let database = SqlStore::connect(&url).await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
     let (accepts, stale) = count_stale_accepts(database).await;
     assert!(accepts >= 600, "{accepts}");

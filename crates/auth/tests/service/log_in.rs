@@ -4,11 +4,9 @@ use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
     Duration, EmailAddress, EmailError, PasswordError, SecretToken, UsernameError,
 };
-use countersign_auth::{
-    Auth, AuthConfig, HashingConfig, InvalidRegistration, LogInError, RegisterError, Registration,
-};
+use countersign_auth::{Auth, AuthConfig, InvalidNewUser, LogInError, NewUser, RegisterError};
 
-use crate::support::{PASSWORD, Service, admin, browser};
+use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
 #[tokio::test]
 async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
@@ -18,58 +16,57 @@ async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
     assert_eq!(known.user.email.as_str(), "ada@example.org");
     assert_eq!(*known.session, begun.session);
     assert!(known.is_fresh);
-    service.auth.log_out(&known.session, &browser()).await.unwrap();
+    service.auth.by(&browser()).log_out(&known.session).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.log_out(&known.session, &browser()).await.unwrap();
+    service.auth.by(&browser()).log_out(&known.session).await.unwrap();
 }
 
 #[tokio::test]
 async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
     let service = Service::new();
-    let registration =
-        Registration { email: "ada", username: " ", password: "short", caller: &browser() };
-    let error = service.auth.register(registration).await.unwrap_err();
+    let new = NewUser::new("ada", " ", "short");
+    let error = service.auth.by(&browser()).register(new).await.unwrap_err();
     let RegisterError::Invalid(invalid) = error else { panic!("{error}") };
-    let expected = InvalidRegistration {
+    let expected = InvalidNewUser {
         email: Some(EmailError::Malformed),
         username: Some(UsernameError::Empty),
         password: Some(PasswordError::TooShort { min: 15, got: 5 }),
     };
     assert_eq!(invalid, expected);
-    assert_eq!(service.auth.hashes_computed(), 0);
-    assert!(service.auth.users(None, 10).await.unwrap().is_empty());
+    assert_eq!(service.auth.testing().hashes_computed(), 0);
+    assert!(service.auth.users().list(None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn an_address_is_registered_once_whoever_tries_and_it_costs_a_hash_each_time() {
     let service = Service::with_ada().await;
     let error = service.register("ADA@Example.org").await.unwrap_err();
-    assert!(matches!(error, RegisterError::EmailTaken), "{error}");
-    assert_eq!(service.auth.hashes_computed(), 2);
-    assert_eq!(service.auth.users(None, 10).await.unwrap().len(), 1);
+    assert!(matches!(error, RegisterError::EmailTaken(_)), "{error}");
+    assert_eq!(service.auth.testing().hashes_computed(), 2);
+    assert_eq!(service.auth.users().list(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn whoever_cannot_log_in_hears_the_same_at_the_cost_of_one_hash() {
     let service = Service::with_ada().await;
     let disabled = service.register("disabled@example.org").await.unwrap();
-    service.auth.set_active(disabled, false, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(disabled, false).await.unwrap();
     for (email, password) in [
         ("ada@example.org", "wrong"),
         ("nobody@example.org", PASSWORD),
         ("disabled@example.org", PASSWORD),
     ] {
-        let before = service.auth.hashes_computed();
+        let before = service.auth.testing().hashes_computed();
         let error = service.try_log_in(email, password).await.unwrap_err();
         assert!(matches!(error, LogInError::WrongCredentials), "{email}: {error}");
-        assert_eq!(service.auth.hashes_computed() - before, 1, "{email}");
+        assert_eq!(service.auth.testing().hashes_computed() - before, 1, "{email}");
     }
 }
 
 #[tokio::test]
 async fn what_can_be_nobodys_is_refused_before_anything_is_hashed_or_looked_up() {
     let service = Service::with_ada().await;
-    let before = service.auth.hashes_computed();
+    let before = service.auth.testing().hashes_computed();
     for (email, password) in
         [("", PASSWORD), ("ada", PASSWORD), ("ada@example.org", ""), ("ada@example.org", "a\0b")]
     {
@@ -79,33 +76,28 @@ async fn what_can_be_nobodys_is_refused_before_anything_is_hashed_or_looked_up()
     let long = "x".repeat(10_000);
     let error = service.try_log_in("ada@example.org", &long).await.unwrap_err();
     assert!(matches!(error, LogInError::Invalid(_)), "{error}");
-    assert_eq!(service.auth.hashes_computed(), before);
+    assert_eq!(service.auth.testing().hashes_computed(), before);
 }
 
 #[tokio::test]
 async fn an_old_hash_is_made_stronger_at_the_next_login() {
-    let weak = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let weak = cheap();
     let store = MemoryStore::default();
     let clock = Service::new().clock;
     let before = Auth::with(store.clone(), clock.clone(), weak.clone()).unwrap();
-    let registration = Registration {
-        email: "ada@example.org",
-        username: "Ada",
-        password: PASSWORD,
-        caller: &browser(),
-    };
-    before.register(registration).await.unwrap();
+    let new = NewUser::new("ada@example.org", "Ada", PASSWORD);
+    before.by(&browser()).register(new).await.unwrap();
     let strong = AuthConfig::default();
     let auth = Auth::with(store, clock.clone(), strong).unwrap();
     let service = Service { auth, clock };
     for hashes in [2, 1] {
-        let before = service.auth.hashes_computed();
+        let before = service.auth.testing().hashes_computed();
         let begun = service.log_in().await;
         assert!(service.authenticate(&begun.token).await.is_some());
-        assert_eq!(service.auth.hashes_computed() - before, hashes);
+        assert_eq!(service.auth.testing().hashes_computed() - before, hashes);
     }
     let email = EmailAddress::parse("ada@example.org").unwrap();
-    let hash = service.auth.user_by_email(&email).await.unwrap().unwrap().password_hash.unwrap();
+    let hash = service.auth.users().by_email(&email).await.unwrap().unwrap().password_hash.unwrap();
     assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
@@ -152,11 +144,11 @@ async fn a_token_that_was_never_given_out_is_nobodys() {
 async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service.auth.set_active(begun.user.id, false, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.set_active(begun.user.id, true, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(begun.user.id, true).await.unwrap();
     let begun = service.log_in().await;
-    assert!(service.auth.delete_user(begun.user.id, &admin()).await.unwrap());
+    assert!(service.auth.by(&admin()).admin().delete(begun.user.id).await.unwrap());
     assert!(service.authenticate(&begun.token).await.is_none());
 }
 
@@ -164,7 +156,13 @@ async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
 async fn a_new_password_ends_every_session_and_the_old_one_opens_nothing() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service.auth.set_password(&begun.user, "quite another set of words", &admin()).await.unwrap();
+    service
+        .auth
+        .by(&admin())
+        .admin()
+        .set_password(&begun.user, "quite another set of words")
+        .await
+        .unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(service.try_log_in("ada@example.org", PASSWORD).await.is_err());
     assert!(service.try_log_in("ada@example.org", "quite another set of words").await.is_ok());
@@ -172,7 +170,7 @@ async fn a_new_password_ends_every_session_and_the_old_one_opens_nothing() {
 
 #[tokio::test]
 async fn the_oldest_session_ends_when_a_user_has_too_many() {
-    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let mut config = cheap();
     config.sessions.max_per_user = 2;
     let service = Service::with(config);
     service.register("ada@example.org").await.unwrap();
@@ -193,16 +191,16 @@ async fn sessions_are_listed_and_revoked_by_their_owner() {
     let service = Service::with_ada().await;
     let (one, two) = (service.log_in().await, service.log_in().await);
     let ada = one.user.id;
-    assert_eq!(service.auth.sessions(ada).await.unwrap().len(), 2);
-    assert!(service.auth.revoke(ada, one.session.id, &admin()).await.unwrap());
+    assert_eq!(service.auth.by(&admin()).sessions(ada).list().await.unwrap().len(), 2);
+    assert!(service.auth.by(&admin()).sessions(ada).revoke(one.session.id).await.unwrap());
     assert!(service.authenticate(&one.token).await.is_none());
-    assert_eq!(service.auth.revoke_all(ada, None, &admin()).await.unwrap(), 1);
+    assert_eq!(service.auth.by(&admin()).sessions(ada).revoke_all(None).await.unwrap(), 1);
     assert!(service.authenticate(&two.token).await.is_none());
 }
 
 // Release builds accept no cheaper parameters than the minimum, whatever features are compiled in.
 #[test]
 fn hash_parameters_for_tests_are_refused_by_a_release_build() {
-    let cheap = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let cheap = cheap();
     assert_eq!(cheap.check().is_ok(), cfg!(debug_assertions));
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cache;
+mod factor;
 mod follow;
 mod hashing;
 mod log_in;

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use countersign_auth::domain::{Client, Duration, PasswordError, RememberToken};
 use countersign_auth::{
-    AuthConfig, AuthEvent, AuthEventKind, AuthEvents, Caller, ChangePasswordError, ConfirmError,
-    HashingConfig, NewSession, Protection, Resumed,
+    AuthEvent, AuthEventKind, AuthEvents, Caller, ChangePasswordError, ConfirmError, Credential,
+    NewSession, Protection, Resumed,
 };
 
-use crate::support::{PASSWORD, Service, browser};
+use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
 const ADA: &str = "ada@example.org";
 const NEW_PASSWORD: &str = "quite another set of words";
@@ -21,12 +21,13 @@ impl Service {
     }
 
     async fn resume(&self, token: &RememberToken) -> Resumed {
-        self.auth.resume(token, &browser()).await.unwrap()
+        self.auth.by(&browser()).resume(token).await.unwrap()
     }
 
     async fn with_protection(protection: Protection) -> Self {
         let service = Self::with_ada().await;
-        Self { auth: service.auth.with_protection(protection), clock: service.clock }
+        service.auth.set_protection(protection);
+        service
     }
 }
 
@@ -60,7 +61,7 @@ async fn who_asked_to_be_remembered_is_after_the_session_has_ended_but_never_fre
 async fn who_did_not_ask_is_not_remembered() {
     let service = Service::with_ada().await;
     assert!(service.log_in().await.remember_token.is_none());
-    let mut config = AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() };
+    let mut config = cheap();
     config.sessions.remember = false;
     let service = Service::with(config);
     service.register(ADA).await.unwrap();
@@ -107,7 +108,7 @@ async fn a_stolen_login_ends_for_thief_and_owner_and_somebody_hears_of_it() {
 async fn logging_out_forgets() {
     let service = Service::with_ada().await;
     let (begun, token) = service.remembered().await;
-    service.auth.log_out(&begun.session, &browser()).await.unwrap();
+    service.auth.by(&browser()).log_out(&begun.session).await.unwrap();
     assert!(matches!(service.resume(&token).await, Resumed::Unknown));
 }
 
@@ -115,7 +116,7 @@ async fn logging_out_forgets() {
 async fn a_session_from_another_browser_is_not_fresh_there() {
     let service = Service::with_protection(Protection::Basic).await;
     let begun = service.log_in().await;
-    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    let there = service.auth.by(&another_browser()).authenticate(&begun.token).await.unwrap();
     assert!(!there.unwrap().is_fresh);
     assert!(service.authenticate(&begun.token).await.unwrap().is_fresh);
 }
@@ -125,7 +126,7 @@ async fn a_session_from_another_browser_ends_where_protection_is_strong() {
     let service = Service::with_protection(Protection::Strong).await;
     let heard = Heard::by(&service);
     let begun = service.log_in().await;
-    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    let there = service.auth.by(&another_browser()).authenticate(&begun.token).await.unwrap();
     assert!(there.is_none());
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(heard.kinds(&service).await.contains(&AuthEventKind::SessionProtected));
@@ -135,7 +136,7 @@ async fn a_session_from_another_browser_ends_where_protection_is_strong() {
 async fn a_session_from_another_browser_is_as_good_where_protection_is_off() {
     let service = Service::with_protection(Protection::Off).await;
     let begun = service.log_in().await;
-    let there = service.auth.authenticate(&begun.token, &another_browser()).await.unwrap();
+    let there = service.auth.by(&another_browser()).authenticate(&begun.token).await.unwrap();
     assert!(there.unwrap().is_fresh);
 }
 
@@ -145,7 +146,7 @@ async fn an_address_may_change() {
     let begun = service.log_in().await;
     let moved = Client { address: Some([198, 51, 100, 9].into()), ..browser().client };
     let moved = Caller::visitor(moved);
-    let there = service.auth.authenticate(&begun.token, &moved).await.unwrap();
+    let there = service.auth.by(&moved).authenticate(&begun.token).await.unwrap();
     assert!(there.unwrap().is_fresh);
 }
 
@@ -157,11 +158,24 @@ async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token()
     let stale = service.authenticate(&begun.token).await.unwrap();
     assert!(!stale.is_fresh);
     let heard = Heard::by(&service);
-    let wrong = service.auth.reauthenticate(&stale, "wrong", &browser()).await.unwrap_err();
+    let wrong = service
+        .auth
+        .by(&browser())
+        .account(&stale)
+        .reauthenticate(Credential::Password("wrong"))
+        .await
+        .unwrap_err();
     assert!(matches!(wrong, ConfirmError::WrongPassword), "{wrong}");
     assert_eq!(heard.kinds(&service).await, [AuthEventKind::UserLoginFailed]);
     assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
-    let token = service.auth.reauthenticate(&stale, PASSWORD, &browser()).await.unwrap().token;
+    let token = service
+        .auth
+        .by(&browser())
+        .account(&stale)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await
+        .unwrap()
+        .token;
     assert!(service.authenticate(&begun.token).await.is_none());
     let fresh = service.authenticate(&token).await.unwrap();
     assert!(fresh.is_fresh);
@@ -174,8 +188,9 @@ async fn changing_the_password_logs_out_everywhere_else_and_forgets_everywhere()
     let (elsewhere, token) = service.remembered().await;
     let here = service.log_in().await;
     let who = service.authenticate(&here.token).await.unwrap();
-    let change =
-        async |current, new| service.auth.change_password(&who, current, new, &browser()).await;
+    let change = async |current, new| {
+        service.auth.by(&browser()).account(&who).change_password(Some(current), new).await
+    };
     let error = change("wrong", NEW_PASSWORD).await.unwrap_err();
     assert!(matches!(error, ChangePasswordError::WrongPassword(_)), "{error}");
     let error = change(PASSWORD, "short").await.unwrap_err();
@@ -185,7 +200,7 @@ async fn changing_the_password_logs_out_everywhere_else_and_forgets_everywhere()
     assert!(service.authenticate(&elsewhere.token).await.is_none());
     assert!(matches!(service.resume(&token).await, Resumed::Unknown));
     assert!(service.authenticate(&here.token).await.is_none());
-    assert!(service.authenticate(&renewed.token).await.unwrap().is_fresh);
+    assert!(service.authenticate(&renewed.renewed.token).await.unwrap().is_fresh);
     assert!(service.try_log_in(ADA, PASSWORD).await.is_err());
     assert!(service.try_log_in(ADA, NEW_PASSWORD).await.is_ok());
 }
@@ -195,9 +210,23 @@ async fn an_account_is_deleted_by_whoever_types_its_password() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
     let who = service.authenticate(&begun.token).await.unwrap();
-    assert!(service.auth.delete_account(&who, "wrong", &browser()).await.is_err());
+    assert!(
+        service
+            .auth
+            .by(&browser())
+            .account(&who)
+            .delete(Some(Credential::Password("wrong")))
+            .await
+            .is_err()
+    );
     assert!(service.authenticate(&begun.token).await.is_some());
-    service.auth.delete_account(&who, PASSWORD, &browser()).await.unwrap();
+    service
+        .auth
+        .by(&browser())
+        .account(&who)
+        .delete(Some(Credential::Password(PASSWORD)))
+        .await
+        .unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(service.register(ADA).await.is_ok(), "the address is free again");
 }
@@ -209,10 +238,10 @@ async fn the_last_use_is_known_at_once_and_written_behind() {
     service.advance(Duration::minutes(5));
     let now = service.auth.now();
     service.authenticate(&begun.token).await.unwrap();
-    let sessions = service.auth.sessions(begun.user.id).await.unwrap();
+    let sessions = service.auth.by(&admin()).sessions(begun.user.id).list().await.unwrap();
     assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
-    service.auth.housekeeping().await.unwrap();
-    let sessions = service.auth.sessions(begun.user.id).await.unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    let sessions = service.auth.by(&admin()).sessions(begun.user.id).list().await.unwrap();
     assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
 }
 
@@ -223,10 +252,10 @@ async fn housekeeping_keeps_what_stands_and_removes_what_does_not() {
     let used = service.log_in().await;
     for _ in 0..4 {
         service.advance(Duration::minutes(20));
-        service.auth.housekeeping().await.unwrap();
+        service.auth.jobs().housekeeping().await.unwrap();
         assert!(service.authenticate(&used.token).await.is_some());
     }
-    assert_eq!(service.auth.sessions(used.user.id).await.unwrap().len(), 1);
+    assert_eq!(service.auth.by(&admin()).sessions(used.user.id).list().await.unwrap().len(), 1);
     assert!(matches!(service.resume(&token).await, Resumed::Session(_)));
 }
 
@@ -261,8 +290,14 @@ async fn listeners_hear_of_everything_in_order() {
     assert!(service.try_log_in(ADA, "wrong").await.is_err());
     let begun = service.log_in().await;
     let who = service.authenticate(&begun.token).await.unwrap();
-    service.auth.reauthenticate(&who, PASSWORD, &browser()).await.unwrap();
-    service.auth.log_out(&begun.session, &browser()).await.unwrap();
+    service
+        .auth
+        .by(&browser())
+        .account(&who)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await
+        .unwrap();
+    service.auth.by(&browser()).log_out(&begun.session).await.unwrap();
     let expected = [
         AuthEventKind::UserRegistered,
         AuthEventKind::UserLoginFailed,

@@ -7,8 +7,8 @@ use countersign_auth::domain::{
     Client, Clock, Duration, OffsetDateTime, SecretToken, Store, UserId,
 };
 use countersign_auth::{
-    Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError, Login, NewSession,
-    RegisterError, Registration,
+    Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError, LoginState,
+    NewSession, NewUser, RegisterError,
 };
 
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
@@ -30,7 +30,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new() -> Self {
-        Self::with(AuthConfig { hashing: HashingConfig::cheap(), ..AuthConfig::default() })
+        Self::with(cheap())
     }
 
     pub(crate) fn with(config: AuthConfig) -> Self {
@@ -56,9 +56,8 @@ impl Service {
     }
 
     pub(crate) async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
-        let registration =
-            Registration { email, username: "Ada", password: PASSWORD, caller: &browser() };
-        self.auth.register(registration).await.map(|user| user.id)
+        let new = NewUser::new(email, "Ada", PASSWORD);
+        self.auth.by(&browser()).register(new).await.map(|registered| registered.user.id)
     }
 
     pub(crate) async fn try_log_in(
@@ -75,9 +74,9 @@ impl Service {
         password: &str,
         remember: bool,
     ) -> Result<NewSession, LogInError> {
-        let caller = &browser();
-        match self.auth.log_in(LogIn { email, password, caller, remember }).await? {
-            Login::Complete(begun) => Ok(begun),
+        let attempt = LogIn::new(email, password).remember(remember);
+        match self.auth.by(&browser()).log_in(attempt).await? {
+            LoginState::Complete(begun) => Ok(begun),
             other => panic!("not complete: {other:?}"),
         }
     }
@@ -87,8 +86,15 @@ impl Service {
     }
 
     pub(crate) async fn authenticate(&self, token: &SecretToken) -> Option<Authenticated> {
-        self.auth.authenticate(token, &browser()).await.unwrap()
+        self.auth.by(&browser()).authenticate(token).await.unwrap()
     }
+}
+
+/// Returns the default configuration, with hashes that cost next to nothing.
+pub(crate) fn cheap() -> AuthConfig {
+    let mut config = AuthConfig::default();
+    config.hashing = HashingConfig::cheap();
+    config
 }
 
 pub(crate) fn browser() -> Caller {

@@ -3,38 +3,34 @@
 use std::net::IpAddr;
 use std::time::Duration as Wait;
 
-use countersign_auth::domain::throttle::{Backoff, Rate};
+use countersign_auth::domain::throttle::Rate;
 use countersign_auth::domain::{
     AuditFilter, Client, Duration, Reason, SecretToken, ThrottlePolicy,
 };
 use countersign_auth::{
-    AuthConfig, AuthEventKind, Caller, ConfirmError, HashingConfig, LogIn, LogInError, Login,
-    NewSession, RegisterError, Registration,
+    AuthConfig, AuthEventKind, Caller, ConfirmError, Credential, LogIn, LogInError, LoginState,
+    NewSession, NewUser, RegisterError,
 };
 
-use crate::support::{PASSWORD, Service, admin, browser};
+use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
 const ADA: &str = "ada@example.org";
 
 fn config(throttle: ThrottlePolicy) -> AuthConfig {
-    AuthConfig {
-        hashing: HashingConfig { workers: 1, ..HashingConfig::cheap() },
-        throttle: Some(throttle),
-        ..AuthConfig::default()
-    }
+    let mut config = cheap();
+    config.hashing.workers = 1;
+    config.throttle = Some(throttle);
+    config
 }
 
 /// Returns a policy without limits for single addresses and networks.
 fn accounts_only() -> ThrottlePolicy {
     let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
-    ThrottlePolicy {
-        address_tries: often,
-        address: often,
-        network_tries: often,
-        network: often,
-        site: often,
-        ..ThrottlePolicy::default()
-    }
+    let mut policy = ThrottlePolicy::default();
+    (policy.address_tries, policy.address) = (often, often);
+    (policy.network_tries, policy.network) = (often, often);
+    policy.site = often;
+    policy
 }
 
 fn from(address: impl Into<IpAddr>) -> Caller {
@@ -59,9 +55,8 @@ impl Service {
         email: &str,
         password: &str,
     ) -> Result<NewSession, LogInError> {
-        let attempt = LogIn { email, password, caller, remember: false };
-        match self.auth.log_in(attempt).await? {
-            Login::Complete(begun) => Ok(begun),
+        match self.auth.by(caller).log_in(LogIn::new(email, password)).await? {
+            LoginState::Complete(begun) => Ok(begun),
             other => panic!("not complete: {other:?}"),
         }
     }
@@ -114,7 +109,7 @@ async fn those_who_come_from_nowhere_are_no_one_place() {
 async fn whoever_is_not_there_is_slowed_down_alike() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let gone = service.register("gone@example.org").await.unwrap();
-    service.auth.set_active(gone, false, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(gone, false).await.unwrap();
     for (n, email) in [(1, ADA), (2, "nobody@example.org"), (3, "gone@example.org")] {
         for _ in 0..5 {
             service.fails(&stranger(n), email).await;
@@ -131,11 +126,22 @@ async fn every_spelling_and_every_door_is_one_person() {
     service.fails(&browser(), "ada@example.org").await;
     service.fails(&browser(), "ADA@EXAMPLE.ORG").await;
     service.fails(&browser(), "  Ada@Example.org ").await;
-    let wrong = service.auth.reauthenticate(&who, "wrong", &browser()).await;
+    let wrong = service
+        .auth
+        .by(&browser())
+        .account(&who)
+        .reauthenticate(Credential::Password("wrong"))
+        .await;
     assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
-    let wrong = service.auth.delete_account(&who, "wrong", &browser()).await;
+    let wrong =
+        service.auth.by(&browser()).account(&who).delete(Some(Credential::Password("wrong"))).await;
     assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
-    let closed = service.auth.reauthenticate(&who, PASSWORD, &browser()).await;
+    let closed = service
+        .auth
+        .by(&browser())
+        .account(&who)
+        .reauthenticate(Credential::Password(PASSWORD))
+        .await;
     assert!(matches!(closed, Err(ConfirmError::Throttled(_))), "{closed:?}");
     assert_eq!(service.wait_of(&browser(), ADA).await, 300);
 }
@@ -264,13 +270,13 @@ async fn a_browser_is_known_until_the_password_changes_or_its_user_logs_out_the_
     let two = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
     let here = browser().with_browser(one.browser_token);
     let there = browser().with_browser(two.browser_token);
-    service.auth.revoke_all(one.user.id, Some(one.session.id), &here).await.unwrap();
+    service.auth.by(&here).sessions(one.user.id).revoke_all(Some(one.session.id)).await.unwrap();
     for n in 0..10 {
         service.fails(&stranger(n), ADA).await;
     }
     assert_eq!(service.wait_of(&there, ADA).await, 1);
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
-    service.auth.set_password(&one.user, PASSWORD, &admin()).await.unwrap();
+    service.auth.by(&admin()).admin().set_password(&one.user, PASSWORD).await.unwrap();
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
     assert!(one.browser_token.is_some(), "it was no longer known");
 }
@@ -282,8 +288,8 @@ async fn a_new_password_from_an_administrator_opens_the_account() {
         service.fails(&stranger(n), ADA).await;
     }
     assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
-    let users = service.auth.users(None, 1).await.unwrap();
-    service.auth.set_password(&users[0], PASSWORD, &admin()).await.unwrap();
+    let users = service.auth.users().list(None, 1).await.unwrap();
+    service.auth.by(&admin()).admin().set_password(&users[0], PASSWORD).await.unwrap();
     service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
 }
 
@@ -293,35 +299,33 @@ async fn a_try_that_is_not_let_in_costs_no_hash() {
     for _ in 0..5 {
         service.fails(&browser(), ADA).await;
     }
-    let before = service.auth.hashes_computed();
+    let before = service.auth.testing().hashes_computed();
     for _ in 0..20 {
         service.wait_of(&browser(), ADA).await;
     }
-    assert_eq!(service.auth.hashes_computed(), before);
+    assert_eq!(service.auth.testing().hashes_computed(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_tries_at_once_five_are_let_in() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
-    let before = service.auth.hashes_computed();
+    let before = service.auth.testing().hashes_computed();
     let tries = (0..50).map(|_| {
         let auth = service.auth.clone();
-        tokio::spawn(async move {
-            let caller = &browser();
-            let attempt = LogIn { email: ADA, password: "wrong", caller, remember: false };
-            auth.log_in(attempt).await.map(drop)
-        })
+        tokio::spawn(
+            async move { auth.by(&browser()).log_in(LogIn::new(ADA, "wrong")).await.map(drop) },
+        )
     });
     for tried in tries.collect::<Vec<_>>() {
         assert!(tried.await.unwrap().is_err());
     }
-    assert_eq!(service.auth.hashes_computed() - before, 5);
+    assert_eq!(service.auth.testing().hashes_computed() - before, 5);
 }
 
 #[tokio::test]
 async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
-    let impatient = HashingConfig { workers: 1, max_wait: Wait::ZERO, ..HashingConfig::cheap() };
-    let config = AuthConfig { hashing: impatient, ..config(ThrottlePolicy::default()) };
+    let mut config = config(ThrottlePolicy::default());
+    config.hashing.max_wait = Wait::ZERO;
     let service = Service::with(config);
     let (mut turned_away, mut failed) = (0, 0);
     while turned_away < 20 {
@@ -338,10 +342,8 @@ async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
 
 #[tokio::test]
 async fn a_site_under_attack_lets_in_whoever_has_not_failed_lately() {
-    let policy = ThrottlePolicy {
-        site: Rate { tries: 20, period: Duration::MINUTE },
-        ..ThrottlePolicy::default()
-    };
+    let mut policy = ThrottlePolicy::default();
+    policy.site = Rate { tries: 20, period: Duration::MINUTE };
     let service = Service::ada_behind(policy).await;
     for n in 0..20 {
         service.fails(&stranger(n), &format!("nobody{n}@example.org")).await;
@@ -372,8 +374,8 @@ async fn an_administrator_opens_an_account_by_enabling_it() {
         service.fails(&stranger(n), ADA).await;
     }
     assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
-    let users = service.auth.users(None, 1).await.unwrap();
-    service.auth.set_active(users[0].id, true, &admin()).await.unwrap();
+    let users = service.auth.users().list(None, 1).await.unwrap();
+    service.auth.by(&admin()).admin().set_active(users[0].id, true).await.unwrap();
     service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
 }
 
@@ -382,9 +384,7 @@ async fn twenty_register_from_one_address_in_a_minute() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let register = async |n: u32| {
         let email = &format!("user{n}@example.org");
-        let caller = &browser();
-        let new = Registration { email, username: "User", password: PASSWORD, caller };
-        service.auth.register(new).await
+        service.auth.by(&browser()).register(NewUser::new(email, "User", PASSWORD)).await
     };
     for n in 1..20 {
         register(n).await.unwrap();
@@ -397,7 +397,9 @@ async fn twenty_register_from_one_address_in_a_minute() {
 
 #[tokio::test]
 async fn without_a_throttle_everybody_may_guess() {
-    let service = Service::with(AuthConfig { throttle: None, ..config(accounts_only()) });
+    let mut config = config(accounts_only());
+    config.throttle = None;
+    let service = Service::with(config);
     service.register(ADA).await.unwrap();
     for _ in 0..120 {
         service.fails(&browser(), ADA).await;
@@ -408,8 +410,8 @@ async fn without_a_throttle_everybody_may_guess() {
 
 #[tokio::test]
 async fn the_trail_says_once_that_a_door_was_closed() {
-    let policy =
-        ThrottlePolicy { account: Backoff { free: 3, ..Backoff::default() }, ..accounts_only() };
+    let mut policy = accounts_only();
+    policy.account.free = 3;
     let service = Service::ada_behind(policy).await;
     for n in 0..3 {
         service.fails(&stranger(n), ADA).await;
@@ -419,7 +421,7 @@ async fn the_trail_says_once_that_a_door_was_closed() {
     }
     let kind = Some(AuthEventKind::UserThrottled);
     let filter = AuditFilter { kind, ..AuditFilter::default() };
-    let told = service.auth.audit_records(filter, 100).await.unwrap();
+    let told = service.auth.audit().records(filter, 100).await.unwrap();
     let reasons: Vec<_> = told.iter().map(|record| record.event.reason).collect();
     assert_eq!(reasons, [Some(Reason::Account)]);
 }
