@@ -45,7 +45,7 @@ const BACKLOG: usize = 1_000;
 pub(crate) struct Listeners(RwLock<Vec<SyncSender<Message>>>);
 
 enum Message {
-    Event(AuthEvent),
+    Event(Box<AuthEvent>),
     /// Answered when everything before it has been heard.
     Settle(oneshot::Sender<()>),
 }
@@ -73,7 +73,7 @@ impl Listeners {
 
     pub(crate) fn tell(&self, event: &AuthEvent) {
         for listener in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if listener.try_send(Message::Event(event.clone())).is_err() {
+            if listener.try_send(Message::Event(Box::new(event.clone()))).is_err() {
                 tracing::warn!(kind = ?event.kind, "a listener is too far behind and missed this");
             }
         }

@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn every_reason_is_one_of_a_failure_or_of_a_refusal() {
-        let mut listed: Vec<_> = FAILURES.iter().chain(COUNTERS).map(|one| one.as_str()).collect();
-        let mut all: Vec<_> = Reason::ALL.iter().map(|one| one.as_str()).collect();
+        let mut listed: Vec<_> = FAILURES.iter().chain(COUNTERS).map(Reason::as_str).collect();
+        let mut all: Vec<_> = Reason::ALL.iter().map(Reason::as_str).collect();
         listed.sort_unstable();
         all.sort_unstable();
         assert_eq!(listed, all);

@@ -74,5 +74,5 @@ fn the_example_registers_and_logs_in() {
     assert!(done && said.contains("registered ada@example.org"), "{said}");
     assert!(said.contains("logged in as") && said.contains("logged out"), "{said}");
     let (done, said) = run("not the password at all");
-    assert!(!done && said.contains("registered already"), "{said}");
+    assert!(!done && said.contains("already registered"), "{said}");
 }

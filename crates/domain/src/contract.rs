@@ -14,9 +14,7 @@
 //! list of the macro.
 #![expect(
     clippy::missing_panics_doc,
-    clippy::panic,
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "a test says that a promise is broken by panicking"
 )]
 

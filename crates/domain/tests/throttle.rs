@@ -267,9 +267,8 @@ impl Try {
         let address = self.address.map(|address| address.to_canonical());
         let subject = match counter.scope {
             Scope::AccountFromAddress => format!("{who} {address:?}"),
-            Scope::Account => who,
             // All known browsers of one user share it.
-            Scope::KnownBrowserTries => who,
+            Scope::Account | Scope::KnownBrowserTries => who,
             Scope::KnownBrowser | Scope::KnownBrowserDelay => {
                 format!("{who} {:?}", self.browser.map(|token| *token.as_bytes()))
             }

@@ -220,9 +220,8 @@ impl LoggingIn<'_> {
         let acting = shared.auth.by(&caller);
         let remember = matches!(self.as_if, AsIf::Remembered);
         let state = acting.log_in_user(self.user, remember).await.expect("the store answers");
-        let Some(LoginState::Complete(mut begun)) = state else {
-            panic!("the user may not log in, or needs a second factor");
-        };
+        let begun = state.and_then(LoginState::into_session);
+        let mut begun = begun.expect("the user may log in, and needs no second factor");
         match self.as_if {
             AsIf::JustLoggedIn => {}
             AsIf::LongAgo => begun = acting.stale_session(self.user).await,

@@ -17,11 +17,22 @@ const WAITS_FOR: countersign_domain::Duration = countersign_domain::Duration::mi
 /// How far a login has come.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "almost every login is complete, and moved once")]
 pub enum LoginState {
     /// The user is logged in.
     Complete(NewSession),
     /// The user must prove one thing more before anything opens.
     FactorRequired(NewPendingLogin),
+}
+
+impl LoginState {
+    /// Returns the session, if the login is complete.
+    pub fn into_session(self) -> Option<NewSession> {
+        match self {
+            Self::Complete(begun) => Some(begun),
+            Self::FactorRequired(_) => None,
+        }
+    }
 }
 
 /// A session that has just begun.

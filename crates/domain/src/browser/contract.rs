@@ -1,4 +1,10 @@
 //! The browsers that users are known to use.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says that a promise is broken by panicking"
+)]
 
 use time::{Duration, OffsetDateTime};
 

@@ -1,4 +1,9 @@
 //! Logins that wait for a second factor.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a test says that a promise is broken by panicking"
+)]
 
 use futures_util::future::join_all;
 use time::Duration;

@@ -1,4 +1,9 @@
 //! Remembered logins, and the sessions that belong to them.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a test says that a promise is broken by panicking"
+)]
 
 use futures_util::future::join_all;
 use time::Duration;

@@ -1,4 +1,10 @@
 //! Users, and what happens to their sessions when they change.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says that a promise is broken by panicking"
+)]
 
 use futures_util::future::join_all;
 use time::Duration;

@@ -2,7 +2,8 @@
 
 use countersign_auth::{AuditError, Auth};
 use countersign_domain::{
-    AuditFilter, AuditRecord, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, UserId,
+    AuditFilter, AuditRecord, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, Reason, Subject,
+    UserId,
 };
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -48,7 +49,7 @@ fn parse_kind(written: &str) -> Result<AuthEventKind, Failure> {
     let parsed = written.parse().ok().filter(|kind: &AuthEventKind| kind.is_known());
     parsed.ok_or_else(|| {
         let audited = AuthEventKind::ALL.iter().filter(|kind| kind.is_audited());
-        let known: Vec<_> = audited.map(|kind| kind.as_str()).collect();
+        let known: Vec<_> = audited.map(AuthEventKind::as_str).collect();
         Failure::new(format!("--kind {written:?} is not a kind: known are {}", known.join(", ")))
     })
 }
@@ -128,12 +129,12 @@ fn record_json(record: &AuditRecord) -> Value {
         "at": written(event.at),
         "kind": event.kind.as_str(),
         "outcome": outcome(event),
-        "reason": event.reason.as_ref().map(|reason| reason.as_str()),
+        "reason": event.reason.as_ref().map(Reason::as_str),
         "actor": event.actor.kind.as_str(),
         "actor_id": event.actor.user.map(|user| user.to_string()),
         "user_id": event.user.map(|user| user.to_string()),
         "session_id": event.session.map(|session| session.to_string()),
-        "subject": event.subject.as_ref().map(|subject| subject.as_str()),
+        "subject": event.subject.as_ref().map(Subject::as_str),
         "address": event.client.address,
         "user_agent": event.client.user_agent,
         "request_id": event.request_id,
