@@ -71,8 +71,8 @@ impl<'a> Acting<'a> {
 }
 
 impl Admin<'_> {
-    /// Sets a user's password without asking for the old one, and ends all of their sessions. Returns what to tell about the
-    /// password; nothing when it is strong.
+    /// Sets a user's password without asking for the old one, and ends all of their sessions. Returns what
+    /// to tell about the password; nothing when it is strong.
     ///
     /// # Errors
     ///
@@ -100,8 +100,8 @@ impl Admin<'_> {
         Ok(chosen.advice)
     }
 
-    /// Lets a user in, and forgets their earlier failures; or shuts them out, which ends all of their sessions. False when
-    /// there is no such user.
+    /// Lets a user in, and forgets their earlier failures; or shuts them out, which ends all of their
+    /// sessions. False when there is no such user.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Admin<'_> {
         Ok(changed)
     }
 
-    /// Removes a user and all that belongs to them, except what the audit trail says of them. False when there is no such
-    /// user.
+    /// Removes a user and all that belongs to them, except what the audit trail says of them. False when
+    /// there is no such user.
     ///
     /// # Errors
     ///

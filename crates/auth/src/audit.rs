@@ -60,9 +60,9 @@ impl Audit<'_> {
         self.0.store.audit().audit_records(filter, limit).await
     }
 
-    /// Reads the whole audit trail, and checks that no record was changed or removed. Somebody who can write to the store
-    /// could also write a whole new trail. That shows if the end of the earlier one was noted elsewhere and is
-    /// passed as `noted`.
+    /// Reads the whole audit trail, and checks that no record was changed or removed. Somebody who can
+    /// write to the store could also write a whole new trail. That shows if the end of the earlier one was
+    /// noted elsewhere and is passed as `noted`.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl Audit<'_> {
         Ok(AuditReport { records: at.number - ends.removed.number, ends })
     }
 
-    /// Checks that no record lies behind the end. A record that the service writes meanwhile moves the end along; any other
-    /// was put there by somebody else.
+    /// Checks that no record lies behind the end. A record that the service writes meanwhile moves the end
+    /// along; any other was put there by somebody else.
     async fn check_end(
         &self,
         ends: AuditEnds,

@@ -65,13 +65,14 @@ pub struct SessionConfig {
     pub protection: Protection,
     /// Whether users may ask to be remembered; true by default.
     pub remember: bool,
-    /// How long a session is accepted without asking the store again, and so how long this process may miss a change by
-    /// another one; a second by default. Zero asks with every request. A change by this process is seen at once.
+    /// How long a session is accepted without asking the store again, and so how long this process may miss
+    /// a change by another one; a second by default. Zero asks with every request. A change by this process
+    /// is seen at once.
     pub max_staleness: countersign_domain::Duration,
 }
 
-/// What happens to a session whose token comes from another browser than it was given to. Browsers are told apart by
-/// what they call themselves, not by their address: addresses change on the way to work.
+/// What happens to a session whose token comes from another browser than it was given to. Browsers are told
+/// apart by what they call themselves, not by their address: addresses change on the way to work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protection {
     /// Nothing.
@@ -104,8 +105,8 @@ impl Default for AuditConfig {
 }
 
 impl Default for HashingConfig {
-    /// 19456 KiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C); one worker per core, 64
-    /// waiting jobs for each, a wait of at most 2 seconds.
+    /// 19456 KiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C); one worker
+    /// per core, 64 waiting jobs for each, a wait of at most 2 seconds.
     fn default() -> Self {
         let workers = available_parallelism().map_or(1, NonZero::get);
         Self {
@@ -203,7 +204,7 @@ impl AuthConfig {
 }
 
 impl SessionConfig {
-    /// How long users are remembered who ask for it; `None` where nobody is.
+    /// Returns how long users are remembered who ask for it; `None` where nobody is.
     pub fn remembers_for(&self) -> Option<countersign_domain::Duration> {
         self.remember.then_some(self.lifetimes.remembered)
     }

@@ -40,8 +40,8 @@ pub(crate) type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError
 
 /// What came of a change.
 pub(crate) trait Outcome {
-    /// Returns the user who was changed, if anybody was. `meant` is the user whom the change was for, where that was
-    /// known before.
+    /// Returns the user who was changed, if anybody was. `meant` is the user whom the change was for, where
+    /// that was known before.
     fn changed(&self, meant: Option<UserId>) -> Option<UserId>;
 }
 
@@ -100,12 +100,12 @@ impl Core {
         }
     }
 
-    /// What time it is to the service.
+    /// Returns what time it is to the service.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
 
-    /// What happens to a session whose token comes from another browser.
+    /// Returns what happens to a session whose token comes from another browser.
     pub(crate) fn protection(&self) -> Protection {
         self.protection.get().copied().unwrap_or(self.config.sessions.protection)
     }
@@ -126,8 +126,8 @@ pub struct Acting<'a> {
 }
 
 impl<'a> Acting<'a> {
-    /// Tells the log and the listeners that something has happened now. For what a framework sees and the service does
-    /// not, such as a visitor who was turned away; it is not written into the audit trail.
+    /// Tells the log and the listeners that something has happened now. For what a framework sees and the
+    /// service does not, such as a visitor who was turned away; it is not written into the audit trail.
     pub fn tell(&self, kind: AuthEventKind, user: Option<UserId>, session: Option<SessionId>) {
         self.core.publish(&self.event(kind, user, session));
     }
@@ -157,11 +157,12 @@ impl<'a> Acting<'a> {
         Record::new(AuditEntry::new(event, &mut rng()))
     }
 
-    /// Changes a user or what belongs to them: saves the change with its record in one transaction, drops what the
-    /// cache knows of the user, and tells the listeners; the last two if and only if something changed. `user` is `None`
-    /// where only the store knows whom the change is for.
+    /// Changes a user or what belongs to them: saves the change with its record in one transaction, drops
+    /// what the cache knows of the user, and tells the listeners; the last two if and only if something
+    /// changed. `user` is `None` where only the store knows whom the change is for.
     ///
-    /// The cache is also cleared when the outcome stays unknown: the store failed, or nobody waits any longer.
+    /// The cache is also cleared when the outcome stays unknown: the store failed, or nobody waits any
+    /// longer.
     pub(crate) async fn change<'s, T: Outcome>(
         &self,
         user: Option<UserId>,

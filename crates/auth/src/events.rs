@@ -7,16 +7,16 @@ use tokio::sync::oneshot;
 
 /// Hears of what happens to users and their sessions: what Flask-Login calls signals.
 ///
-/// Each listener hears events in the order in which they happen, on a thread of its own. A listener that is slow, hangs
-/// or panics delays nobody else. A listener that is more than a thousand events behind misses the newest ones, and the
-/// log says so.
+/// Each listener hears events in the order in which they happen, on a thread of its own. A listener that is
+/// slow, hangs or panics delays nobody else. A listener that is more than a thousand events behind misses
+/// the newest ones, and the log says so.
 pub trait AuthEvents: Send + 'static {
     /// Hears of one event.
     fn on(&self, event: &AuthEvent);
 }
 
-/// Writes a line to the log. No line holds what somebody typed: people type passwords as names. `config/fail2ban` relies
-/// on the words and the fields.
+/// Writes a line to the log. No line holds what somebody typed: people type passwords as names.
+/// `config/fail2ban` relies on the words and the fields.
 pub(crate) fn log(event: &AuthEvent) {
     let kind = event.kind.as_str();
     let reason = event.reason.as_ref().map(Reason::as_str);

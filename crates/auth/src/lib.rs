@@ -1,8 +1,9 @@
 //! The service of user authentication, for any program: [`Auth`].
 //!
-//! It decides; it neither saves nor speaks to browsers. Give it a store (a [`countersign_domain::Store`]), name the
-//! [`Caller`] who asks, and ask it to [`register`](Acting::register) a user, to [`log_in`](Acting::log_in) one, to
-//! [`authenticate`](Acting::authenticate) a session's token and to [`log_out`](Acting::log_out):
+//! It decides; it neither saves nor speaks to browsers. Give it a store (a [`countersign_domain::Store`]),
+//! name the [`Caller`] who asks, and ask it to [`register`](Acting::register) a user, to
+//! [`log_in`](Acting::log_in) one, to [`authenticate`](Acting::authenticate) a session's token and to
+//! [`log_out`](Acting::log_out):
 //!
 //! ```
 //! # use countersign_auth::{Auth, Caller, LogIn, LoginState, NewUser};
@@ -21,13 +22,13 @@
 //! # }
 //! ```
 //!
-//! Behind that door are the throttle, the hashing workers and their queue, the hash that is computed for users who do not
-//! exist, the upgrade of old hashes, the expiry of sessions, and the audit trail.
+//! Behind that door are the throttle, the hashing workers and their queue, the hash that is computed for
+//! users who do not exist, the upgrade of old hashes, the expiry of sessions, and the audit trail.
 //!
 //! # Where to add what
 //!
-//! - A new capability: a folder whose handle, such as [`Sessions`], holds an [`Acting`], and a method here or on
-//!   [`Acting`] that returns it. Its error enum holds only what a caller branches on.
+//! - A new capability: a folder whose handle, such as [`Sessions`], holds an [`Acting`], and a method here
+//!   or on [`Acting`] that returns it. Its error enum holds only what a caller branches on.
 //! - A change of a user: through `Acting::change`, which saves its record, clears the cache and tells the
 //!   listeners.
 //! - A new way in: through `Acting::admit`, which asks for the second factor and begins the session.
@@ -95,15 +96,15 @@ use core::Core;
 pub struct Auth(Arc<Core>);
 
 impl Auth {
-    /// Returns a service over `store` with the default configuration and the [store's clock](Store::clock). It starts one
-    /// hashing thread per core.
+    /// Returns a service over `store` with the default configuration and the [store's clock](Store::clock).
+    /// It starts one hashing thread per core.
     pub fn new(store: impl Store + 'static) -> Self {
         let clock = store.clock();
         Self(Arc::new(Core::new(Arc::new(store), clock, AuthConfig::default())))
     }
 
-    /// Returns a service with this configuration and this clock, which is [that of the store](Store::clock) unless there is
-    /// a reason for another.
+    /// Returns a service with this configuration and this clock, which is [that of the store](Store::clock)
+    /// unless there is a reason for another.
     ///
     /// # Errors
     ///
@@ -137,13 +138,13 @@ impl Auth {
         Jobs(&self.0)
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &AuthConfig {
         &self.0.config
     }
 
-    /// Sets what happens to a session whose token comes from another browser, in place of the configuration, for all
-    /// clones. The first call decides.
+    /// Sets what happens to a session whose token comes from another browser, in place of the
+    /// configuration, for all clones. The first call decides.
     pub fn set_protection(&self, protection: Protection) {
         let _ = self.0.protection.set(protection);
     }
@@ -157,13 +158,13 @@ impl Auth {
         self.0.store.ready().await
     }
 
-    /// What time it is to this service.
+    /// Returns what time it is to this service.
     pub fn now(&self) -> OffsetDateTime {
         self.0.now()
     }
 
-    /// Notes that the program has changed a user, or what belongs to them, without this service: the next request sees it.
-    /// Otherwise it is seen within [`max_staleness`](SessionConfig::max_staleness).
+    /// Notes that the program has changed a user, or what belongs to them, without this service: the next
+    /// request sees it. Otherwise it is seen within [`max_staleness`](SessionConfig::max_staleness).
     pub fn user_changed(&self, user: UserId) {
         self.0.cache.changed(user);
     }
@@ -182,8 +183,8 @@ impl Auth {
         self.0.listeners.settle().await;
     }
 
-    /// Adds what this service counts to `registry`: logins by their outcome, events, refused tries, and the work of the
-    /// hashing workers. A service belongs into a registry once.
+    /// Adds what this service counts to `registry`: logins by their outcome, events, refused tries, and the
+    /// work of the hashing workers. A service belongs into a registry once.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.0.metrics.register(registry);
         self.0.cache.register_metrics(registry);
@@ -191,7 +192,7 @@ impl Auth {
         self.0.hasher.register_metrics(registry);
     }
 
-    /// What tests ask of the service.
+    /// Returns what tests ask of the service.
     #[cfg(feature = "testing")]
     pub fn testing(&self) -> Testing<'_> {
         Testing(&self.0)

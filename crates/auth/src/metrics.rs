@@ -7,8 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// A label holds nothing of a person: neither who they are nor where they come from, and nothing that they typed. So the
-/// number of series stays the same.
+/// A label holds nothing of a person: neither who they are nor where they come from, and nothing that they
+/// typed. So the number of series stays the same.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Why somebody may not log in.
@@ -74,8 +74,8 @@ pub(crate) struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Makes every series from the start, at zero: Prometheus sees no increase in a series that appears with its first
-    /// event.
+    /// Makes every series from the start, at zero: Prometheus sees no increase in a series that appears
+    /// with its first event.
     fn default() -> Self {
         let metrics = Self {
             logins: Family::default(),
@@ -112,7 +112,8 @@ fn event_labels(kind: AuthEventKind, reason: &'static str) -> Labels<2> {
 }
 
 impl Metrics {
-    /// Counts a login that ended without an event. The others are counted with their event, which knows more of them.
+    /// Counts a login that ended without an event. The others are counted with their event, which knows
+    /// more of them.
     pub(crate) fn login_ended(&self, outcome: Unheard) {
         self.count_login(outcome.label());
     }
@@ -177,8 +178,8 @@ impl JobRefused {
     }
 }
 
-/// In seconds. A hash with the default parameters takes about 20 ms, one that was chosen to be costly about a second. A
-/// wait is bounded by a minute.
+/// In seconds. A hash with the default parameters takes about 20 ms, one that was chosen to be costly about
+/// a second. A wait is bounded by a minute.
 const HASH_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 const WAIT_BUCKETS: [f64; 13] =

@@ -13,8 +13,8 @@ impl Client {
     /// The most bytes of a user agent that are kept.
     pub const MAX_USER_AGENT_BYTES: usize = 255;
 
-    /// Returns a client at `address` that calls itself `user_agent`. Keeps only the printable ASCII of the name,
-    /// cut at [`Client::MAX_USER_AGENT_BYTES`]: nothing else has an honest use in it.
+    /// Returns a client at `address` that calls itself `user_agent`. Keeps only the printable ASCII of the
+    /// name, cut at [`Client::MAX_USER_AGENT_BYTES`]: nothing else has an honest use in it.
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let printable = |text: &str| {
             let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
@@ -30,8 +30,8 @@ impl Client {
     }
 }
 
-/// Returns the first address of the network that one owner of addresses usually has: the /24 of an IPv4 address, the
-/// /64 of an IPv6 address.
+/// Returns the first address of the network that one owner of addresses usually has: the /24 of an IPv4
+/// address, the /64 of an IPv6 address.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8)).into(),

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 /// Tells the time. Rules never ask the system themselves; they are handed one of these.
 pub trait Clock: Send + Sync {
-    /// The current moment, in UTC and whole microseconds: the precision that every supported
+    /// Returns the current moment, in UTC and whole microseconds: the precision that every supported
     /// database keeps, so that a saved moment equals the one that was read from the clock.
     fn now(&self) -> OffsetDateTime;
 }

@@ -7,11 +7,11 @@
 //! countersign_domain::store_contract!(async || MemoryStore::default());
 //! ```
 //!
-//! The argument is an async closure that makes an empty store for each test. After `optional:` it makes an `Option` of
-//! one, for a store that is not available everywhere, and says by itself what is skipped.
+//! The argument is an async closure that makes an empty store for each test. After `optional:` it makes an
+//! `Option` of one, for a store that is not available everywhere, and says by itself what is skipped.
 //!
-//! Each promise is a function in the `contract.rs` of the thing it is about. A test sees that all of them are in the
-//! list of the macro.
+//! Each promise is a function in the `contract.rs` of the thing it is about. A test sees that all of them
+//! are in the list of the macro.
 #![expect(
     clippy::missing_panics_doc,
     clippy::expect_used,

@@ -18,7 +18,7 @@ macro_rules! uuid_v7_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            /// The id as a UUID, as stores keep it.
+            /// Returns the id as a UUID, as stores keep it.
             pub fn as_uuid(&self) -> uuid::Uuid {
                 self.0
             }

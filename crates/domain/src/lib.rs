@@ -10,8 +10,8 @@
 //! - A new rule about input: a parser next to its like, with one small error enum that states facts
 //!   (`TooShort { min, got }`), never sentences. The web crate words them.
 //! - A new saved thing: a folder with its values and rules in `mod.rs`, a port of at most eight methods in
-//!   `store.rs`, the promises of that port in `contract.rs`, an implementation in `memory.rs`, and an accessor on
-//!   [`Store`] that answers `None` by default.
+//!   `store.rs`, the promises of that port in `contract.rs`, an implementation in `memory.rs`, and an
+//!   accessor on [`Store`] that answers `None` by default.
 //! - Anything that needs a network, a file, a clock or a thread does not belong here.
 
 mod audit;

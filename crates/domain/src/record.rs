@@ -29,7 +29,7 @@ impl Record {
         Self { audit: self.audit.about(user), mail: self.mail.clone() }
     }
 
-    /// When the change happened.
+    /// Returns when the change happened.
     pub fn at(&self) -> OffsetDateTime {
         self.audit.event.at
     }

@@ -3,8 +3,9 @@
 //! Each method of a port is one fact that becomes true as a whole or not at all, whatever tables and
 //! transactions that takes; none of those words crosses this line. Something that is not there is
 //! `Ok(None)` or `Ok(false)`, never an error. Every method fails with
-//! [`StoreError::Unavailable`](crate::StoreError::Unavailable) when the store cannot be reached in time, and
-//! has then changed nothing that the caller may rely on. An `# Errors` section says only what goes beyond that.
+//! [`StoreError::Unavailable`](crate::StoreError::Unavailable) when the store cannot be reached in time,
+//! and has then changed nothing that the caller may rely on. An `# Errors` section says only what goes
+//! beyond that.
 //!
 //! A method that takes a [`Record`](crate::Record) saves it in the transaction of its change, if and only if
 //! something changes.
@@ -23,8 +24,8 @@ use crate::{
 
 /// All that the service needs saved.
 ///
-/// An application that keeps its users in tables of its own answers some accessors itself and passes the others
-/// on to Countersign's database. A port that answers `None` switches its capability off.
+/// An application that keeps its users in tables of its own answers some accessors itself and passes the
+/// others on to Countersign's database. A port that answers `None` switches its capability off.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Keeps users.
@@ -61,8 +62,8 @@ pub trait Store: Send + Sync {
         Arc::new(SystemClock)
     }
 
-    /// Reads the store's own clock, if it has one, for [`clock`](Self::clock) to go by. Returns by how much it
-    /// is ahead of the system's; the time is negative when it is behind.
+    /// Reads the store's own clock, if it has one, for [`clock`](Self::clock) to go by. Returns by how much
+    /// it is ahead of the system's; the time is negative when it is behind.
     async fn read_clock(&self) -> Result<Option<Duration>, StoreError> {
         Ok(None)
     }

@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Whether a reader cannot see `c`, or `c` changes how its neighbours are shown: control, format
+/// Returns whether a reader cannot see `c`, or `c` changes how its neighbours are shown: control, format
 /// (bidirectional overrides, zero-width joiners), unassigned and private characters, line and
 /// paragraph separators, and the blanks that are letters to Unicode.
 pub(crate) fn is_invisible(c: char) -> bool {

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct SecretToken(Zeroizing<[u8; 32]>);
 
-/// The form in which a [`SecretToken`] is saved: its SHA-256. A token has 256 bits of entropy, so nothing slower
-/// is needed (ASVS 6.5.2). A reader of the database cannot present a token.
+/// The form in which a [`SecretToken`] is saved: its SHA-256. A token has 256 bits of entropy, so nothing
+/// slower is needed (ASVS 6.5.2). A reader of the database cannot present a token.
 #[derive(Clone, Copy)]
 pub struct TokenDigest([u8; 32]);
 
@@ -49,12 +49,12 @@ impl SecretToken {
         }
     }
 
-    /// The written token, to be handed to its bearer.
+    /// Returns the written token, to be handed to its bearer.
     pub fn expose(&self) -> Zeroizing<String> {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_ref()))
     }
 
-    /// What may be saved of it.
+    /// Returns what may be saved of it.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest(Sha256::digest(self.0.as_ref()).into())
     }
@@ -67,12 +67,12 @@ impl fmt::Debug for SecretToken {
 }
 
 impl TokenDigest {
-    /// The digest as a store keeps it.
+    /// Returns the digest as a store keeps it.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A digest that a store kept; `None` unless it is 32 bytes.
+    /// Returns a digest that a store kept; `None` unless it is 32 bytes.
     pub fn from_bytes(saved: &[u8]) -> Option<Self> {
         saved.try_into().ok().map(Self)
     }

@@ -1,5 +1,5 @@
-//! Words that are written down. A store is read years later, and by older programs beside newer ones: a word that
-//! this version does not know is kept as it was written.
+//! Words that are written down. A store is read years later, and by older programs beside newer ones: a
+//! word that this version does not know is kept as it was written.
 
 /// A word that a newer version wrote and this one does not know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ impl Word {
         is_word.then_some(Self { bytes, length: written.len() })
     }
 
-    /// The word.
+    /// Returns the word.
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
         str::from_utf8(bytes).unwrap_or_default()
@@ -56,7 +56,7 @@ macro_rules! written_enum {
             /// All that this version knows.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The word as it is written down.
+            /// Returns the word as it is written down.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -64,7 +64,7 @@ macro_rules! written_enum {
                 }
             }
 
-            /// The word, or `unknown` where this version does not know it: a name from a fixed set.
+            /// Returns the word, or `unknown` where this version does not know it: a name from a fixed set.
             pub fn label(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -72,7 +72,7 @@ macro_rules! written_enum {
                 }
             }
 
-            /// Whether this version knows it.
+            /// Returns whether this version knows it.
             pub fn is_known(self) -> bool {
                 !matches!(self, Self::Unknown(_))
             }

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use crate::error::{is_conflict, unavailable};
 use crate::limits::CALL_TIMEOUT;
 
-/// How often a change is tried that the database rolls back in favour of another, and by how much longer it waits each
-/// time: a second in all.
+/// How often a change is tried that the database rolls back in favour of another, and by how much longer it
+/// waits each time: a second in all.
 pub(crate) const TRIES: u32 = 20;
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
@@ -36,7 +36,7 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    /// The deadline of a call that begins now.
+    /// Returns the deadline of a call that begins now.
     pub(crate) fn of_call() -> Self {
         Self::At(Instant::now() + CALL_TIMEOUT)
     }
@@ -105,14 +105,14 @@ impl Held {
 
 /// A connection for one call, which its statements share.
 ///
-/// When the caller or the deadline gives up a statement, nobody knows what the server will answer next on its connection,
-/// or what it has begun. That connection is closed and serves no other call.
+/// When the caller or the deadline gives up a statement, nobody knows what the server will answer next on
+/// its connection, or what it has begun. That connection is closed and serves no other call.
 #[derive(Debug)]
 pub(crate) struct Call {
     held: Mutex<Option<Held>>,
     backend: DbBackend,
-    /// Whether a pooler stands before the server. It may answer each message outside of a transaction on another connection,
-    /// so nothing is asked there, and nothing is prepared under a name.
+    /// Whether a pooler stands before the server. It may answer each message outside of a transaction on
+    /// another connection, so nothing is asked there, and nothing is prepared under a name.
     is_pooled: bool,
     deadline: Deadline,
     /// A statement has not been answered.
@@ -137,8 +137,8 @@ impl Call {
         })
     }
 
-    /// Begins a transaction. On SQLite it takes the lock at once: a transaction that first reads and is then refused the lock
-    /// fails without waiting for its turn.
+    /// Begins a transaction. On SQLite it takes the lock at once: a transaction that first reads and is
+    /// then refused the lock fails without waiting for its turn.
     async fn begin(&self) -> Result<(), DbErr> {
         self.in_transaction.store(true, Ordering::Relaxed);
         #[cfg(feature = "postgres")]
@@ -169,8 +169,8 @@ impl Call {
         }
     }
 
-    /// Makes a change in a transaction, as a whole or not at all. Runs `work` again when the database rolled it back in
-    /// favour of another transaction.
+    /// Makes a change in a transaction, as a whole or not at all. Runs `work` again when the database
+    /// rolled it back in favour of another transaction.
     pub(crate) async fn whole<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -193,8 +193,8 @@ impl Call {
         }
     }
 
-    /// Begins to read one state of the database, whatever others write meanwhile. Some settings apply to the connection, which
-    /// serves no other call afterwards.
+    /// Begins to read one state of the database, whatever others write meanwhile. Some settings apply to
+    /// the connection, which serves no other call afterwards.
     pub(crate) async fn begin_to_read(&self) -> Result<(), DbErr> {
         let begin = match self.backend {
             DbBackend::Postgres => {
@@ -227,8 +227,8 @@ impl Call {
     }
 }
 
-/// Makes a change in a transaction of a store until a deadline, with [`Call::whole`]. A macro, because the compiler cannot
-/// prove of an async closure that its future may move between threads.
+/// Makes a change in a transaction of a store until a deadline, with [`Call::whole`]. A macro, because the
+/// compiler cannot prove of an async closure that its future may move between threads.
 macro_rules! transaction {
     ($store:expr, $until:expr, |$change:ident| $work:expr) => {{
         let $change = &$store.write($until).await?;
@@ -344,8 +344,8 @@ impl Drop for Call {
     }
 }
 
-/// Gives a connection back. The pool first checks it, which would wait without end on a server that no longer answers, and
-/// the connection's place would be lost.
+/// Gives a connection back. The pool first checks it, which would wait without end on a server that no
+/// longer answers, and the connection's place would be lost.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn give_back(returning: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(tokio::time::timeout(CALL_TIMEOUT, returning));

@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::error::unavailable;
 
-/// The clock is read this many times and the quickest reading counts: its answer was under way for the shortest time. The
-/// first reading may have to prepare its statement.
+/// The clock is read this many times and the quickest reading counts: its answer was under way for the
+/// shortest time. The first reading may have to prepare its statement.
 const READINGS: u32 = 3;
 
 /// A value that no server returns.
@@ -48,7 +48,8 @@ impl Reading {
 }
 
 impl ServerClock {
-    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the database is a file.
+    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the
+    /// database is a file.
     pub(crate) async fn read(
         &self,
         db: &impl ConnectionTrait,
@@ -73,7 +74,7 @@ impl ServerClock {
         }
     }
 
-    /// By how much the server's clock was ahead when it was last read.
+    /// Returns by how much the server's clock was ahead when it was last read.
     pub(crate) fn ahead(&self) -> Option<Duration> {
         let ahead = self.ahead.load(Ordering::Relaxed);
         (ahead != UNREAD).then(|| Duration::microseconds(ahead))
@@ -90,7 +91,7 @@ impl Clock for ServerClock {
     }
 }
 
-/// The question for the time of a server, in microseconds; `None` where the database is a file.
+/// Returns the question for the time of a server, in microseconds; `None` where the database is a file.
 fn question(backend: DbBackend) -> Option<Statement> {
     let question = match backend {
         DbBackend::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",

@@ -42,8 +42,8 @@ impl SqlStore {
         Ok(database)
     }
 
-    /// As [`connect`](Self::connect), but a server need not be there yet: until it is, each method
-    /// ends with [`StoreError::Unavailable`]. A file must be there at once all the same.
+    /// Connects as [`connect`](Self::connect) does, but a server need not be there yet: until it is, each
+    /// method ends with [`StoreError::Unavailable`]. A file must be there at once all the same.
     ///
     /// # Errors
     ///
@@ -52,20 +52,20 @@ impl SqlStore {
         connect(url, Server::Later).await.map(Self)
     }
 
-    /// Whether an error, such as that of a migration, may pass by itself: the server cannot be reached,
-    /// or lets nobody in for now.
+    /// Returns whether an error, such as that of a migration, may pass by itself: the server cannot be
+    /// reached, or lets nobody in for now.
     pub fn is_away(error: &DbErr) -> bool {
         error::is_away(error)
     }
 
-    /// Countersign's tables in a database that an application has connected to by itself, and which
+    /// Takes Countersign's tables in a database that an application has connected to by itself, and which
     /// `countersign-migration` has brought up to date. For an application that keeps some of what a
     /// store holds in tables of its own.
     pub fn over(connection: DatabaseConnection) -> Self {
         Self(connection.into())
     }
 
-    /// The connection that writes, for `countersign-migration`.
+    /// Returns the connection that writes, for `countersign-migration`.
     pub fn connection(&self) -> &DatabaseConnection {
         self.writer()
     }
@@ -146,7 +146,8 @@ impl SqlStore {
         }
     }
 
-    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the database is a file.
+    /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the
+    /// database is a file.
     pub(crate) async fn read_server_clock(&self) -> Result<Option<Duration>, StoreError> {
         if self.reader().get_database_backend() == DbBackend::Sqlite {
             return Ok(None);

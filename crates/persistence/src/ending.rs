@@ -27,8 +27,8 @@ pub(crate) fn unremember(user: UserId, id: SessionId) -> UpdateMany<session::Ent
         .filter(session::Column::UserId.eq(user.as_uuid()))
 }
 
-/// Returns the deletion of the remembered login that a session of this user belongs to. The foreign key of `sessions` takes
-/// its sessions along, here and wherever a remembered login is deleted.
+/// Returns the deletion of the remembered login that a session of this user belongs to. The foreign key of
+/// `sessions` takes its sessions along, here and wherever a remembered login is deleted.
 pub(crate) fn that_of(user: UserId, session: SessionId) -> DeleteMany<remembered::Entity> {
     let theirs =
         remembered::Entity::delete_many().filter(remembered::Column::UserId.eq(user.as_uuid()));

@@ -22,7 +22,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// A deadlock, or a row that another transaction has changed meanwhile.
+    /// Returns whether it is a deadlock, or a row that another transaction has changed meanwhile.
     fn is_conflict(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -34,7 +34,7 @@ impl Code {
         }
     }
 
-    /// Another transaction holds a lock that this one needs.
+    /// Returns whether another transaction holds a lock that this one needs.
     pub(crate) fn is_locked(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -46,7 +46,7 @@ impl Code {
         }
     }
 
-    /// The server is starting or stopping, or has no connection left.
+    /// Returns whether the server is starting or stopping, or has no connection left.
     fn is_passing(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -60,7 +60,7 @@ impl Code {
         }
     }
 
-    /// PgBouncer has no server for a statement. It refuses a client with the same code.
+    /// Returns whether PgBouncer has no server for a statement. It refuses a client with the same code.
     fn is_poolers(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -72,7 +72,7 @@ impl Code {
         }
     }
 
-    /// The server cancelled a statement that took too long.
+    /// Returns whether the server cancelled a statement that took too long.
     pub(crate) fn is_late(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -127,8 +127,8 @@ pub(crate) enum ErrorKind {
     Other,
 }
 
-/// The errors of all databases of a process. They are counted together, since an error is made where no database is at
-/// hand.
+/// The errors of all databases of a process. They are counted together, since an error is made where no
+/// database is at hand.
 static ERRORS: [AtomicU64; ErrorKind::ALL.len()] =
     [const { AtomicU64::new(0) }; ErrorKind::ALL.len()];
 
@@ -167,13 +167,13 @@ impl ErrorKind {
         }
     }
 
-    /// How many errors of this kind there were.
+    /// Returns how many errors of this kind there were.
     pub(crate) fn count(self) -> u64 {
         ERRORS.get(self as usize).map_or(0, |errors| errors.load(Ordering::Relaxed))
     }
 }
 
-/// Whether the only problem is that the server cannot be reached, or lets nobody in for now.
+/// Returns whether the only problem is that the server cannot be reached, or lets nobody in for now.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     match driver(error) {
         Some(sqlx::Error::Io(error)) => !is_tls(error),
@@ -185,8 +185,8 @@ pub(crate) fn is_away(error: &DbErr) -> bool {
     }
 }
 
-/// Whether the error comes from the TLS handshake, such as a certificate that is not trusted. The driver reports it as a
-/// network error.
+/// Returns whether the error comes from the TLS handshake, such as a certificate that is not trusted. The
+/// driver reports it as a network error.
 pub(crate) fn is_tls(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
@@ -196,14 +196,15 @@ pub(crate) fn unavailable(error: DbErr) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }
 
-/// Whether the database rolled a transaction back in favour of another, so that it may be tried again.
+/// Returns whether the database rolled a transaction back in favour of another, so that it may be tried
+/// again.
 pub(crate) fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
     source.downcast_ref::<DbErr>().and_then(code).is_some_and(Code::is_conflict)
 }
 
-/// Returns the error of a new user's row. Only the name of the violated key tells which one it was: every database reports
-/// the name of the key or of its column, which is a part of it.
+/// Returns the error of a new user's row. Only the name of the violated key tells which one it was: every
+/// database reports the name of the key or of its column, which is a part of it.
 pub(crate) fn not_inserted(error: DbErr) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(key)) if key.contains("email_canonical") => {
@@ -225,8 +226,8 @@ pub(crate) fn unread_two<A: EntityTrait, B: EntityTrait>(error: DbErr) -> StoreE
         .unwrap_or_else(unavailable)
 }
 
-/// Returns the error of a value of `E` that does not have the type of its column, where the names of the columns in the
-/// result begin with `prefix`. Any other error is returned as it was.
+/// Returns the error of a value of `E` that does not have the type of its column, where the names of the
+/// columns in the result begin with `prefix`. Any other error is returned as it was.
 fn unread_as<E: EntityTrait>(prefix: &str, error: DbErr) -> Result<StoreError, DbErr> {
     let DbErr::Query(RuntimeErr::SqlxError(inner)) = &error else {
         return Err(error);

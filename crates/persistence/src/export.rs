@@ -24,11 +24,11 @@ use crate::user::entity as user;
 pub struct ExportProgress {
     /// What is being done.
     pub step: ExportStep,
-    /// With which table.
+    /// The table that it is done with.
     pub table: &'static str,
     /// How many of its rows are done.
     pub rows: u64,
-    /// Of how many. As many are done when the step is done with the table.
+    /// How many rows of it there are to be done.
     pub of: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct ComparedTable {
 }
 
 impl ComparedTable {
-    /// Whether both hold the same.
+    /// Returns whether both hold the same.
     pub fn is_same(&self) -> bool {
         self.source == self.target
     }
@@ -75,7 +75,7 @@ impl ComparedTable {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The target holds what is not the beginning of a copy.
-    #[error("its table {table} holds something else than a part of the source")]
+    #[error("its table {table} has rows that the source does not have")]
     Foreign {
         /// Where.
         table: &'static str,
@@ -91,7 +91,7 @@ pub enum ExportError {
 type Tell<'a> = &'a (dyn Fn(ExportProgress) + Send + Sync);
 
 impl SqlStore {
-    /// Whether there is a user, whatever the version of the schema.
+    /// Returns whether there is a user, whatever the version of the schema.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ async fn compare_all(
     Ok(compared)
 }
 
-/// Whether the target is empty or holds a part of the source, and not all of it.
+/// Returns whether the target is empty or holds a part of the source, and not all of it.
 async fn is_begun(
     source: &Call,
     end: &ends::Model,
@@ -264,13 +264,13 @@ async fn the_ends(call: &Call) -> Result<ends::Model, StoreError> {
     row.ok_or("its row is gone").map_err(corrupt("audit_ends", "id"))
 }
 
-/// Whether there was never a record.
+/// Returns whether there was never a record.
 fn is_empty(ends: &ends::Model) -> bool {
     ends.last_number == 0
 }
 
-/// The row is there already, and nobody may remove it. Once it is changed, the trail takes no record
-/// from before it: it is the last that is copied.
+/// Changes the row of the trail's ends, which is there already. It is copied last: once it is changed, the
+/// trail takes no record from before it.
 async fn copy_ends(end: ends::Model, target: &SqlStore) -> Result<(), StoreError> {
     if is_empty(&end) {
         return Ok(());
@@ -287,14 +287,14 @@ async fn count<E: EntityTrait>(call: &Call) -> Result<u64, StoreError> {
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
-/// The row of the highest key.
+/// Returns the row of the highest key.
 async fn last<E: EntityTrait>(call: &Call) -> Result<Option<E::Model>, StoreError> {
     let keys = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let all = keys.fold(E::find(), QueryOrder::order_by_desc);
     all.one(call).await.map_err(unread::<E>)
 }
 
-/// The next rows after one, in the order of the key, which is one column.
+/// Returns the next rows after one, in the order of the key, which is one column.
 async fn page_after<E: EntityTrait>(
     call: &Call,
     after: Option<&E::Model>,
@@ -311,7 +311,7 @@ async fn page_after<E: EntityTrait>(
     page.all(call).await.map_err(unread::<E>)
 }
 
-/// What the first rows of a table are; `tell` is told from time to time how many of them are read.
+/// Returns what the first rows of a table are; `tell` is told from time to time how many of them are read.
 async fn contents<E: EntityTrait>(
     call: &Call,
     most: u64,
@@ -337,8 +337,8 @@ async fn contents<E: EntityTrait>(
     }
 }
 
-/// With its length before it, so that no two rows are hashed alike. A moment counts to the microsecond,
-/// as every database keeps it.
+/// Hashes a value with its length before it, so that no two rows are hashed alike. A moment counts to the
+/// microsecond, as every database keeps it.
 fn add(hasher: &mut Sha256, value: Value) -> Result<(), &'static str> {
     let bytes = match value {
         Value::Bool(value) => value.map(|value| vec![u8::from(value)]),

@@ -1,15 +1,16 @@
 //! What Countersign saves, in an SQL database.
 //!
 //! An [`SqlStore`] is a store of `countersign-domain`: connect it, bring its schema up to date with
-//! `countersign-migration` through [`SqlStore::connection`], and give it to the service. Nothing else of this crate is
-//! public; rows, columns and transactions stay behind this door.
+//! `countersign-migration` through [`SqlStore::connection`], and give it to the service. Nothing else of
+//! this crate is public; rows, columns and transactions stay behind this door.
 //!
 //! # Adding a saved thing
 //!
-//! Create its table in a migration, and add a folder here: `entity.rs` describes the table, `mod.rs` holds the
-//! queries, the way in and out of a row, and the implementation of its port. Name its entity in `tables`, and its
-//! accessor in `store`. From then on it moves house with the others. `plan` shows that its queries use their
-//! indexes; the contract suite of `countersign-domain` shows that it keeps its promises.
+//! Create its table in a migration, and add a folder here: `entity.rs` describes the table, `mod.rs` holds
+//! the queries, the way in and out of a row, and the implementation of its port. Name its entity in
+//! `tables`, and its accessor in `store`. From then on it moves house with the others. `plan` shows that
+//! its queries use their indexes; the contract suite of `countersign-domain` shows that it keeps its
+//! promises.
 
 mod audit;
 mod browser;

@@ -3,9 +3,9 @@
 use sea_orm::sea_query::{IntoCondition, Query, SelectStatement};
 use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
-/// Returns the deletion of the rows that a limited query finds. A row is deleted only if it is still `as_found`: another
-/// transaction may have changed it in between. The condition also gives MariaDB an index, since it evaluates the
-/// subquery for each row.
+/// Returns the deletion of the rows that a limited query finds. A row is deleted only if it is still
+/// `as_found`: another transaction may have changed it in between. The condition also gives MariaDB an
+/// index, since it evaluates the subquery for each row.
 ///
 /// This is the only kind of subquery in which MySQL accepts a limit.
 pub(crate) fn these<E: EntityTrait>(

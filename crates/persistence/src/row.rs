@@ -7,8 +7,8 @@ use sea_orm::prelude::TimeDateTime;
 
 use crate::error::corrupt;
 
-/// Returns a moment in the form that is the same on every database: in UTC, without an offset. SQLite compares moments as
-/// text, so an offset would lose their order.
+/// Returns a moment in the form that is the same on every database: in UTC, without an offset. SQLite
+/// compares moments as text, so an offset would lose their order.
 pub(crate) fn moment(at: OffsetDateTime) -> TimeDateTime {
     let at = at.to_utc();
     TimeDateTime::new(at.date(), at.time())

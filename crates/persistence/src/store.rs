@@ -14,8 +14,9 @@ use crate::error::unavailable;
 use crate::tables::{with_each_growing_table, with_each_table};
 
 impl SqlStore {
-    /// Saves what belongs to a change within a transaction of the application's, so that a change in its own tables is
-    /// recorded if and only if it is made. On SQLite that transaction must have begun as an immediate one.
+    /// Saves what belongs to a change within a transaction of the application's, so that a change in its
+    /// own tables is recorded if and only if it is made. On SQLite that transaction must have begun as an
+    /// immediate one.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! The list of all tables. What is to be done with each of them is done by it.
 
-/// Does the same with the entity of each table whose rows come and go. A table comes after those that it points to.
+/// Does the same with the entity of each table whose rows come and go. A table comes after those that it
+/// points to.
 macro_rules! with_each_growing_table {
     ($Entity:ident => $done:expr) => {{
         with_each_growing_table!(of user::entity, $Entity => $done);
@@ -17,7 +18,8 @@ macro_rules! with_each_growing_table {
     }};
 }
 
-/// Does the same with the entity of each table. Last comes `audit_ends`, which has one row from its migration on.
+/// Does the same with the entity of each table. Last comes `audit_ends`, which has one row from its
+/// migration on.
 macro_rules! with_each_table {
     ($Entity:ident => $done:expr) => {{
         with_each_growing_table!($Entity => $done);

@@ -1,8 +1,9 @@
 use countersign_domain::{PasswordError, Proof, Reason, StoreError, User};
 
-use super::Account;
+use crate::core::Acting;
 use crate::password::hasher::Verdict;
 use crate::password::workers::Overloaded;
+use crate::session::authenticate::Authenticated;
 use crate::throttle::{NotCounted, Throttled, Try};
 
 /// What a logged-in user shows to prove once more who they are.
@@ -45,73 +46,84 @@ pub enum ConfirmError {
     Store(#[from] StoreError),
 }
 
-impl Account<'_> {
+impl Acting<'_> {
     /// Checks a credential. A password costs exactly one hash.
-    pub(super) async fn confirm(&self, credential: Credential<'_>) -> Result<Proof, ConfirmError> {
+    pub(super) async fn confirm(
+        &self,
+        who: &Authenticated,
+        credential: Credential<'_>,
+    ) -> Result<Proof, ConfirmError> {
         match credential {
-            Credential::Password(typed) => self.confirm_password(typed).await,
-            Credential::Code(typed) => self.confirm_code(typed).await,
+            Credential::Password(typed) => self.confirm_password(who, typed).await,
+            Credential::Code(typed) => self.confirm_code(who, typed).await,
         }
     }
 
-    async fn confirm_password(&self, typed: &str) -> Result<Proof, ConfirmError> {
-        let (acting, core) = (self.acting(), self.core);
+    async fn confirm_password(
+        &self,
+        who: &Authenticated,
+        typed: &str,
+    ) -> Result<Proof, ConfirmError> {
+        let core = self.core;
         let password = core.config.password.parse_attempt(typed).map_err(ConfirmError::Invalid)?;
-        let standing = self.standing().await?;
-        let tried = acting.try_login(Some(&self.who.user), &self.who.user.email).await?;
+        let standing = self.standing(who).await?;
+        let tried = self.try_login(Some(&who.user), &who.user.email).await?;
         let hash = standing.as_ref().and_then(|user| user.password_hash.as_ref());
-        let verdict = match core.hasher.verify(password, hash, acting.caller).await {
+        let verdict = match core.hasher.verify(password, hash, self.caller).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
-                acting.called_off(tried).await;
+                self.called_off(tried).await;
                 return Err(overloaded.into());
             }
         };
         match (verdict, hash) {
             (Verdict::Correct { .. }, Some(hash)) => {
-                acting.succeeded(tried).await;
+                self.succeeded(tried).await;
                 Ok(Proof::password(hash.clone()))
             }
             _ if standing.is_none() => {
-                acting.called_off(tried).await;
+                self.called_off(tried).await;
                 Err(ConfirmError::Ended)
             }
-            _ => self.refuse(tried, Reason::WrongPassword, ConfirmError::WrongPassword).await,
+            _ => {
+                self.unconfirmed(who, tried, Reason::WrongPassword, ConfirmError::WrongPassword)
+                    .await
+            }
         }
     }
 
-    async fn confirm_code(&self, typed: &str) -> Result<Proof, ConfirmError> {
-        let acting = self.acting();
-        let user = self.standing().await?.ok_or(ConfirmError::Ended)?;
-        let tried = acting.try_login(Some(&user), &user.email).await?;
-        match acting.core.factors.check(&user, typed).await? {
+    async fn confirm_code(&self, who: &Authenticated, typed: &str) -> Result<Proof, ConfirmError> {
+        let user = self.standing(who).await?.ok_or(ConfirmError::Ended)?;
+        let tried = self.try_login(Some(&user), &user.email).await?;
+        match self.core.factors.check(&user, typed).await? {
             Some(method) => {
-                acting.succeeded(tried).await;
+                self.succeeded(tried).await;
                 Ok(Proof::factor(method))
             }
-            None => self.refuse(tried, Reason::WrongCode, ConfirmError::WrongCode).await,
+            None => self.unconfirmed(who, tried, Reason::WrongCode, ConfirmError::WrongCode).await,
         }
     }
 
-    async fn refuse(
+    async fn unconfirmed(
         &self,
+        who: &Authenticated,
         tried: Try,
         why: Reason,
         error: ConfirmError,
     ) -> Result<Proof, ConfirmError> {
-        let (user, session) = (Some(self.who.user.id), Some(self.who.session.id));
-        self.acting().failed(tried, why, user, session).await?;
+        let (user, session) = (Some(who.user.id), Some(who.session.id));
+        self.failed(tried, why, user, session).await?;
         Err(error)
     }
 
     /// Takes the login itself as the proof, where it is fresh and still stands.
-    pub(super) async fn freshness(&self) -> Result<Proof, ConfirmError> {
-        if !self.who.is_fresh {
+    pub(super) async fn freshness(&self, who: &Authenticated) -> Result<Proof, ConfirmError> {
+        if !who.is_fresh {
             return Err(ConfirmError::NotFresh);
         }
-        match self.standing().await? {
+        match self.standing(who).await? {
             Some(user) if user.password_hash.is_none() => {
-                Ok(Proof::new(self.who.session.methods.clone(), None))
+                Ok(Proof::new(who.session.methods.clone(), None))
             }
             // They have set a password meanwhile, which must be shown.
             Some(_) => Err(ConfirmError::WrongPassword),
@@ -119,15 +131,15 @@ impl Account<'_> {
         }
     }
 
-    /// Reads the user from the store, if their session still stands there: a change that cannot be taken back rests on
-    /// nothing that another process may have ended meanwhile.
-    async fn standing(&self) -> Result<Option<User>, StoreError> {
+    /// Reads the user from the store, if their session still stands there: a change that cannot be taken
+    /// back rests on nothing that another process may have ended meanwhile.
+    async fn standing(&self, who: &Authenticated) -> Result<Option<User>, StoreError> {
         let store = &self.core.store;
-        let sessions = store.sessions().sessions_of(self.who.user.id).await?;
-        if !sessions.iter().any(|session| session.id == self.who.session.id) {
+        let sessions = store.sessions().sessions_of(who.user.id).await?;
+        if !sessions.iter().any(|session| session.id == who.session.id) {
             return Ok(None);
         }
-        let user = store.users().user_by_id(self.who.user.id).await?;
+        let user = store.users().user_by_id(who.user.id).await?;
         Ok(user.filter(|user| user.is_active))
     }
 }

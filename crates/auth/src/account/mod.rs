@@ -80,7 +80,7 @@ impl Account<'_> {
         &self,
         credential: Credential<'_>,
     ) -> Result<Renewed, ConfirmError> {
-        let proof = self.confirm(credential).await?;
+        let proof = self.acting().confirm(self.who, credential).await?;
         let (user, session) = (self.who.user.id, self.who.session.id);
         let kind = AuthEventKind::UserLoginConfirmed;
         let record = self.acting().record(kind, Some(user), Some(session));
@@ -88,13 +88,14 @@ impl Account<'_> {
         Ok(Renewed { token, browser_token: self.acting().save_browser(&self.who.user).await })
     }
 
-    /// Changes the password. A user who has one proves that they know it; a user who has none needs a fresh login. All other
-    /// sessions and all remembered logins end, and other browsers are known no longer. The token of this session
-    /// is replaced.
+    /// Changes the password. A user who has one proves that they know it; a user who has none needs a fresh
+    /// login. All other sessions and all remembered logins end, and other browsers are known no longer. The
+    /// token of this session is replaced.
     ///
     /// # Errors
     ///
-    /// When the user has not proved who they are, the new password is not acceptable, or the service cannot do it now.
+    /// When the user has not proved who they are, the new password is not acceptable, or the service cannot
+    /// do it now.
     pub async fn change_password(
         &self,
         current: Option<&str>,
@@ -107,7 +108,7 @@ impl Account<'_> {
         let proof = match (&user.password_hash, current) {
             (Some(_), current) => {
                 let current = Credential::Password(current.unwrap_or_default());
-                match self.confirm(current).await {
+                match acting.confirm(self.who, current).await {
                     Err(ConfirmError::WrongPassword) => {
                         let advice = acting.advise(new, context).await;
                         return Err(ChangePasswordError::WrongPassword(advice));
@@ -115,7 +116,7 @@ impl Account<'_> {
                     confirmed => confirmed?,
                 }
             }
-            (None, _) => self.freshness().await?,
+            (None, _) => self.acting().freshness(self.who).await?,
         };
         let chosen = acting.choose_password(new, password, context).await?;
         let keep = Some(session.id);
@@ -132,17 +133,17 @@ impl Account<'_> {
         Ok(PasswordChanged { renewed, advice: chosen.advice })
     }
 
-    /// Removes the account and all that belongs to it. A user who has a password proves who they are; a user who has none
-    /// needs a fresh login.
+    /// Removes the account and all that belongs to it. A user who has a password proves who they are; a
+    /// user who has none needs a fresh login.
     ///
     /// # Errors
     ///
     /// When the user has not proved who they are, or the service cannot do it now.
     pub async fn delete(&self, credential: Option<Credential<'_>>) -> Result<(), ConfirmError> {
         match (&self.who.user.password_hash, credential) {
-            (_, Some(credential)) => self.confirm(credential).await?,
-            (None, None) => self.freshness().await?,
-            (Some(_), None) => self.confirm(Credential::Password("")).await?,
+            (_, Some(credential)) => self.acting().confirm(self.who, credential).await?,
+            (None, None) => self.acting().freshness(self.who).await?,
+            (Some(_), None) => self.acting().confirm(self.who, Credential::Password("")).await?,
         };
         Admin(self.acting()).delete(self.who.user.id).await?;
         Ok(())

@@ -9,18 +9,20 @@ use tokio::time::{sleep, timeout};
 use super::Jobs;
 use crate::core::Core;
 
-/// The number of records that are read at once. A process that is further behind reads all sessions anew instead.
+/// The number of records that are read at once. A process that is further behind reads all sessions anew
+/// instead.
 const BATCH: u32 = 1_000;
 
-/// How often the trail is read, whether or not the store says that it has grown: twice within `max_staleness`, but no more
-/// often than the first and no less often than the second.
+/// How often the trail is read, whether or not the store says that it has grown: twice within
+/// `max_staleness`, but no more often than the first and no less often than the second.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The number of pauses for which what was last read of the trail is as good as the trail.
 const LEASE: u32 = 3;
 
-/// The pause after the store says that the trail has grown. Where a thousand things happen in a second, they are read together.
+/// The pause after the store says that the trail has grown. Where a thousand things happen in a second,
+/// they are read together.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// How often the store's clock is read.
@@ -36,15 +38,16 @@ struct Trail {
 }
 
 impl Jobs<'_> {
-    /// Follows what other processes do on the same store until it is dropped; it never ends by itself. Every change of a
-    /// user's sessions is in the audit trail. This reads the trail as soon as the store says that it has grown, and
-    /// besides every half [`max_staleness`](crate::SessionConfig::max_staleness), at least every second. When the
-    /// trail could not be read for three times as long, each request asks the store.
+    /// Follows what other processes do on the same store until it is dropped; it never ends by itself.
+    /// Every change of a user's sessions is in the audit trail. This reads the trail as soon as the store
+    /// says that it has grown, and besides every half
+    /// [`max_staleness`](crate::SessionConfig::max_staleness), at least every second. When the trail could
+    /// not be read for three times as long, each request asks the store.
     ///
     /// It also reads the [store's clock](countersign_domain::Store::clock) every ten seconds.
     ///
-    /// A program runs this beside what it serves. Without it, changes by others are seen within `max_staleness`; after it
-    /// was dropped, each request asks.
+    /// A program runs this beside what it serves. Without it, changes by others are seen within
+    /// `max_staleness`; after it was dropped, each request asks.
     pub async fn follow(&self) {
         let max_staleness = self.0.cache.max_staleness().unsigned_abs();
         tokio::join!(self.0.follow_clock_for_ever(), async {
@@ -56,8 +59,8 @@ impl Jobs<'_> {
         });
     }
 
-    /// By how many seconds the store's clock is ahead of this machine's, if that is more than 30 and the clocks are
-    /// [followed](Self::follow).
+    /// Returns by how many seconds the store's clock is ahead of this machine's, if that is more than 30
+    /// and the clocks are [followed](Self::follow).
     pub fn clock_skew(&self) -> Option<i64> {
         self.0.skew.large()
     }

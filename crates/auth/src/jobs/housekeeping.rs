@@ -4,15 +4,15 @@ use super::Jobs;
 use crate::core::Core;
 
 impl Jobs<'_> {
-    /// How often [`housekeeping`](Self::housekeeping) should be done: once a minute, more often where sessions idle out
-    /// soon.
+    /// Returns how often [`housekeeping`](Self::housekeeping) should be done: once a minute, more often where
+    /// sessions idle out soon.
     pub fn housekeeping_interval(&self) -> std::time::Duration {
         let idle = self.0.config.sessions.lifetimes.idle;
         Duration::MINUTE.min(idle / 4).max(Duration::SECOND).unsigned_abs()
     }
 
-    /// Writes down when sessions were last used, and removes what has expired, in small batches. A program calls it
-    /// regularly, and once before it ends.
+    /// Writes down when sessions were last used, and removes what has expired, in small batches. A program
+    /// calls it regularly, and once before it ends.
     ///
     /// # Errors
     ///
@@ -33,7 +33,8 @@ impl Jobs<'_> {
         // Another node may not have written down yet that a session was used since.
         let unwritten = Duration::try_from(self.housekeeping_interval() * 2);
         let idle = config.sessions.lifetimes.idle + unwritten.unwrap_or(Duration::ZERO);
-        // A flood leaves more behind than one batch. What is left after the last batch waits for the next call.
+        // A flood leaves more behind than one batch. What is left after the last batch waits for the next
+        // call.
         for _ in 0..MOST_BATCHES {
             let mut purged = vec![
                 store.sessions().purge_sessions(now, now - idle, BATCH).await?,

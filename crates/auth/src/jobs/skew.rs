@@ -17,7 +17,7 @@ impl Skew {
         registry.register_with_unit("countersign_clock_skew", help, Unit::Seconds, self.0.clone());
     }
 
-    /// The skew in whole seconds, if it is more than 30.
+    /// Returns the skew in whole seconds, if it is more than 30.
     pub(crate) fn large(&self) -> Option<i64> {
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds are wanted")]
         self.is_large().then(|| self.0.get().round() as i64)

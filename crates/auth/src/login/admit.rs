@@ -41,11 +41,11 @@ impl LoginState {
 pub struct NewSession {
     /// The token that the client shows from now on. It is not saved and cannot be read again.
     pub token: SecretToken,
-    /// The token that the client shows after the session has ended, if its user is remembered there. `None` where there is
-    /// nothing new to show.
+    /// The token that the client shows after the session has ended, if its user is remembered there. `None`
+    /// where there is nothing new to show.
     pub remember_token: Option<RememberToken>,
-    /// The token that the browser shows from now on whenever somebody logs in with it. `None` where there is nothing new to
-    /// show.
+    /// The token that the browser shows from now on whenever somebody logs in with it. `None` where there
+    /// is nothing new to show.
     pub browser_token: Option<SecretToken>,
     /// The session.
     pub session: Session,
@@ -87,8 +87,8 @@ pub(crate) struct Begin<'b> {
 }
 
 impl Acting<'_> {
-    /// Lets a user in who has proved enough, or has them wait for a second factor. The try is taken back only when the
-    /// login is complete. Returns the try when what the login rests on is gone.
+    /// Lets a user in who has proved enough, or has them wait for a second factor. The try is taken back
+    /// only when the login is complete. Returns the try when what the login rests on is gone.
     pub(crate) async fn admit(
         &self,
         applicant: Applicant<'_>,

@@ -17,7 +17,8 @@ pub enum FactorError {
     /// The code is not the user's. The login waits on, unless this was its last try.
     #[error("the code is wrong")]
     WrongCode,
-    /// The login has ended: it took too long or too many codes, or its user has changed meanwhile. Log in again.
+    /// The login has ended: it took too long or too many codes, or its user has changed meanwhile. Log in
+    /// again.
     #[error("the login has ended")]
     Ended,
     /// The store failed.
@@ -44,7 +45,8 @@ impl Acting<'_> {
         }
     }
 
-    /// Completes a login that waits for a second factor. A login takes at most [`PendingLogin::MAX_TRIES`] codes.
+    /// Completes a login that waits for a second factor. A login takes at most [`PendingLogin::MAX_TRIES`]
+    /// codes.
     ///
     /// # Errors
     ///

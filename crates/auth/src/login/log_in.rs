@@ -50,7 +50,8 @@ pub enum LogInError {
     /// A field cannot be anybody's.
     #[error("the login is invalid: {0:?}")]
     Invalid(InvalidLogIn),
-    /// There is no such user, or their password is another, or they have none, or are disabled. Nobody is told which.
+    /// There is no such user, or their password is another, or they have none, or are disabled. Nobody is
+    /// told which.
     #[error("invalid email address or password")]
     WrongCredentials,
     /// Too many tries have failed: try again later. Nobody is told whose.
@@ -65,7 +66,8 @@ pub enum LogInError {
 }
 
 impl Acting<'_> {
-    /// Logs a user in by their password. Computes exactly one hash for each attempt, whether or not there is such a user.
+    /// Logs a user in by their password. Computes exactly one hash for each attempt, whether or not there
+    /// is such a user.
     ///
     /// # Errors
     ///
@@ -134,8 +136,8 @@ impl Acting<'_> {
         Err(LogInError::WrongCredentials)
     }
 
-    /// Logs a user in for whom the application vouches: Flask-Login's `login_user`. `None` when they are gone, or
-    /// disabled.
+    /// Logs a user in for whom the application vouches: Flask-Login's `login_user`. `None` when they are
+    /// gone, or disabled.
     ///
     /// # Errors
     ///
@@ -150,8 +152,8 @@ impl Acting<'_> {
         Ok(admitted.ok())
     }
 
-    /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: the next one makes up for
-    /// it.
+    /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: the next one
+    /// makes up for it.
     async fn upgrade_hash(
         &self,
         user: &User,
@@ -182,7 +184,7 @@ impl From<NotCounted> for LogInError {
     }
 }
 
-/// Why nobody is logged in, for the trail.
+/// Returns why nobody is logged in, for the trail.
 fn why_refused(user: Option<&User>) -> Reason {
     match user {
         None => Reason::UnknownUser,

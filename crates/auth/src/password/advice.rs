@@ -33,13 +33,13 @@ pub enum PasswordWeakness {
     Date,
 }
 
-/// A password that takes fewer guesses is weak. The highest score of zxcvbn, "strong protection from offline slow-hash
-/// scenario", begins here (Wheeler, zxcvbn, USENIX Security 2016, and its README).
+/// A password that takes fewer guesses is weak. The highest score of zxcvbn, "strong protection from
+/// offline slow-hash scenario", begins here (Wheeler, zxcvbn, USENIX Security 2016, and its README).
 const STRONG_LOG10: f64 = 10.0;
 
-/// The number of characters of a password that are looked at. The time of the estimate grows with the square of it, and
-/// faster where many signs stand for letters: at worst 0.1 s for 32 characters and 1 s for 100, as measured. The
-/// beginning of a strong password is strong at this length.
+/// The number of characters of a password that are looked at. The time of the estimate grows with the
+/// square of it, and faster where many signs stand for letters: at worst 0.1 s for 32 characters and 1 s
+/// for 100, as measured. The beginning of a strong password is strong at this length.
 const MAX_CHARS: usize = 32;
 
 /// Returns the words that everybody knows about the owner of a password, and of the site.
@@ -55,7 +55,8 @@ pub(crate) fn known_words(policy: &PasswordPolicy, context: PasswordContext<'_>)
         .collect()
 }
 
-/// Estimates how hard `password` is to guess for somebody who knows the words `known`. Returns nothing when it is strong.
+/// Estimates how hard `password` is to guess for somebody who knows the words `known`. Returns nothing when
+/// it is strong.
 pub(crate) fn estimate(password: &str, known: &[String]) -> Option<PasswordAdvice> {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let end = password.char_indices().nth(MAX_CHARS).map_or(password.len(), |(end, _)| end);

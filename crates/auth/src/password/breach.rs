@@ -9,8 +9,8 @@ use sha1::{Digest, Sha1};
 
 /// A file of stolen passwords: lines `SHA1:COUNT`, sorted by the hash, ended by LF or CRLF.
 ///
-/// It may be larger than the memory: a search reads about 30 short pieces of it. Each search opens it, so that a file put
-/// in its place is used at once.
+/// It may be larger than the memory: a search reads about 30 short pieces of it. Each search opens it, so
+/// that a file put in its place is used at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreachFile {
     path: PathBuf,
@@ -53,13 +53,13 @@ struct Line {
 /// The longest line is 40 digits, a colon, a count of 20 digits and CRLF: 63 bytes.
 const WINDOW: usize = 64;
 
-/// The number of lines that are checked before a file is trusted: enough to notice one that is sorted by something else,
-/// few enough for a slow disk.
+/// The number of lines that are checked before a file is trusted: enough to notice one that is sorted by
+/// something else, few enough for a slow disk.
 const SAMPLES: u64 = 256;
 
 impl BreachFile {
-    /// Checks that the file at `path` is such a file, by its first line, its last line and some in between. A small file is
-    /// checked completely.
+    /// Checks that the file at `path` is such a file, by its first line, its last line and some in between.
+    /// A small file is checked completely.
     ///
     /// # Errors
     ///
@@ -86,12 +86,12 @@ impl BreachFile {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the file has the hash of `password`. Blocks while the system reads.
+    /// Returns whether the file has the hash of `password`. Blocks while the system reads.
     ///
     /// # Errors
     ///

@@ -39,8 +39,9 @@ impl Acting<'_> {
         self.core.config.password.parse_new(typed, context)
     }
 
-    /// Hashes a password that is to be set, in one job of the hashing workers: it searches the file of stolen passwords, for
-    /// the password as typed and normalised, computes the hash, and estimates how hard the password is to guess.
+    /// Hashes a password that is to be set, in one job of the hashing workers: it searches the file of
+    /// stolen passwords, for the password as typed and normalised, computes the hash, and estimates how
+    /// hard the password is to guess.
     pub(crate) async fn choose_password(
         &self,
         typed: &str,

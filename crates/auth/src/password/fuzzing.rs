@@ -4,8 +4,8 @@ use super::kernel::{Chosen, Kernel};
 use super::recipe::Recipe;
 use crate::config::AuthConfig;
 
-/// Checks a saved hash in PHC format: an accepted hash has bounded costs, can be computed, and is written as it was read.
-/// A hash that could not be computed would be answered sooner than a wrong password.
+/// Checks a saved hash in PHC format: an accepted hash has bounded costs, can be computed, and is written
+/// as it was read. A hash that could not be computed would be answered sooner than a wrong password.
 ///
 /// # Panics
 ///

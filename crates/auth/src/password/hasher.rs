@@ -34,7 +34,7 @@ pub(crate) enum Verdict {
 }
 
 impl HashingConfig {
-    /// The parameters as Argon2 takes them.
+    /// Returns the parameters as Argon2 takes them.
     fn params(&self) -> Params {
         let &Self { memory_kib, iterations, parallelism, .. } = self;
         // Argon2 accepts what `AuthConfig::check` has accepted.
@@ -82,8 +82,8 @@ impl Hasher {
         self.workers.occupy(workers).await
     }
 
-    /// Does three things in one job, so that they wait once: asks `check` whether `password` may be set, hashes it, and has
-    /// `after` look at it.
+    /// Does three things in one job, so that they wait once: asks `check` whether `password` may be set,
+    /// hashes it, and has `after` look at it.
     pub(crate) async fn check_and_hash<E: Send + 'static, A: Send + 'static>(
         &self,
         password: Password,
@@ -113,8 +113,8 @@ impl Hasher {
         self.workers.run(caller.client.address, move |_| work()).await
     }
 
-    /// Checks a password. Computes exactly one hash, whether or not there is one to check against, so that the time tells
-    /// nobody which.
+    /// Checks a password. Computes exactly one hash, whether or not there is one to check against, so that
+    /// the time tells nobody which.
     pub(crate) async fn verify(
         &self,
         password: Password,
@@ -144,8 +144,8 @@ impl Hasher {
     }
 }
 
-/// Measures how long a hash takes while as many workers as configured compute one, each on a thread of its own, in memory
-/// that they have used before. Returns the shortest of three times.
+/// Measures how long a hash takes while as many workers as configured compute one, each on a thread of its
+/// own, in memory that they have used before. Returns the shortest of three times.
 ///
 /// # Errors
 ///

@@ -11,8 +11,8 @@ pub(super) type Chosen = RustCrypto;
 #[cfg(feature = "argon2-simd")]
 pub(super) type Chosen = Simd;
 
-/// Computes Argon2 in memory that it keeps for the next time. The system clears memory of this size each time it is given
-/// back and requested again, and glibc does not always give it back.
+/// Computes Argon2 in memory that it keeps for the next time. The system clears memory of this size each
+/// time it is given back and requested again, and glibc does not always give it back.
 pub(super) trait Kernel: Default {
     /// Computes the output for a password; `None` where the recipe is none of Argon2's.
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>>;
@@ -40,8 +40,8 @@ impl Kernel for RustCrypto {
     }
 }
 
-/// The crate `argon2-rust`, which detects what the processor can do and takes half the time where that is AVX2 or AVX-512.
-/// **Nobody has audited it yet.**
+/// The crate `argon2-rust`, which detects what the processor can do and takes half the time where that is
+/// AVX2 or AVX-512. **Nobody has audited it yet.**
 #[cfg(feature = "argon2-simd")]
 #[derive(Default)]
 pub(super) struct Simd(Option<argon2_rust::Hasher>);

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 
 use countersign_domain::network;
 
-/// The place that takes a turn: an IPv4 address, or the /64 of an IPv6 address, which has one owner. All callers without
-/// an address are one origin.
+/// The place that takes a turn: an IPv4 address, or the /64 of an IPv6 address, which has one owner. All
+/// callers without an address are one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Origin(Option<IpAddr>);
 
@@ -17,8 +17,8 @@ impl From<Option<IpAddr>> for Origin {
     }
 }
 
-/// A bounded queue that serves origins in turn, and the jobs of one origin in the order in which they came. An origin
-/// that sends many jobs waits behind its own.
+/// A bounded queue that serves origins in turn, and the jobs of one origin in the order in which they came.
+/// An origin that sends many jobs waits behind its own.
 pub(super) struct Queue<J> {
     limit: usize,
     len: usize,
@@ -47,7 +47,7 @@ pub(super) struct Place {
 pub(super) struct Full;
 
 impl<J> Queue<J> {
-    /// A queue in which at most `limit` jobs wait.
+    /// Returns a queue in which at most `limit` jobs wait.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, len: 0, counted: 0, lines: BTreeMap::new(), turns: BTreeMap::new() }
     }
@@ -56,8 +56,8 @@ impl<J> Queue<J> {
         self.len
     }
 
-    /// Puts a job last in its line. In a full queue it takes the room of another job, which is returned: the newest of the
-    /// longest line, if that line stays the longest.
+    /// Puts a job last in its line. In a full queue it takes the room of another job, which is returned:
+    /// the newest of the longest line, if that line stays the longest.
     pub(super) fn push(&mut self, origin: Origin, job: J) -> Result<(Place, Option<J>), Full> {
         let turned_away = match self.len < self.limit {
             true => None,
@@ -99,8 +99,8 @@ impl<J> Queue<J> {
         Some(job)
     }
 
-    /// Turns away a job whose line is longer than that of `newcomer` will be. Where all lines are alike none is turned
-    /// away: jobs that have waited must not make room for an endless row of newcomers.
+    /// Turns away a job whose line is longer than that of `newcomer` will be. Where all lines are alike
+    /// none is turned away: jobs that have waited must not make room for an endless row of newcomers.
     fn make_room(&mut self, newcomer: Origin) -> Option<J> {
         let own = self.lines.get(&newcomer).map_or(0, |line| line.jobs.len()) + 1;
         let newest = |line: &Line<J>| line.jobs.last_key_value().map_or(0, |(number, _)| *number);

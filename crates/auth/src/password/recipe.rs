@@ -24,7 +24,8 @@ const SALT_LEN: usize = 16;
 const OUTPUT_LEN: usize = 32;
 
 impl Recipe {
-    /// Returns the recipe of a new hash with a salt of its own. The expected output is noise until it is computed.
+    /// Returns the recipe of a new hash with a salt of its own. The expected output is noise until it is
+    /// computed.
     pub(super) fn new(params: Params, rng: &mut impl CryptoRng) -> Self {
         let (mut salt, mut noise) = (vec![0; SALT_LEN], vec![0; OUTPUT_LEN]);
         rng.fill_bytes(&mut salt);

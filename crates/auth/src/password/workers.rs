@@ -18,9 +18,9 @@ pub struct Overloaded {
 
 /// Threads that do long work, each with a scratch space `S` of its own that it keeps.
 ///
-/// Async threads only wait for them. The workers run at a lower priority, so that pages stay fast while passwords are
-/// hashed. The queue before them is bounded and serves addresses in turn. A caller who has waited for too long or has
-/// gone away leaves the queue at once, and no worker does the job.
+/// Async threads only wait for them. The workers run at a lower priority, so that pages stay fast while
+/// passwords are hashed. The queue before them is bounded and serves addresses in turn. A caller who has
+/// waited for too long or has gone away leaves the queue at once, and no worker does the job.
 pub(crate) struct Workers<S> {
     shared: Arc<Shared<S>>,
     max_wait: Duration,
@@ -214,7 +214,8 @@ impl<S: Default> Shared<S> {
     }
 }
 
-/// Lowers the priority of this thread. On Linux niceness belongs to a thread; elsewhere it would slow the whole process.
+/// Lowers the priority of this thread. On Linux niceness belongs to a thread; elsewhere it would slow the
+/// whole process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::getpriority_process(None)

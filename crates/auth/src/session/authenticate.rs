@@ -33,7 +33,8 @@ impl Authenticated {
 }
 
 impl Acting<'_> {
-    /// Finds who shows this token; `None` when it is the token of no session that stands, or the user has been disabled.
+    /// Finds who shows this token; `None` when it is the token of no session that stands, or the user has
+    /// been disabled.
     ///
     /// # Errors
     ///
@@ -87,7 +88,8 @@ impl Acting<'_> {
         self.record(AuthEventKind::SessionProtected, user, session)
     }
 
-    /// Ends a session and the remembered login that it belongs to. It makes no difference whether it has ended already.
+    /// Ends a session and the remembered login that it belongs to. It makes no difference whether it has
+    /// ended already.
     ///
     /// # Errors
     ///

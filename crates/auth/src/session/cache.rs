@@ -12,15 +12,15 @@ use quick_cache::sync::Cache;
 /// The number of sessions that are kept. One takes about a kilobyte, all of them about 10 MiB.
 const MOST: usize = 10_000;
 
-/// The number of counters that all users share. Users who share one are read anew together, which costs a little and
-/// harms nobody.
+/// The number of counters that all users share. Users who share one are read anew together, which costs a
+/// little and harms nobody.
 const SHARES: usize = 1_024;
 
 /// The store's recent answers about tokens, so that not every request asks the store.
 ///
-/// Changes are numbered. An answer is good while no change of its user has a higher number than the last change
-/// before the store was asked: an answer that a change overtook on its way is never used. A change gets its number
-/// when it is done, so a caller who is told that a session has ended can rely on it.
+/// Changes are numbered. An answer is good while no change of its user has a higher number than the last
+/// change before the store was asked: an answer that a change overtook on its way is never used. A change
+/// gets its number when it is done, so a caller who is told that a session has ended can rely on it.
 pub(crate) struct SessionCache {
     /// Kept apart from the unknown tokens: made-up tokens drive out nobody's session.
     known: Cache<[u8; 32], Arc<Known>>,
@@ -31,8 +31,8 @@ pub(crate) struct SessionCache {
     last_of_user: Box<[AtomicU64]>,
     last_of_everybody: AtomicU64,
     start: Instant,
-    /// Until when the answers are trusted, in microseconds after `start`. It is for ever until somebody begins to follow
-    /// what other processes do.
+    /// Until when the answers are trusted, in microseconds after `start`. It is for ever until somebody
+    /// begins to follow what other processes do.
     trusted_until: AtomicU64,
     trusted: Gauge,
     answers: Family<[(&'static str, &'static str); 1], Counter>,
@@ -56,7 +56,8 @@ pub(crate) struct Asked {
     last_change: u64,
 }
 
-/// A moment by two clocks: the one that the service goes by, which may be set back, and one that only moves on.
+/// A moment by two clocks: the one that the service goes by, which may be set back, and one that only moves
+/// on.
 #[derive(Clone, Copy)]
 struct Moment {
     time: OffsetDateTime,
@@ -170,12 +171,13 @@ impl SessionCache {
             && now.instant.duration_since(at.instant) < self.max_staleness
     }
 
-    /// How long an answer is good.
+    /// Returns how long an answer is good.
     pub(crate) fn max_staleness(&self) -> Duration {
         self.max_staleness
     }
 
-    /// Trusts recent answers for the time of `lease` from `since` on, when the changes of other processes had been read.
+    /// Trusts recent answers for the time of `lease` from `since` on, when the changes of other processes
+    /// had been read.
     pub(crate) fn trust(&self, since: Instant, lease: std::time::Duration) {
         self.trusted_until.store(self.micros_at(since + lease), Ordering::Release);
         self.trusted.set(1);
@@ -251,7 +253,7 @@ impl SessionCache {
 }
 
 impl Known {
-    /// When the session was last used, as far as this process knows.
+    /// Returns when the session was last used, as far as this process knows.
     pub(crate) fn last_seen_at(&self) -> OffsetDateTime {
         let used = Duration::microseconds(self.last_seen.load(Ordering::Relaxed));
         OffsetDateTime::UNIX_EPOCH.saturating_add(used)

@@ -90,8 +90,8 @@ impl Sessions<'_> {
             .await
     }
 
-    /// Ends all sessions and remembered logins except `keep` and the one that it belongs to. Forgets all known browsers
-    /// except the caller's. Returns how many sessions ended.
+    /// Ends all sessions and remembered logins except `keep` and the one that it belongs to. Forgets all
+    /// known browsers except the caller's. Returns how many sessions ended.
     ///
     /// # Errors
     ///

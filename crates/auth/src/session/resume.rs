@@ -16,8 +16,8 @@ const GRACE: Duration = Duration::seconds(10);
 pub enum Resumed {
     /// A session has begun. It is not fresh: nobody has proved who they are.
     Session(Box<NewSession>),
-    /// The token had been used before, so somebody else has it too. The remembered login and its sessions have ended; tell
-    /// the user.
+    /// The token had been used before, so somebody else has it too. The remembered login and its sessions
+    /// have ended; tell the user.
     Stolen,
     /// It opens nothing.
     Unknown,

@@ -6,7 +6,8 @@ use countersign_domain::{OffsetDateTime, SessionId};
 /// What has been seen of sessions and is not in the store, or not yet.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// When they were last used. It is written behind, so that a session in use costs the store one write a minute.
+    /// When they were last used. It is written behind, so that a session in use costs the store one write a
+    /// minute.
     last: Mutex<HashMap<SessionId, OffsetDateTime>>,
     /// What was written a short while ago. A lookup that was under way then may not have seen it.
     written: Mutex<HashMap<SessionId, OffsetDateTime>>,
@@ -63,7 +64,7 @@ impl Seen {
         *last = at.max(*last);
     }
 
-    /// The times that are to be written.
+    /// Returns the times that are to be written.
     pub(crate) fn unwritten(&self) -> Vec<(SessionId, OffsetDateTime)> {
         self.lock().iter().map(|(id, at)| (*id, *at)).collect()
     }

@@ -1,5 +1,5 @@
-//! The browsers that users are known to use. Each has counters of its own, so that strangers' guesses do not slow its
-//! owner down.
+//! The browsers that users are known to use. Each has counters of its own, so that strangers' guesses do
+//! not slow its owner down.
 
 use countersign_domain::{
     Duration, KnownBrowser, SecretToken, StoreError, TokenDigest, User, UserId,
@@ -15,8 +15,8 @@ pub const BROWSER_KNOWN_FOR: Duration = Duration::days(365);
 const MAX_BROWSERS: u32 = 20;
 
 impl Acting<'_> {
-    /// Finds what recognises the caller's browser, if `user` has logged in with it before. Asks the store as much for a
-    /// user who does not exist.
+    /// Finds what recognises the caller's browser, if `user` has logged in with it before. Asks the store
+    /// as much for a user who does not exist.
     pub(crate) async fn known_browser(
         &self,
         user: Option<&User>,
@@ -33,8 +33,8 @@ impl Acting<'_> {
         Ok(known.filter(is_theirs).map(|known| known.token))
     }
 
-    /// Remembers that `user` has logged in with the caller's browser. Returns the token that it shows from now on, if that
-    /// is another one. The login goes on if this fails.
+    /// Remembers that `user` has logged in with the caller's browser. Returns the token that it shows from
+    /// now on, if that is another one. The login goes on if this fails.
     pub(crate) async fn save_browser(&self, user: &User) -> Option<SecretToken> {
         // Where nothing is slowed down, no browser needs counters of its own.
         self.core.config.throttle?;
@@ -64,8 +64,8 @@ impl Acting<'_> {
         Ok(Some(token))
     }
 
-    /// Forgets the browsers of a user except the one with the token `keep`. A browser that stays known by mistake opens
-    /// nothing: it only has counters of its own.
+    /// Forgets the browsers of a user except the one with the token `keep`. A browser that stays known by
+    /// mistake opens nothing: it only has counters of its own.
     pub(crate) async fn forget_browsers(&self, user: UserId, keep: Option<&TokenDigest>) {
         let Some(browsers) = self.core.store.browsers() else { return };
         if let Err(error) = browsers.forget_browsers(user, keep).await {

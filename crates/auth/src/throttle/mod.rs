@@ -37,7 +37,7 @@ impl From<StoreError> for NotCounted {
 pub(crate) struct Try(Vec<(Counter, Count)>);
 
 impl Try {
-    /// The counters of the try, each with the beginning of its period, to take it back later.
+    /// Returns the counters of the try, each with the beginning of its period, to take it back later.
     pub(crate) fn counted(&self) -> Vec<(CounterKey, OffsetDateTime)> {
         self.0.iter().map(|(counter, count)| (counter.key, count.after.since)).collect()
     }
@@ -159,8 +159,8 @@ impl Acting<'_> {
         }
     }
 
-    /// Forgets the failures on the account of a user, wherever they came from, since an administrator has seen to it.
-    /// Failures from single addresses are forgotten by themselves within minutes.
+    /// Forgets the failures on the account of a user, wherever they came from, since an administrator has
+    /// seen to it. Failures from single addresses are forgotten by themselves within minutes.
     pub(crate) async fn forget_failures(&self, user: UserId) {
         let Some(policy) = &self.core.config.throttle else { return };
         let counters = policy.login(Claimant::User(user), None, None);
@@ -170,8 +170,8 @@ impl Acting<'_> {
     }
 }
 
-/// Writes a line to the log for every refused try; `config/fail2ban` looks for it. The audit trail says once that a door
-/// was closed: somebody who keeps knocking must not fill a table.
+/// Writes a line to the log for every refused try; `config/fail2ban` looks for it. The audit trail says
+/// once that a door was closed: somebody who keeps knocking must not fill a table.
 fn log_refusal(kind: &str, reason: Option<Reason>, caller: &Caller) {
     let address = caller.client.address.map(|address| address.to_string());
     let reason = reason.as_ref().map(Reason::as_str);

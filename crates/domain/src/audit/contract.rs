@@ -20,7 +20,7 @@ use crate::{
     Reason, Record, RememberUse, SessionRenewal, StoreError, Subject, UserId,
 };
 
-/// The whole trail, the oldest first; the test fails if it is not what was written.
+/// Returns the whole trail, the oldest first, after it has checked the chain.
 async fn trail(store: &impl Store) -> Vec<AuditRecord> {
     let ends = store.audit().audit_ends().await.expect("the trail has ends");
     let records = store.audit().audit_trail(ends.removed.number, 10_000).await.expect("it is read");
@@ -45,7 +45,7 @@ fn about(user: UserId, kind: AuthEventKind) -> Record {
     record(kind, START).about(user)
 }
 
-/// Every field, in order, behind the record before it.
+/// Checks that a record keeps every field, and follows the record before it.
 pub async fn a_record_reads_back_as_written(store: &impl Store) {
     assert_eq!(store.audit().audit_ends().await.expect("it has ends").last, ChainLink::default());
     let ada = user("ada", 1);
@@ -68,7 +68,7 @@ pub async fn a_record_reads_back_as_written(store: &impl Store) {
     assert_eq!(numbers, [1, 2]);
 }
 
-/// Whatever is done says so in the trail, and nothing else does.
+/// Checks that every change writes its record, and no other.
 pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     use AuthEventKind as Kind;
     let (ada, session, old) = ada_logged_in(store).await;
@@ -123,7 +123,7 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     assert_eq!(since, expected);
 }
 
-/// A thing that was not done left nothing behind.
+/// Checks that a change that did not happen writes no record.
 pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
     let eve = user("eve", 2).id;
@@ -156,7 +156,7 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
     assert_eq!(trail(store).await.len(), before);
 }
 
-/// However many write at once, each record stands behind one other.
+/// Checks that records that are written at once still form one chain.
 pub async fn the_chain_is_whole_however_many_write_at_once(store: &impl Store) {
     let records: Vec<_> = (0..20)
         .map(|n| record(AuthEventKind::UserLoginFailed, START + Duration::seconds(n)))
@@ -166,7 +166,7 @@ pub async fn the_chain_is_whole_however_many_write_at_once(store: &impl Store) {
     assert_eq!(trail(store).await.len(), 20);
 }
 
-/// By user, kind, time and place, the newest first.
+/// Checks that records are found by user, kind, time and place, the newest first.
 pub async fn records_are_found_by_what_is_asked_for(store: &impl Store) {
     let (ada, eve) = (user("ada", 1).id, user("eve", 2).id);
     let at = |user, kind, seconds| {
@@ -191,7 +191,7 @@ pub async fn records_are_found_by_what_is_asked_for(store: &impl Store) {
     assert_eq!(find(AuditFilter { before: Some(3), user: Some(ada), ..any }, 9).await, [1]);
 }
 
-/// In a mixed deployment a newer node writes what an older one cannot name.
+/// Checks that a word is kept that only a newer node knows.
 pub async fn a_word_of_a_newer_version_is_kept(store: &impl Store) {
     let ada = user("ada", 1);
     let word = |written: &str| written.parse().expect("a word");
@@ -207,7 +207,7 @@ pub async fn a_word_of_a_newer_version_is_kept(store: &impl Store) {
     assert_eq!(listed, found);
 }
 
-/// Addresses are cut and records removed when they are old, and the chain stays whole.
+/// Checks that old addresses are cut and old records removed while the chain stays whole.
 pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
     let day = |n| record(AuthEventKind::UserLoggedIn, START + Duration::days(n));
     store.audit().record(&[day(0), day(1), day(2), day(3)]).await.expect("they are written");
@@ -227,7 +227,7 @@ pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
     assert_eq!(trail(store).await.len(), 2);
 }
 
-/// A record of a wrong clock keeps none of those after it from ageing.
+/// Checks that a record from a wrong clock does not keep those after it from ageing.
 pub async fn a_record_from_the_future_ages_with_its_neighbours(store: &impl Store) {
     let day = |n| record(AuthEventKind::UserLoggedIn, START + Duration::days(n));
     store.audit().record(&[day(0), day(900), day(1), day(5)]).await.expect("they are written");

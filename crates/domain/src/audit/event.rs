@@ -13,8 +13,8 @@ pub struct AuthEvent {
     pub reason: Option<Reason>,
     /// Who did it.
     pub actor: Actor,
-    /// To whom it happened, where there is such a user. A name that somebody typed and nobody has is in no event:
-    /// people type passwords as names.
+    /// To whom it happened, where there is such a user. A name that somebody typed and nobody has is in no
+    /// event: people type passwords as names.
     pub user: Option<UserId>,
     /// In which session it happened, where there is one.
     pub session: Option<SessionId>,
@@ -62,7 +62,7 @@ impl Actor {
     /// Somebody at the program's command line.
     pub const COMMAND_LINE: Self = Self { kind: ActorKind::CommandLine, user: None };
 
-    /// A user who acted for themselves.
+    /// Returns a user who acted for themselves.
     pub fn user(id: UserId) -> Self {
         Self { kind: ActorKind::User, user: Some(id) }
     }
@@ -77,12 +77,12 @@ impl Subject {
     /// The most bytes of a subject.
     pub const MAX_BYTES: usize = 96;
 
-    /// A session.
+    /// Returns a session.
     pub fn session(id: SessionId) -> Self {
         Self(format!("session:{id}"))
     }
 
-    /// A remembered login.
+    /// Returns a remembered login.
     pub fn remembered(id: RememberedId) -> Self {
         Self(format!("remembered:{id}"))
     }
@@ -94,7 +94,7 @@ impl Subject {
         (is_printable && (1..=Self::MAX_BYTES).contains(&saved.len())).then_some(Self(saved))
     }
 
-    /// The subject as it is written down.
+    /// Returns the subject as it is written down.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -190,20 +190,20 @@ written_enum! {
 }
 
 impl ActorKind {
-    /// Whether it acts on accounts other than its own.
+    /// Returns whether it acts on accounts other than its own.
     pub fn is_administrative(self) -> bool {
         !matches!(self, Self::Visitor | Self::User)
     }
 }
 
 impl AuthEventKind {
-    /// Whether it belongs into the audit trail. A visitor who is sent to the login page does not: everybody who
-    /// follows an old link is one.
+    /// Returns whether it is written into the audit trail. A visitor who is sent to the login page is not:
+    /// everybody who follows an old link is one.
     pub fn is_audited(self) -> bool {
         !matches!(self, Self::UserUnauthorized | Self::UserNeedsRefresh)
     }
 
-    /// Whether somebody was refused something, which an operator may want to look into.
+    /// Returns whether somebody was refused something, which an operator may want to look into.
     pub fn is_refusal(self) -> bool {
         matches!(
             self,

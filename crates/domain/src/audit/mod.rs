@@ -92,7 +92,7 @@ pub enum BrokenChain {
 }
 
 impl AuditEntry {
-    /// An entry about `event`.
+    /// Returns an entry about `event`.
     pub fn new(mut event: AuthEvent, rng: &mut impl CryptoRng) -> Self {
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
@@ -108,7 +108,7 @@ impl AuditEntry {
         entry
     }
 
-    /// The record that this becomes behind `last`.
+    /// Returns the record that this becomes behind `last`.
     pub fn record_after(&self, last: ChainLink) -> AuditRecord {
         let client_digest = client_digest(&self.event, self.salt);
         let number = last.number + 1;
@@ -119,7 +119,7 @@ impl AuditEntry {
 }
 
 impl AuditFilter {
-    /// Whether this record is asked for.
+    /// Returns whether this record is asked for.
     pub fn takes(&self, record: &AuditRecord) -> bool {
         let event = &record.event;
         self.user.is_none_or(|user| event.user == Some(user))

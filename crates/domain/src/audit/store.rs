@@ -19,8 +19,8 @@ pub trait AuditStore: Send + Sync {
     /// Lists at most `limit` records after number `after`, the oldest first, to be checked.
     async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Lists whom at most `limit` records after number `after` are about, the oldest first. It is asked all the time, so
-    /// a store may have a cheaper way than by default, on which nobody else waits.
+    /// Lists whom at most `limit` records after number `after` are about, the oldest first. It is asked all
+    /// the time, so a store may have a cheaper way than by default, on which nobody else waits.
     async fn audit_users(
         &self,
         after: u64,
@@ -33,8 +33,9 @@ pub trait AuditStore: Send + Sync {
     /// Returns where the trail begins and ends.
     async fn audit_ends(&self) -> Result<AuditEnds, StoreError>;
 
-    /// Waits until the trail may have grown, through whatever program, where the store is told of that; waits for ever
-    /// where it is not. The caller also looks from time to time without it, and once after it begins to wait.
+    /// Waits until the trail may have grown, through whatever program, where the store is told of that;
+    /// waits for ever where it is not. The caller also looks from time to time without it, and once after
+    /// it begins to wait.
     ///
     /// # Errors
     ///
@@ -43,8 +44,8 @@ pub trait AuditStore: Send + Sync {
         std::future::pending().await
     }
 
-    /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and removes at most
-    /// `limit` records from before `remove_before`. Returns how many of each.
+    /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and removes
+    /// at most `limit` records from before `remove_before`. Returns how many of each.
     async fn age_audit(
         &self,
         cut_before: OffsetDateTime,

@@ -21,7 +21,7 @@ fn browser(user_id: UserId, seed: u8, created_at: OffsetDateTime) -> KnownBrowse
     KnownBrowser::new(user_id, token(&mut Seed(seed)), created_at, expires_at)
 }
 
-/// A browser is known until its user forgets it, and the oldest goes when there are too many.
+/// Checks that a browser is known until its user forgets it or has too many newer ones.
 pub async fn browsers_are_known_and_forgotten(store: &impl Store) {
     let (ada, eve) = (user("ada", 1).id, user("eve", 2).id);
     let other = browser(eve, 9, START);
@@ -45,7 +45,7 @@ pub async fn browsers_are_known_and_forgotten(store: &impl Store) {
     assert_eq!((find(&mine[2]).await, find(&other).await), (None, Some(other)));
 }
 
-/// In batches.
+/// Checks that a purge removes expired browsers only, and a batch at a time.
 pub async fn only_expired_browsers_are_purged_and_only_so_many(store: &impl Store) {
     let ada = user("ada", 1).id;
     for n in 1..5 {

@@ -7,7 +7,7 @@ use crate::{
     SessionRenewal,
 };
 
-/// Asking for what was never saved is an ordinary question.
+/// Checks that asking for what was never saved is no error.
 pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     store.ready().await.expect("the store is ready");
     let nobody = user("nobody", 1);

@@ -37,7 +37,7 @@ fn login(user: &User, seconds: u8) -> (PendingLogin, TokenDigest) {
     (login, token(&mut Seed(60 + seconds)))
 }
 
-/// As saved, and no longer when it has expired or its user is gone.
+/// Checks that a waiting login reads back as saved until it expires.
 pub async fn a_pending_login_reads_back_and_ends_in_time(store: &impl Store) {
     let (ada, login, token) = ada_waiting(store).await;
     let at = async |now| pending(store).pending_by_token(&token, now).await.expect("it answers");
@@ -51,7 +51,7 @@ pub async fn a_pending_login_reads_back_and_ends_in_time(store: &impl Store) {
     assert_eq!(found, Some(bare));
 }
 
-/// Each is counted before its outcome is known.
+/// Checks that a try is counted before its outcome is known.
 pub async fn a_pending_login_takes_so_many_tries_however_many_come_at_once(store: &impl Store) {
     let (_, login, token) = ada_waiting(store).await;
     let late = pending(store).try_pending(&token, login.expires_at).await;
@@ -63,7 +63,7 @@ pub async fn a_pending_login_takes_so_many_tries_however_many_come_at_once(store
     assert!(tries.iter().all(Result::is_ok));
 }
 
-/// Whoever completes it is alone.
+/// Checks that one of many who complete a login at once succeeds.
 pub async fn a_pending_login_ends_for_one_of_many(store: &impl Store) {
     let (_, _, token) = ada_waiting(store).await;
     let ends = join_all((0..10).map(|_| pending(store).end_pending(&token))).await;
@@ -75,7 +75,7 @@ pub async fn a_pending_login_ends_for_one_of_many(store: &impl Store) {
     assert_eq!(tried.expect("the store answers"), None);
 }
 
-/// The oldest end, and what has expired is removed in batches.
+/// Checks that the oldest logins of a user end, and that expired ones are removed in batches.
 pub async fn only_so_many_logins_of_a_user_wait_and_the_expired_are_purged(store: &impl Store) {
     let (ada, _, first) = ada_waiting(store).await;
     for seconds in 1..=10 {

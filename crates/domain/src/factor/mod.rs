@@ -21,8 +21,8 @@ pub struct PendingLogin {
     pub password: Option<HashDigest>,
     /// Whether they want to be remembered.
     pub remember: bool,
-    /// The counters that count the login as a try, each with the beginning of its period. They are given back when the
-    /// login is complete.
+    /// The counters that count the login as a try, each with the beginning of its period. They are given
+    /// back when the login is complete.
     pub counted: Vec<(CounterKey, OffsetDateTime)>,
     /// When it began.
     pub created_at: OffsetDateTime,
@@ -36,8 +36,8 @@ impl PendingLogin {
     /// How many logins of one user wait at once; the oldest end.
     pub const MAX_PER_USER: u32 = 10;
 
-    /// Returns a login that waits from `created_at` to `expires_at`, with nothing proved. Other fields are set
-    /// afterwards.
+    /// Returns a login that waits from `created_at` to `expires_at`, with nothing proved. Other fields are
+    /// set afterwards.
     pub fn new(user_id: UserId, created_at: OffsetDateTime, expires_at: OffsetDateTime) -> Self {
         Self {
             user_id,

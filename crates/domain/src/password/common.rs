@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 const LIST: &str = include_str!("common.txt");
 
-/// Whether `folded` is on the list.
+/// Returns whether `folded` is on the list.
 pub(crate) fn contains(folded: &str) -> bool {
     let mut rest = LIST;
     while !rest.is_empty() {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
-/// Why a text is no password, or none that may be set.
+/// The reason why a text cannot be a password, or may not be set as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
@@ -86,7 +86,7 @@ impl Password {
         Ok(Self(normal))
     }
 
-    /// What the hasher hashes: the password's UTF-8 bytes.
+    /// Returns what the hasher hashes: the password's UTF-8 bytes.
     pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -112,7 +112,7 @@ impl PasswordHash {
         Self(phc.into())
     }
 
-    /// The PHC string.
+    /// Returns the PHC string.
     pub fn as_phc(&self) -> &str {
         &self.0
     }

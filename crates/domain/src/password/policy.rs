@@ -106,7 +106,7 @@ impl PasswordPolicy {
         Ok(())
     }
 
-    /// `folded` without the words that everybody knows: what is left is the secret part.
+    /// Returns `folded` without the words that everybody knows: what is left is the secret part.
     fn without_context(&self, folded: &str, context: PasswordContext<'_>) -> Zeroizing<String> {
         let known = [context.email, context.username]
             .into_iter()
@@ -128,7 +128,7 @@ impl PasswordPolicy {
     }
 }
 
-/// Whether `folded` is a common password, also with spaces between its words or with digits and
+/// Returns whether `folded` is a common password, also with spaces between its words or with digits and
 /// signs around it.
 fn is_common(folded: &str) -> bool {
     let joined = Zeroizing::new(folded.split_whitespace().collect::<String>());
@@ -136,7 +136,7 @@ fn is_common(folded: &str) -> bool {
     [folded, joined.as_str(), core].into_iter().any(common::contains)
 }
 
-/// Whether `folded` is one piece, of at most a third of its length and eight characters, said
+/// Returns whether `folded` is one piece, of at most a third of its length and eight characters, said
 /// over and over, or uses hardly any different characters.
 fn is_repetitive(folded: &str) -> bool {
     let chars = Zeroizing::new(folded.chars().collect::<Vec<_>>());
@@ -148,7 +148,7 @@ fn is_repetitive(folded: &str) -> bool {
     })
 }
 
-/// Whether nearly all of `folded` runs along an alphabet, the digits or a keyboard's row, up or
+/// Returns whether nearly all of `folded` runs along an alphabet, the digits or a keyboard's row, up or
 /// down: `123456789012345`, `abcdefghijklmno`, `qwertyuiopasdfg`.
 fn is_sequence(folded: &str) -> bool {
     const RUNS: [&str; 4] = [

@@ -77,7 +77,7 @@ fn used_at(remembered: &Remembered, after: i64) -> Remembered {
     Remembered { used_at: START + Duration::seconds(after), ..remembered.clone() }
 }
 
-/// Both are saved, or neither.
+/// Checks that a session and its remembered login are saved together or not at all.
 pub async fn a_remembered_login_begins_with_a_session_or_not_at_all(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let all = store.remembered().remembered_of(memory.ada.id).await.expect("the store answers");
@@ -108,7 +108,7 @@ pub async fn a_remembered_login_begins_with_a_session_or_not_at_all(store: &impl
     );
 }
 
-/// So that no session survives what ended its login, however late it is saved.
+/// Checks that no session begins after its remembered login has ended.
 pub async fn a_session_is_refused_when_its_remembered_login_has_ended(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (mut late, token) = session(&memory.ada, START, 120);
@@ -127,7 +127,7 @@ pub async fn a_session_is_refused_when_its_remembered_login_has_ended(store: &im
     assert!(!is_live(store, &token).await);
 }
 
-/// Each secret is good for one use, and the login goes on with the next.
+/// Checks that each secret is good for one use, and the next one after it.
 pub async fn a_used_secret_is_replaced(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let mut secret = memory.secret;
@@ -140,7 +140,7 @@ pub async fn a_used_secret_is_replaced(store: &impl Store) {
     }
 }
 
-/// A browser that opens several pages at once presents the same secret with each.
+/// Checks that a browser may show one secret with several pages that it opens at once.
 pub async fn a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
@@ -152,7 +152,7 @@ pub async fn a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request(store
     assert!(matches!(outcome, RememberOutcome::Rotated(..)), "{outcome:?}");
 }
 
-/// Nobody can tell the thief from the owner, so both are out.
+/// Checks that a secret that is shown twice ends the login, since nobody can tell thief from owner.
 pub async fn a_secret_that_was_replaced_before_is_a_theft_and_ends_everything(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
@@ -173,7 +173,7 @@ pub async fn a_secret_that_was_replaced_before_is_a_theft_and_ends_everything(st
     assert!(matches!(outcome, RememberOutcome::Stolen(_)), "a made-up secret: {outcome:?}");
 }
 
-/// The others came together with it.
+/// Checks that one of many who show a secret at once replaces it, and the others count as parallel.
 pub async fn one_of_many_who_use_a_secret_at_once_replaces_it(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let next: Vec<_> = (0..10).map(|n| token(&mut Seed(100 + n))).collect();
@@ -185,7 +185,7 @@ pub async fn one_of_many_who_use_a_secret_at_once_replaces_it(store: &impl Store
     assert_eq!(parallel.count(), 9);
 }
 
-/// Time is up, or an administrator has decided.
+/// Checks that neither an expired login nor that of a disabled user is good.
 pub async fn an_expired_or_disabled_login_is_not_remembered(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let next = token(&mut Seed(100));
@@ -207,7 +207,7 @@ pub async fn an_expired_or_disabled_login_is_not_remembered(store: &impl Store) 
     assert_eq!(outcome, RememberOutcome::Unknown);
 }
 
-/// Whoever logs out there does not want to be remembered there.
+/// Checks that a logout also ends the remembered login of the session.
 pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (mut later, later_token) = session(&memory.ada, START, 120);
@@ -224,7 +224,7 @@ pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store
     assert!(!is_live(store, &memory.session_token).await);
 }
 
-/// Also the one of the session that is kept, which goes on without it.
+/// Checks that a new password also ends the remembered login of the session that is kept.
 pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (ada, kept) = (memory.ada.id, Some(memory.session.id));
@@ -243,7 +243,7 @@ pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
     assert_eq!(session, Session { remembered: None, ..memory.session.clone() });
 }
 
-/// All others go, with or without a session.
+/// Checks that ending the other sessions keeps the remembered login of the one kept, and no other.
 pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &impl Store) {
     let kept = ada_remembered(store).await;
     let other = remember(store, kept.ada.clone(), 80).await;
@@ -257,7 +257,7 @@ pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &i
     assert!(!kept.is_known(store).await);
 }
 
-/// An id of another's is as good as none.
+/// Checks that a user ends their own remembered logins only.
 pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let eve = user("eve", 2);
@@ -285,7 +285,7 @@ pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: 
     assert!(!is_live(store, &memory.session_token).await);
 }
 
-/// A batch at a time.
+/// Checks that a purge removes expired logins only, and a batch at a time.
 pub async fn only_expired_logins_are_purged_and_only_so_many(store: &impl Store) {
     let ada = user("ada", 1);
     register(store, &ada).await;

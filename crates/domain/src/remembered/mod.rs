@@ -17,8 +17,8 @@ uuid_v7_id! {
     RememberedId
 }
 
-/// A user's wish to be remembered on one client. It begins new sessions there after the old ones have ended, until
-/// it ends itself.
+/// A user's wish to be remembered on one client. It begins new sessions there after the old ones have
+/// ended, until it ends itself.
 ///
 /// Its token has two halves. The series stays the same and finds it. The secret is replaced each time it is
 /// used, so that a theft shows: of two bearers, the second one presents a secret that has been used.
@@ -78,7 +78,7 @@ impl RememberToken {
         Ok(Self { series: SecretToken::parse(series)?, secret: SecretToken::parse(secret)? })
     }
 
-    /// The written token, to be handed to its bearer.
+    /// Returns the written token, to be handed to its bearer.
     pub fn expose(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{}.{}", *self.series.expose(), *self.secret.expose()))
     }

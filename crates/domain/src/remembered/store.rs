@@ -25,7 +25,8 @@ pub struct RememberUse<'a> {
     pub next: &'a TokenDigest,
     /// When it is presented.
     pub now: OffsetDateTime,
-    /// A secret that was replaced at or after this moment is still good, for requests that were under way together.
+    /// A secret that was replaced at or after this moment is still good, for requests that were under way
+    /// together.
     pub grace_since: OffsetDateTime,
 }
 
@@ -34,10 +35,11 @@ pub struct RememberUse<'a> {
 pub enum RememberOutcome {
     /// It was the current one, and `next` has taken its place.
     Rotated(Remembered, User),
-    /// It was replaced a moment ago by a request that was under way together with this one. Nothing has changed.
+    /// It was replaced a moment ago by a request that was under way together with this one. Nothing has
+    /// changed.
     Parallel(Remembered, User),
-    /// It was replaced before: somebody else has used it. The remembered login and all sessions that belong to it have
-    /// ended.
+    /// It was replaced before: somebody else has used it. The remembered login and all sessions that belong
+    /// to it have ended.
     Stolen(Remembered),
     /// There is no such remembered login, it has expired, or its user may not log in.
     Unknown,
@@ -57,8 +59,8 @@ pub trait RememberStore: Send + Sync {
     /// Lists the remembered logins of a user, the newest first.
     async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError>;
 
-    /// Ends a remembered login and all sessions that belong to it, if it is this user's. False when they have none of
-    /// that id.
+    /// Ends a remembered login and all sessions that belong to it, if it is this user's. False when they
+    /// have none of that id.
     async fn end_remembered(
         &self,
         user: UserId,
@@ -66,8 +68,8 @@ pub trait RememberStore: Send + Sync {
         record: &Record,
     ) -> Result<bool, StoreError>;
 
-    /// Ends the remembered login of this series, whoever's it is, and all sessions that belong to it. Returns its
-    /// user, about whom it saves `record`; `None` when there is none.
+    /// Ends the remembered login of this series, whoever's it is, and all sessions that belong to it.
+    /// Returns its user, about whom it saves `record`; `None` when there is none.
     async fn end_series(
         &self,
         series: &TokenDigest,

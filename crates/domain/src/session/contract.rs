@@ -14,7 +14,7 @@ use crate::contract::fixtures::{
 use crate::store::Store;
 use crate::{Client, Method, PasswordHash, Proof, Session, SessionGrant, SessionRenewal};
 
-/// Both as saved.
+/// Checks that a token finds its session and its user as they were saved.
 pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
     let found = store.sessions().session_by_token(&token).await.expect("the store answers");
@@ -22,7 +22,7 @@ pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
     assert_eq!(store.sessions().sessions_of(ada.id).await.expect("the store answers"), [session]);
 }
 
-/// An active user, and the password that was checked.
+/// Checks that a session needs an active user and the password that was checked.
 pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl Store) {
     let ada = user("ada", 1);
     let (session, token) = session(&ada, START, 50);
@@ -41,7 +41,7 @@ pub async fn a_session_is_saved_only_while_what_it_rests_on_holds(store: &impl S
     assert!(is_live(store, &token).await);
 }
 
-/// The newest stay.
+/// Checks that the newest sessions stay when a user has too many.
 pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store) {
     let ada = user("ada", 1);
     register(store, &ada).await;
@@ -57,7 +57,7 @@ pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store)
     assert_eq!(left, [sessions[3].0.clone(), sessions[2].0.clone()]);
 }
 
-/// Two requests may be written down in the wrong order.
+/// Checks that an earlier use does not replace a later one, in whatever order they are saved.
 pub async fn a_session_is_touched_forwards_only(store: &impl Store) {
     let (_, session, token) = ada_logged_in(store).await;
     let later = START + Duration::minutes(5);
@@ -68,7 +68,7 @@ pub async fn a_session_is_touched_forwards_only(store: &impl Store) {
     }
 }
 
-/// Whatever happened to the old token before, it is worth nothing now.
+/// Checks that the old token of a renewed session finds nothing.
 pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(store: &impl Store) {
     let (_, session, old) = ada_logged_in(store).await;
     let (new, later) = (token(&mut Seed(60)), START + Duration::HOUR);
@@ -94,7 +94,7 @@ pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(sto
     assert_eq!(found.map(|(session, _)| session), Some(renewed));
 }
 
-/// An id of another's session is as good as none.
+/// Checks that a user ends their own sessions only.
 pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     let (ada, session, token) = ada_logged_in(store).await;
     let eve = user("eve", 2);
@@ -124,7 +124,7 @@ pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     );
 }
 
-/// Of this user, and of nobody else.
+/// Checks that all other sessions of a user end, and none of anybody else.
 pub async fn all_other_sessions_end_at_once(store: &impl Store) {
     let (ada, kept, kept_token) = ada_logged_in(store).await;
     let eve = user("eve", 2);
@@ -146,7 +146,7 @@ pub async fn all_other_sessions_end_at_once(store: &impl Store) {
     assert!(is_live(store, &eves_token).await);
 }
 
-/// Expired or idle ones, a batch at a time.
+/// Checks that a purge removes expired and idle sessions only, and a batch at a time.
 pub async fn only_dead_sessions_are_purged_and_only_so_many(store: &impl Store) {
     let (ada, _, live_token) = ada_logged_in(store).await;
     let now = START + Duration::MINUTE;

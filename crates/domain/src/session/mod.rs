@@ -32,8 +32,8 @@ pub struct Session {
     pub created_at: OffsetDateTime,
     /// The remembered login that it belongs to; the two end together.
     pub remembered: Option<RememberedId>,
-    /// When the user last proved in it who they are, which makes it fresh; `None` when it began because they were
-    /// remembered.
+    /// When the user last proved in it who they are, which makes it fresh; `None` when it began because
+    /// they were remembered.
     pub authenticated_at: Option<OffsetDateTime>,
     /// How they proved it; empty when they did not.
     pub methods: Methods,
@@ -93,12 +93,12 @@ impl Session {
         }
     }
 
-    /// Whether the session still stands at `now`.
+    /// Returns whether the session still stands at `now`.
     pub fn is_live(&self, now: OffsetDateTime, lifetimes: &SessionLifetimes) -> bool {
         self.is_live_when_seen(self.last_seen_at, now, lifetimes)
     }
 
-    /// Whether the session still stands at `now` if it was last used at `seen`, which is not
+    /// Returns whether the session still stands at `now` if it was last used at `seen`, which is not
     /// written down yet.
     pub fn is_live_when_seen(
         &self,
@@ -110,7 +110,7 @@ impl Session {
         now < self.expires_at && now < seen.saturating_add(lifetimes.idle)
     }
 
-    /// Whether the user proved who they are a short while before `now`.
+    /// Returns whether the user proved who they are a short while before `now`.
     pub fn is_fresh(&self, now: OffsetDateTime, lifetimes: &SessionLifetimes) -> bool {
         self.authenticated_at.is_some_and(|proven| now < proven.saturating_add(lifetimes.fresh))
     }

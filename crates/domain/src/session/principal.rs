@@ -26,7 +26,7 @@ impl Principal {
         Self { user, via: Via::Session(session) }
     }
 
-    /// The session, where the user is known by one.
+    /// Returns the session, where the user is known by one.
     pub fn session(&self) -> Option<&Session> {
         match &self.via {
             Via::Session(session) => Some(session),

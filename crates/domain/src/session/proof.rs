@@ -23,12 +23,12 @@ written_enum! {
 pub struct Methods(Vec<Method>);
 
 impl Methods {
-    /// Whether this is one of them.
+    /// Returns whether this is one of them.
     pub fn contains(&self, method: Method) -> bool {
         self.0.contains(&method)
     }
 
-    /// Whether there are none: nobody has proved anything.
+    /// Returns whether there are none: nobody has proved anything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -108,12 +108,12 @@ impl Proof {
         Self { methods, password: self.password.or(other.password) }
     }
 
-    /// The methods of the proof.
+    /// Returns the methods of the proof.
     pub fn methods(&self) -> &Methods {
         &self.methods
     }
 
-    /// The hash that the user must still have.
+    /// Returns the hash that the user must still have.
     pub fn password_hash(&self) -> Option<&PasswordHash> {
         self.password.as_ref()
     }
@@ -129,7 +129,7 @@ impl HashDigest {
         Self(Sha256::digest(hash.as_phc()).into())
     }
 
-    /// The digest as a store keeps it.
+    /// Returns the digest as a store keeps it.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

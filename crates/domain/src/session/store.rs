@@ -48,9 +48,9 @@ pub struct Ended {
 /// Keeps sessions.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Saves a session if what it rests on still holds: the user is there, is active, and has the password hash that was
-    /// checked; the remembered login that it belongs to stands, or begins with it. False when not, so that a
-    /// login that was under way while the password changed leaves no session behind.
+    /// Saves a session if what it rests on still holds: the user is there, is active, and has the password
+    /// hash that was checked; the remembered login that it belongs to stands, or begins with it. False when
+    /// not, so that a login that was under way while the password changed leaves no session behind.
     async fn insert_session(
         &self,
         grant: SessionGrant<'_>,
@@ -69,16 +69,16 @@ pub trait SessionStore: Send + Sync {
     /// Notes when sessions were last used. Never moves a time back.
     async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError>;
 
-    /// Replaces the token of a session. False when it has ended. `record` is `None` when the renewal is a part of
-    /// something that is recorded already.
+    /// Replaces the token of a session. False when it has ended. `record` is `None` when the renewal is a
+    /// part of something that is recorded already.
     async fn renew_session(
         &self,
         renewal: SessionRenewal<'_>,
         record: Option<&Record>,
     ) -> Result<bool, StoreError>;
 
-    /// Ends a session and the remembered login that it belongs to, if it is this user's. False when they have none of
-    /// that id.
+    /// Ends a session and the remembered login that it belongs to, if it is this user's. False when they
+    /// have none of that id.
     async fn end_session(
         &self,
         user: UserId,
@@ -86,7 +86,8 @@ pub trait SessionStore: Send + Sync {
         record: &Record,
     ) -> Result<bool, StoreError>;
 
-    /// Ends all sessions of a user except `keep`, and all remembered logins except the one that `keep` belongs to.
+    /// Ends all sessions of a user except `keep`, and all remembered logins except the one that `keep`
+    /// belongs to.
     async fn end_sessions_of(
         &self,
         user: UserId,
@@ -94,8 +95,8 @@ pub trait SessionStore: Send + Sync {
         record: &Record,
     ) -> Result<Ended, StoreError>;
 
-    /// Removes at most `limit` sessions that expired before `now` or were last used before `idle_since`. Returns how
-    /// many. A remembered login outlives its sessions.
+    /// Removes at most `limit` sessions that expired before `now` or were last used before `idle_since`.
+    /// Returns how many. A remembered login outlives its sessions.
     async fn purge_sessions(
         &self,
         now: OffsetDateTime,

@@ -19,7 +19,7 @@ use super::store::Counted;
 use crate::contract::fixtures::{START, user};
 use crate::store::Store;
 
-/// A counter of its own for each `subject`.
+/// Returns the counter of `subject`.
 fn counter(subject: u8, tries: u32) -> Counter {
     let policy = ThrottlePolicy {
         registrations: Rate { tries, period: Duration::MINUTE },
@@ -33,7 +33,7 @@ async fn is_let_in(store: &impl Store, counters: &[Counter], now: OffsetDateTime
     matches!(counted, Counted::In(_))
 }
 
-/// Each try is counted, until there are too many; time lets the next one in.
+/// Checks that a counter lets so many tries in, and the next one when time has passed.
 pub async fn a_counter_lets_in_so_many_tries_and_the_next_one_later(store: &impl Store) {
     let (counters, since) = ([counter(1, 2)], START);
     let first = store.throttle().count_try(&counters, START).await.expect("the store counts");
@@ -48,7 +48,7 @@ pub async fn a_counter_lets_in_so_many_tries_and_the_next_one_later(store: &impl
     assert!(is_let_in(store, &[], START).await);
 }
 
-/// A try that one counter does not let in is counted by none of the others.
+/// Checks that a try that one counter refuses is counted by no other.
 pub async fn a_try_is_counted_by_all_counters_or_by_none(store: &impl Store) {
     let (narrow, wide) = (counter(1, 1), counter(2, 3));
     assert!(is_let_in(store, &[narrow, wide], START).await);
@@ -63,7 +63,7 @@ pub async fn a_try_is_counted_by_all_counters_or_by_none(store: &impl Store) {
     assert!(!is_let_in(store, &[wide], START).await);
 }
 
-/// However many come at once.
+/// Checks that of many tries at once no more are let in than may.
 pub async fn of_many_tries_at_once_no_more_are_let_in_than_may(store: &impl Store) {
     let counters = [counter(1, 5), counter(2, 90)];
     let tries = (0..40).map(|_| is_let_in(store, &counters, START));
@@ -71,7 +71,7 @@ pub async fn of_many_tries_at_once_no_more_are_let_in_than_may(store: &impl Stor
     assert_eq!(let_in, 5);
 }
 
-/// What each of some counters counted of a try that was let in.
+/// Returns what each counter counted of a try that was let in.
 async fn counted(
     store: &impl Store,
     counters: &[Counter],
@@ -83,7 +83,7 @@ async fn counted(
     }
 }
 
-/// What is taken back makes room for one more, and what is cleared is as new.
+/// Checks that a try that is taken back makes room for one more, and that a cleared counter is as new.
 pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
     let (one, two) = (counter(1, 2), counter(2, 2));
     counted(store, &[one, two], START).await;
@@ -110,7 +110,7 @@ pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
     assert!(is_let_in(store, &[never], START).await);
 }
 
-/// A delay goes on from where it was when the try that it let in was none.
+/// Checks that a delay goes on from where it was when a try is taken back.
 pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
     let ada = user("ada", 1).id;
     let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
@@ -126,7 +126,7 @@ pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
     assert!(is_let_in(store, &delay, now).await);
 }
 
-/// A delay is kept like a number of tries.
+/// Checks that a store keeps a counter with a growing delay.
 pub async fn a_counter_with_a_growing_delay_is_kept(store: &impl Store) {
     let ada = user("ada", 1).id;
     let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
@@ -145,7 +145,7 @@ pub async fn a_counter_with_a_growing_delay_is_kept(store: &impl Store) {
     assert_eq!(closed, Counted::Out { counter: 0, until });
 }
 
-/// Those that slow nobody any more, in batches.
+/// Checks that a purge removes forgotten counters only, and a batch at a time.
 pub async fn only_forgotten_counters_are_purged_and_only_so_many(store: &impl Store) {
     for subject in 0..4 {
         let now = START + Duration::seconds(i64::from(subject == 3) * 30);

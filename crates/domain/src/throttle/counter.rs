@@ -45,7 +45,7 @@ pub enum OnSuccess {
 }
 
 impl Scope {
-    /// What happens to a try that succeeds.
+    /// Returns what happens to a try that succeeds.
     pub fn on_success(self) -> OnSuccess {
         match self {
             Self::AccountFromAddress
@@ -61,7 +61,7 @@ impl Scope {
         }
     }
 
-    /// What the audit trail and the log say of a try that this counter does not let in.
+    /// Returns what the audit trail and the log say of a try that this counter does not let in.
     pub fn reason(self) -> Reason {
         match self {
             Self::AccountFromAddress => Reason::AccountFromAddress,
@@ -79,12 +79,12 @@ impl Scope {
         }
     }
 
-    /// Whether it counts the failures of one place.
+    /// Returns whether it counts the failures of one place.
     fn is_place(self) -> bool {
         matches!(self, Self::AddressFailures | Self::NetworkFailures)
     }
 
-    /// What distinguishes it within a key. It never changes: a change would open every door.
+    /// Returns what distinguishes it within a key. It never changes: a change would open every door.
     fn number(self) -> u8 {
         match self {
             Self::AccountFromAddress => 1,
@@ -111,7 +111,7 @@ impl CounterKey {
     /// The number of bytes of a key.
     pub const BYTES: usize = 32;
 
-    /// The key as a store keeps it.
+    /// Returns the key as a store keeps it.
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
@@ -146,11 +146,11 @@ impl Counter {
     }
 }
 
-/// Returns which of the counters does not let a try in, by what they have counted, and until when: of several, the one
-/// that is closed for the longest.
+/// Returns which of the counters does not let a try in, by what they have counted, and until when: of
+/// several, the one that is closed for the longest.
 ///
-/// The counter of the whole site is closed only to places where something has failed lately. A flood from many
-/// places must not shut out everybody else.
+/// The counter of the whole site is closed only to places where something has failed lately. A flood from
+/// many places must not shut out everybody else.
 pub fn closed(
     counters: &[Counter],
     tallies: &[Option<Tally>],

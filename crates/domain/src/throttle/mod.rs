@@ -1,7 +1,7 @@
 //! The rules that slow guesses down: counters of tries, and when they let the next one in.
 //!
-//! A try is counted before its outcome is known, so that a thousand tries at once are not let in together. A try
-//! that succeeds is taken back.
+//! A try is counted before its outcome is known, so that a thousand tries at once are not let in together.
+//! A try that succeeds is taken back.
 
 mod counter;
 mod policy;

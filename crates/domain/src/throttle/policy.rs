@@ -7,8 +7,8 @@ use super::rule::{Backoff, Rate, Rule};
 use crate::TokenDigest;
 use crate::client::network;
 
-/// How many guesses are let in. The default is the recommended one; `docs/withstand.md` names the sources of its
-/// numbers.
+/// How many guesses are let in. The default is the recommended one; `docs/withstand.md` names the sources
+/// of its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThrottlePolicy {
@@ -24,8 +24,8 @@ pub struct ThrottlePolicy {
     pub network_tries: Rate,
     /// Failures from one network: 30 a minute.
     pub network: Rate,
-    /// Failures on the whole site: 1200 a minute. Beyond that, only tries from places without recent failures are let
-    /// in.
+    /// Failures on the whole site: 1200 a minute. Beyond that, only tries from places without recent
+    /// failures are let in.
     pub site: Rate,
     /// Registrations from one address: 20 a minute.
     pub registrations: Rate,
@@ -69,8 +69,8 @@ impl ThrottlePolicy {
         }
     }
 
-    /// Returns the counters of a try to prove who one is. A browser that its user is known to use has counters of its
-    /// own, so that nobody else can close its door.
+    /// Returns the counters of a try to prove who one is. A browser that its user is known to use has
+    /// counters of its own, so that nobody else can close its door.
     pub fn login(
         &self,
         claimant: Claimant<'_>,
@@ -119,7 +119,7 @@ impl ThrottlePolicy {
     }
 }
 
-/// An address and its network, as keys write them.
+/// Returns an address and its network, as keys write them.
 fn place(address: IpAddr) -> (String, String) {
     (address.to_canonical().to_string(), network(address).to_string())
 }

@@ -80,7 +80,7 @@ impl Rule {
         Some(if is_its_own { fewer } else { current })
     }
 
-    /// Whether the last try of this tally closed the door, for a delay or for the rest.
+    /// Returns whether the last try of this tally closed the door, for a delay or for the rest.
     pub fn was_closed_by(&self, tally: Tally) -> bool {
         match self {
             Self::Rate(rate) => tally.tries == rate.tries,
@@ -93,8 +93,8 @@ impl Rule {
         tally.since.saturating_add(self.kept_for())
     }
 
-    /// Whether a tally matters at `now`. A tally from far in the future comes from a wrong clock and must keep nobody
-    /// out until that day.
+    /// Returns whether a tally matters at `now`. A tally from far in the future comes from a wrong clock
+    /// and must keep nobody out until that day.
     pub(super) fn remembers(&self, tally: Tally, now: OffsetDateTime) -> bool {
         tally.since <= now.saturating_add(self.kept_for()) && now < self.forgets_at(tally)
     }

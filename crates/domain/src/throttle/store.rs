@@ -22,16 +22,16 @@ pub enum Counted {
 /// Keeps the counters that slow guesses down.
 #[async_trait]
 pub trait ThrottleStore: Send + Sync {
-    /// Counts a try with all of the counters, if all of them let it in. Tries at the same time are let in as if they
-    /// had come one after the other.
+    /// Counts a try with all of the counters, if all of them let it in. Tries at the same time are let in
+    /// as if they had come one after the other.
     async fn count_try(
         &self,
         counters: &[Counter],
         now: OffsetDateTime,
     ) -> Result<Counted, StoreError>;
 
-    /// Takes a try back from some of its counters, as [`Rule::undo`](crate::throttle::Rule::undo) does, and forgets
-    /// all tries of others.
+    /// Takes a try back from some of its counters, as [`Rule::undo`](crate::throttle::Rule::undo) does, and
+    /// forgets all tries of others.
     async fn settle_try(
         &self,
         undo: &[(Counter, Count)],

@@ -16,7 +16,7 @@ use crate::contract::fixtures::{
 use crate::store::Store;
 use crate::{AuthEventKind, Field, PasswordHash, StoreError, User, Username};
 
-/// What was saved is what is read, to the microsecond, by id and by email address.
+/// Checks that a user reads back as saved, to the microsecond, by id and by email address.
 pub async fn a_user_reads_back_as_saved(store: &impl Store) {
     let mut ada = user("ada", 1);
     ada.email = email("Ada.L+x@Bücher.example");
@@ -35,7 +35,7 @@ pub async fn a_user_reads_back_as_saved(store: &impl Store) {
     }
 }
 
-/// The unique key is the canonical form.
+/// Checks that the canonical form of an email address is unique.
 pub async fn an_email_address_belongs_to_one_user_in_every_spelling(store: &impl Store) {
     let ada = user("ada", 1);
     register(store, &ada).await;
@@ -54,7 +54,7 @@ pub async fn an_email_address_belongs_to_one_user_in_every_spelling(store: &impl
     register(store, &namesake).await;
 }
 
-/// Whoever comes first has it; all others hear that it is taken.
+/// Checks that the first of many gets an address, and the others hear that it is taken.
 pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl Store) {
     let rivals: Vec<User> = (1..=20).map(|seed| user("ada", seed)).collect();
     let record = any_record();
@@ -67,7 +67,7 @@ pub async fn one_of_many_who_register_an_address_at_once_gets_it(store: &impl St
     assert_eq!(store.users().list_users(None, 10).await.expect("the store answers").len(), 1);
 }
 
-/// By id, which is by time; a page begins after the last one's end.
+/// Checks that users are listed by id, which is by time, and that a page begins after the last one's end.
 pub async fn users_are_listed_in_the_order_they_registered(store: &impl Store) {
     for (seed, name) in [(3, "carol"), (1, "ada"), (2, "bob")] {
         store
@@ -85,7 +85,7 @@ pub async fn users_are_listed_in_the_order_they_registered(store: &impl Store) {
     );
 }
 
-/// Whoever knows the old password is out.
+/// Checks that a new password ends all sessions but the one kept.
 pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Store) {
     let (ada, kept, kept_token) = ada_logged_in(store).await;
     let (other, other_token) = session(&ada, START, 60);
@@ -116,7 +116,7 @@ pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Stor
     assert!(!is_live(store, &kept_token).await);
 }
 
-/// A rehash is no change of password.
+/// Checks that a rehash ends nothing, and does not undo a new password.
 pub async fn an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password(store: &impl Store) {
     let (ada, _, token) = ada_logged_in(store).await;
     let old = ada.password_hash.expect("ada has a password");
@@ -138,7 +138,7 @@ pub async fn an_upgraded_hash_ends_nothing_and_never_undoes_a_new_password(store
     assert_eq!(ada.password_hash, Some(new));
 }
 
-/// Being shut out takes effect at once, and is undone without bringing a session back.
+/// Checks that disabling a user ends their sessions, and enabling them brings none back.
 pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
     let (ada, _, old_token) = ada_logged_in(store).await;
     assert!(store.users().set_active(ada.id, false, &any_record()).await.expect("ada is disabled"));
@@ -160,7 +160,7 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
     insert(store, &session, &token).await;
 }
 
-/// Neither the user, nor a session, nor the claim to the email address.
+/// Checks that nothing of a deleted user is left, and that their email address is free again.
 pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
     let (ada, _, token) = ada_logged_in(store).await;
     assert!(store.users().delete_user(ada.id, &any_record()).await.expect("ada is deleted"));

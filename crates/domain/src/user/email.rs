@@ -17,7 +17,7 @@ pub struct EmailAddress {
     canonical: String,
 }
 
-/// Why a text is no [`EmailAddress`].
+/// The reason why a text cannot be an [`EmailAddress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     /// Nothing was typed.
@@ -87,12 +87,12 @@ impl EmailAddress {
         Ok(Self { given, canonical })
     }
 
-    /// The address as it was given.
+    /// Returns the address as it was given.
     pub fn as_str(&self) -> &str {
         &self.given
     }
 
-    /// The form that identifies the user: ASCII, in lower case.
+    /// Returns the form that identifies the user: ASCII, in lower case.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }

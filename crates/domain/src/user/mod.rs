@@ -38,7 +38,8 @@ pub struct User {
 }
 
 impl User {
-    /// Returns an active user without a password who registered at `created_at`. Other fields are set afterwards.
+    /// Returns an active user without a password who registered at `created_at`. Other fields are set
+    /// afterwards.
     pub fn new(
         id: UserId,
         email: EmailAddress,
@@ -69,7 +70,7 @@ impl User {
         false
     }
 
-    /// The id in its written form.
+    /// Returns the id in its written form.
     pub fn get_id(&self) -> String {
         self.id.to_string()
     }

@@ -21,8 +21,8 @@ pub trait UserStore: Send + Sync {
     /// Lists at most `limit` users in the order in which they registered, beginning after `after`.
     async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
 
-    /// Sets a new password, and ends all sessions of the user except `keep` and all of their remembered logins. False
-    /// when there is no such user.
+    /// Sets a new password, and ends all sessions of the user except `keep` and all of their remembered
+    /// logins. False when there is no such user.
     async fn replace_password(
         &self,
         id: UserId,
@@ -39,8 +39,8 @@ pub trait UserStore: Send + Sync {
         to: &PasswordHash,
     ) -> Result<bool, StoreError>;
 
-    /// Lets a user in, or shuts them out, which ends all of their sessions and remembered logins. False when there
-    /// is no such user.
+    /// Lets a user in, or shuts them out, which ends all of their sessions and remembered logins. False
+    /// when there is no such user.
     async fn set_active(
         &self,
         id: UserId,

@@ -11,7 +11,7 @@ use crate::text::is_invisible;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
-/// Why a text is no [`Username`].
+/// The reason why a text cannot be a [`Username`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// Nothing, or nothing but white space.
@@ -70,7 +70,7 @@ impl Username {
         if name.is_empty() { Err(UsernameError::Empty) } else { Ok(Self(name)) }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -33,7 +33,7 @@ pub(crate) fn matching(filter: AuditFilter, limit: u32) -> Select<Entity> {
         .limit(u64::from(limit))
 }
 
-/// At most `limit` records after a number, the oldest first.
+/// Returns at most `limit` records after a number, the oldest first.
 pub(crate) fn oldest_first(after: i64, limit: u32) -> Select<Entity> {
     Entity::find()
         .filter(Column::Number.gt(after))
@@ -91,7 +91,7 @@ async fn cut(
     Ok(count)
 }
 
-/// The oldest records after a number that are from before a moment. One among them that says that it
+/// Returns the oldest records after a number that are from before a moment. One among them that says that it
 /// is younger was written by a wrong clock: those after it are old.
 async fn old(
     db: &Call,

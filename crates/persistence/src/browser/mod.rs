@@ -20,7 +20,7 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user.as_uuid())).order_by_desc(Column::CreatedAt)
 }
 
-/// The browsers of a user that are too many. Where several become known at the same moment, each sees
+/// Returns the browsers of a user that are too many. Where several become known at the same moment, each sees
 /// none of the others, and one or two more stay until the next.
 pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
@@ -29,7 +29,7 @@ pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     these(old, Column::TokenDigest, theirs)
 }
 
-/// At most `limit` browsers that have expired.
+/// Returns at most `limit` browsers that have expired.
 pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     let over = Column::ExpiresAt.lt(moment(now));
     let old = Entity::find().filter(over.clone()).limit(u64::from(limit));

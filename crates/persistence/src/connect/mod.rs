@@ -55,8 +55,8 @@ fn lacks(feature: &str) -> String {
     format!("this program was built without the feature {feature}")
 }
 
-/// Returns the URL as it may be logged. The URL of a server holds a password, which may hold any character; so may its
-/// parameters.
+/// Returns the URL as it may be logged. The URL of a server holds a password, which may hold any character;
+/// so may its parameters.
 fn shown(url: &str) -> String {
     let without_parameters = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
     if url.starts_with("sqlite:") {

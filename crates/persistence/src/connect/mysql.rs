@@ -31,7 +31,8 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Ca
     Ok(Connections { aside: connections(1), ..connections(parsed.max_connections).into() })
 }
 
-/// Sets a connection up. A statement after a lock must see what was committed before it, so no snapshot is kept.
+/// Sets a connection up. A statement after a lock must see what was committed before it, so no snapshot is
+/// kept.
 async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     let version: String =
         sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut *connection).await?;

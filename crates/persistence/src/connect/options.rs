@@ -19,8 +19,8 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the problem may pass by itself: the server cannot be reached, or lets nobody in for now. A wrong password
-    /// does not pass.
+    /// Returns whether the problem may pass by itself: the server cannot be reached, or lets nobody in for
+    /// now. A wrong password does not pass.
     pub fn is_away(&self) -> bool {
         self.is_away
     }

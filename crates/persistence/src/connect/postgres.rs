@@ -22,8 +22,8 @@ const POOLER: &str = "pooler";
 /// A client that is gone without a word keeps its locks for no longer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
-/// How a transaction begins behind a pooler, in one question: with what a connection of our own would
-/// have said once.
+/// Returns the statement that begins a transaction behind a pooler. It sets what a connection of our own sets
+/// once.
 pub(crate) fn pooled_begin() -> String {
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; \

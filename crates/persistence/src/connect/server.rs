@@ -76,7 +76,7 @@ where
     }
 }
 
-/// An address of IPv6 without the brackets that it has in a URL. The driver would ask for the name
+/// Returns an address of IPv6 without the brackets that it has in a URL. The driver would ask for the name
 /// `[::1]`, and for a certificate with that name.
 pub(super) fn unbracketed(host: &str) -> String {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));

@@ -119,8 +119,8 @@ enum Left {
     Journal(PathBuf),
 }
 
-/// What was left of a database by a program that did not end properly. Without its file that is lost;
-/// SQLite would make a new database of the name, and delete what is left.
+/// Finds the log or journal that a program left when it did not end properly. It is useless without its
+/// database file: SQLite would make a new database of that name, and delete it.
 fn left_behind(path: &Path) -> Option<Left> {
     let beside = |ending| {
         let mut name = path.as_os_str().to_owned();
@@ -216,7 +216,7 @@ fn explained(error: &sqlx::Error) -> String {
     what.to_owned()
 }
 
-/// SQLite's primary result code.
+/// Returns SQLite's primary result code.
 fn code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error()?.code()?;
     code.parse::<u32>().ok().map(|code| code & 0xff)

@@ -34,14 +34,14 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
         .order_by_desc(Column::Id)
 }
 
-/// At most `limit` remembered logins that have expired.
+/// Returns at most `limit` remembered logins that have expired.
 pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     let over = Column::ExpiresAt.lt(moment(now));
     let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
     these(old, Column::Id, over)
 }
 
-/// What the use of a remembered login comes to, if what is found stays as it is; changes nothing.
+/// Returns what the use of a remembered login comes to, if what is found stays as it is; changes nothing.
 async fn outcome(
     db: &impl ConnectionTrait,
     found: SelectTwoRequired<Entity, user::Entity>,

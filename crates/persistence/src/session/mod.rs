@@ -68,14 +68,14 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
         .order_by_desc(Column::Id)
 }
 
-/// The sessions of a user that are too many.
+/// Returns the sessions of a user that are too many.
 pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
     let old = newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
     these(old, Column::Id, Column::UserId.eq(user.as_uuid()))
 }
 
-/// At most `limit` sessions that are over.
+/// Returns at most `limit` sessions that are over.
 pub(crate) fn dead(
     now: OffsetDateTime,
     idle_since: OffsetDateTime,
@@ -87,7 +87,7 @@ pub(crate) fn dead(
     these(Entity::find().filter(over.clone()).limit(u64::from(limit)), Column::Id, over)
 }
 
-/// How many sessions are live, which [`dead`] finds none of.
+/// Returns how many sessions are live, which [`dead`] finds none of.
 pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<Entity> {
     Entity::find()
         .filter(Column::ExpiresAt.gt(moment(now)))
@@ -267,7 +267,8 @@ impl SessionStore for SqlStore {
 }
 
 impl SqlStore {
-    /// Counts the sessions that end after `now` and were used after `idle_since`. A use is written down within a minute.
+    /// Counts the sessions that end after `now` and were used after `idle_since`. A use is written down
+    /// within a minute.
     ///
     /// # Errors
     ///

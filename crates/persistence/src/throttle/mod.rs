@@ -22,7 +22,7 @@ pub(crate) fn by_keys(keys: &[CounterKey]) -> Select<Entity> {
     Entity::find().filter(Column::Key.is_in(keys.iter().map(|key| key.as_bytes().to_vec())))
 }
 
-/// At most `limit` counters that have nothing to remember.
+/// Returns at most `limit` counters that have nothing to remember.
 pub(crate) fn forgotten(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     let over = Column::ForgottenAt.lte(moment(now));
     let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
@@ -51,7 +51,7 @@ async fn lock(change: &Call, keys: &[CounterKey]) -> Result<(), StoreError> {
     locking.await.map_err(unavailable).map(drop)
 }
 
-/// What each of the counters has counted. One that remembers nothing was made to be locked.
+/// Returns what each of the counters has counted. One that remembers nothing was made to be locked.
 async fn tallies(
     db: &impl ConnectionTrait,
     counters: &[Counter],

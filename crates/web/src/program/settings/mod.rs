@@ -124,7 +124,7 @@ impl Settings {
         self.auth().check().map_err(Failure::new)
     }
 
-    /// Whether the site itself listens at that address.
+    /// Returns whether the site itself listens at that address.
     fn is_own(&self, address: &SocketAddr) -> bool {
         let (ip, site) = (address.ip(), self.rocket.address);
         let is_one = ip == site || ip.is_unspecified() || site.is_unspecified();
@@ -139,7 +139,7 @@ impl Settings {
         self.keys.public_url.as_ref().ok_or_else(|| Failure::new("public_url is not set"))
     }
 
-    /// Whether the site is meant for https while no proxy is known that could provide it.
+    /// Returns whether the site is meant for https while no proxy is known that could provide it.
     pub(crate) fn is_bare(&self) -> bool {
         let is_https = self.configured_url.as_ref().is_some_and(|url| url.scheme() == "https");
         is_https && self.keys.trusted_proxies.is_empty()

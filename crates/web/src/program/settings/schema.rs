@@ -73,7 +73,7 @@ impl Schema {
         both.map(|name| key(&name).join(".")).collect()
     }
 
-    /// Whether a key holds a secret by its name, wherever it stands: it may have been misplaced.
+    /// Returns whether a key holds a secret by its name, wherever it stands: it may have been misplaced.
     pub(crate) fn is_secret(&self, name: &str) -> bool {
         self.secrets().filter_map(|path| path.last()).any(|secret| name.ends_with(secret))
     }
@@ -90,7 +90,7 @@ impl Schema {
     }
 }
 
-/// The key that names the file of a secret.
+/// Returns the key that names the file of a secret.
 fn file_key(key: &str) -> String {
     format!("{key}_file")
 }

@@ -67,7 +67,7 @@ pub(crate) fn own_key(name: &str) -> String {
     format!("countersign.{}", name.replace("__", "."))
 }
 
-/// Whether Figment 0.10 can read the value of a variable. In quoted text it takes the number of the
+/// Returns whether Figment 0.10 can read the value of a variable. In quoted text it takes the number of the
 /// first escaped character for its place in bytes, which loses text or panics.
 pub(crate) fn is_readable(value: &str) -> bool {
     let is_quoted = value.trim_start().starts_with(['"', '[', '{']);
