@@ -34,8 +34,8 @@ impl Skew {
         match (was_large, self.is_large()) {
             (false, true) => tracing::warn!(
                 seconds,
-                "the clock of the database is ahead of this machine's by this many seconds; the \
-                 database's is used: check the time of both"
+                "the clock of the database differs from this machine's by this many seconds, and is \
+                 used: check the time of both"
             ),
             (true, false) => tracing::info!(seconds, "the clocks agree again"),
             _ => {}

@@ -71,7 +71,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
         }
         reports.push(report);
         let again = place.export(from, to, &[]);
-        assert_eq!(again.works().matches("the same").count(), 7, "{again:?}");
+        assert_eq!(again.works().matches("the same").count(), 8, "{again:?}");
         assert!(!again.stderr.contains("copied"), "{again:?}");
     }
     assert!(reports.iter().all(|report| *report == reports[0]));

@@ -230,7 +230,7 @@ async fn the_clock_of_the_database_decides_and_one_that_is_off_is_reported() {
                 let off = ready.strip_prefix("ready\nthis machine's clock is ");
                 off == Some(&format!("{what} the database's\n"))
             });
-            assert!(node.log().contains("see to the time of both"), "{}", node.log());
+            assert!(node.log().contains("check the time of both"), "{}", node.log());
         }
     }
 }
