@@ -103,7 +103,7 @@ pub(crate) fn has_test(text: &str, path: &str, name: &str) -> bool {
     at.is_some_and(|at| {
         let above: Vec<_> = lines.iter().take(at).rev().take_while(is_above).collect();
         let is_run = !above.iter().any(|line| line.starts_with("#[ignore"));
-        path.contains("/contract/") || is_run && above.into_iter().any(is_test)
+        path.ends_with("/contract.rs") || is_run && above.into_iter().any(is_test)
     })
 }
 

@@ -34,7 +34,8 @@ fn is_there(command: &str) -> bool {
     let folder = root().join("crates").join(package);
     let Some(target) = after(command, "--test ") else {
         let module = after(command, "--lib ").unwrap_or_default().replace("::", "/");
-        return folder.join("src").join(format!("{module}.rs")).is_file();
+        let file = |end| folder.join("src").join(format!("{module}{end}")).is_file();
+        return file(".rs") || file("/mod.rs");
     };
     let tests = folder.join("tests");
     if tests.join(format!("{target}.rs")).is_file() {
