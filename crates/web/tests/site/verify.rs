@@ -45,6 +45,7 @@ async fn a_password_alone_opens_nothing_to_a_user_with_a_second_factor() {
 
     let page = ada.get("/login/verify?next=%2Faccount").await;
     assert!(page.is(200).input("code").contains("one-time-code"));
+    crate::views::looks_like("login-verify", &page);
     ada.post_form(VERIFY, &[("code", CODE), ("next", "/account")]).await.sees_other("/account");
     ada.get("/account").await.is(200);
     assert!(ada.cookie("pending").is_none() && ada.cookie("remember_token").is_some());
@@ -144,6 +145,7 @@ async fn a_user_without_a_password_confirms_with_a_code() {
     ada.get("/account/password").await.is(303);
     let page = ada.get("/reauthenticate?next=%2Faccount%2Fpassword").await;
     page.is(200).hides("name=\"password\"").shows("name=\"code\"");
+    crate::views::looks_like("reauthenticate-code", &page);
     let form = [("code", "000 000"), ("next", "/account/password")];
     ada.post_form("/reauthenticate", &form).await.is(401).shows("This code is not valid.");
     let form = [("code", CODE), ("next", "/account/password")];
