@@ -52,7 +52,7 @@ pub enum SetPasswordError {
     /// The password is not acceptable.
     #[error(transparent)]
     Invalid(PasswordError),
-    /// There is no such user any more.
+    /// The user has been deleted.
     #[error("there is no such user")]
     NoSuchUser,
     /// Try again later.

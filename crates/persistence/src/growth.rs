@@ -59,7 +59,7 @@ impl Growth {
             drop(self.listener.lock().await.take());
             closing.await;
         };
-        // Neither for a server that says nothing any more, nor for whoever does not listen to the end.
+        // Waits neither for a silent server, nor for a listener that is gone.
         timeout(ACQUIRE_TIMEOUT, closing).await.ok();
     }
 }

@@ -89,8 +89,8 @@ impl Account<'_> {
     }
 
     /// Changes the password. A user who has one proves that they know it; a user who has none needs a fresh
-    /// login. All other sessions and all remembered logins end, and other browsers are known no longer. The
-    /// token of this session is replaced.
+    /// login. All other sessions and all remembered logins end, other browsers are forgotten, and the token
+    /// of this session is replaced.
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ impl Acting<'_> {
         Ok(Resumed::Session(Box::new(begun)))
     }
 
-    /// Ends the remembered login with this token, so that its client is remembered no longer.
+    /// Ends the remembered login with this token, so that its client is not remembered.
     ///
     /// # Errors
     ///

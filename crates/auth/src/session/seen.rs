@@ -48,7 +48,7 @@ impl Seen {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what was written before: no lookup from that time is under way any more.
+    /// Forgets what was written before: every lookup from that time has ended.
     pub(crate) fn forget_written(&self) {
         self.written().clear();
     }

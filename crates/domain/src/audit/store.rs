@@ -39,7 +39,7 @@ pub trait AuditStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store is told no longer. Another call asks to be told anew.
+    /// [`StoreError::Unavailable`] when the store cannot tell. Another call begins to listen anew.
     async fn audit_growth(&self) -> Result<(), StoreError> {
         std::future::pending().await
     }

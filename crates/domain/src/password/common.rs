@@ -3,7 +3,7 @@
 //! The list is the text itself: 100,000 passwords of eight characters and more, 9,747 of them of
 //! 15 and more, in lower case and sorted. It takes 1,017,838 bytes of the program, nothing of the
 //! heap and no time at the start. A search is exact, with 0 false positives, and compares 17 of
-//! the passwords or so. Front coding would halve the text, and nobody could review it any more.
+//! the passwords or so. Front coding would halve the text, and nobody could review it.
 //!
 //! `NOTICE` names its sources.
 

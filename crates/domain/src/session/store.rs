@@ -26,7 +26,7 @@ pub struct SessionGrant<'a> {
 pub struct SessionRenewal<'a> {
     /// The session.
     pub id: SessionId,
-    /// What recognises its new token. The old one opens nothing any more.
+    /// What recognises its new token. The old one is worthless.
     pub token: &'a TokenDigest,
     /// The client in which they proved it.
     pub client: &'a Client,

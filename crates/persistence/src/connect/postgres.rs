@@ -19,7 +19,7 @@ const PARAMETERS: [&str; 7] =
 /// Ours, as `max_connections` is.
 const POOLER: &str = "pooler";
 
-/// A client that is gone without a word keeps its locks for no longer.
+/// How long a client that is gone without a word keeps its locks.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// Returns the statement that begins a transaction behind a pooler. It sets what a connection of our own sets
