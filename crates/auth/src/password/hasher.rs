@@ -53,6 +53,7 @@ impl Hasher {
         Self { workers, params, dummy, computed: Counter::default() }
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn computed(&self) -> u64 {
         self.computed.get()
     }

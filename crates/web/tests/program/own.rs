@@ -245,7 +245,11 @@ impl Own {
     /// Sends a signal to the server and to all processes that it started.
     fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id();
-        let kill = format!("kill -{signal} {id} $(ps -o pid= --ppid {id})");
+        // A process of the server may end by itself meanwhile.
+        let kill = format!(
+            "started=$(ps -o pid= --ppid {id}); kill -{signal} {id} && \
+             {{ kill -{signal} $started 2>/dev/null || true; }}"
+        );
         assert!(tool_of("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
