@@ -8,6 +8,7 @@ use countersign_domain::{
 
 use crate::caller::Caller;
 use crate::core::Acting;
+use crate::metrics::Unheard;
 use crate::random::rng;
 use crate::throttle::Try;
 
@@ -98,6 +99,7 @@ impl Acting<'_> {
         let is_enough = factors.is_empty() || factors.iter().any(|f| proof.methods().contains(*f));
         if !is_enough {
             let waiting = self.wait_for_factor(user, &proof, remember, &tried, factors).await?;
+            self.core.metrics.login_ended(Unheard::FactorRequired);
             return Ok(Ok(LoginState::FactorRequired(waiting)));
         }
         let begin = Begin { proof: Some(&proof), remember, remembered: None };

@@ -104,7 +104,9 @@ impl Acting<'_> {
         login: &PendingLogin,
     ) -> Result<Option<(User, Proof)>, StoreError> {
         let user = self.core.store.users().user_by_id(login.user_id).await?;
-        let Some(user) = user.filter(|user| user.is_active) else { return Ok(None) };
+        // Disabling a user ends what waits, also where they are enabled again meanwhile.
+        let stands = |user: &User| user.is_active && user.updated_at <= login.created_at;
+        let Some(user) = user.filter(stands) else { return Ok(None) };
         let hash =
             user.password_hash.clone().filter(|hash| login.password == Some(HashDigest::of(hash)));
         if login.password.is_some() && hash.is_none() {

@@ -75,9 +75,8 @@ impl Acting<'_> {
     pub async fn log_in(&self, attempt: LogIn<'_>) -> Result<LoginState, LogInError> {
         let done = self.log_in_by_password(attempt).await;
         let unheard = match &done {
-            // An event tells of these.
-            Ok(LoginState::Complete(_)) | Err(LogInError::WrongCredentials) => None,
-            Ok(LoginState::FactorRequired(_)) => Some(Unheard::FactorRequired),
+            // An event tells of these, or the door.
+            Ok(_) | Err(LogInError::WrongCredentials) => None,
             Err(LogInError::Invalid(_)) => Some(Unheard::Invalid),
             Err(LogInError::Throttled(_)) => Some(Unheard::Throttled),
             Err(LogInError::Overloaded(_)) => Some(Unheard::Overloaded),

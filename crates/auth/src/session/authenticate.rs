@@ -54,13 +54,14 @@ impl Acting<'_> {
         let has_moved = session.client.user_agent != self.caller.client.user_agent;
         match core.protection() {
             Protection::Strong if has_moved => {
-                self.end_moved(session).await?;
+                // Boxed, so that the usual case does not move what the rare one needs.
+                Box::pin(self.end_moved(session)).await?;
                 return Ok(None);
             }
             Protection::Basic if has_moved && is_fresh => {
                 // Once, not with every page that it asks for.
                 if !core.seen.has_moved(session.id) {
-                    self.write_down(&[self.protected(session)]).await?;
+                    Box::pin(self.write_down_moved(session)).await?;
                     core.seen.note_moved(session.id);
                 }
                 is_fresh = false;
@@ -81,6 +82,10 @@ impl Acting<'_> {
             store.sessions().end_session(user, id, record)
         });
         ended.await.map(drop)
+    }
+
+    async fn write_down_moved(&self, session: &Session) -> Result<(), StoreError> {
+        self.write_down(&[self.protected(session)]).await
     }
 
     fn protected(&self, session: &Session) -> Record {

@@ -1,9 +1,9 @@
 //! Tests that the audit trail records what happens, and keeps it.
 
-use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Duration, Reason};
-use countersign_auth::{AuditError, AuthEventKind, Credential};
+use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Client, Duration, Reason, Subject};
+use countersign_auth::{AuditError, AuthEventKind, Caller, Credential};
 
-use crate::support::{PASSWORD, Service, admin, browser, cheap};
+use crate::support::{PASSWORD, Service, browser, cheap};
 
 const NEW_PASSWORD: &str = "quite another set of words";
 
@@ -21,29 +21,18 @@ async fn everything_that_happens_to_a_user_is_written_down() {
     let begun = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
     let who = service.authenticate(&begun.token).await.unwrap();
     let (ada, caller) = (begun.user.id, browser().in_request("r-1"));
-    service
-        .auth
-        .by(&caller)
-        .account(&who)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await
-        .unwrap();
-    service.auth.by(&caller).resume(&begun.remember_token.unwrap()).await.unwrap();
-    service.auth.by(&caller).sessions(ada).revoke_all(Some(who.session.id)).await.unwrap();
-    service
-        .auth
-        .by(&caller)
-        .account(&who)
-        .change_password(Some(PASSWORD), NEW_PASSWORD)
-        .await
-        .unwrap();
+    let (acting, account) = (service.auth.by(&caller), service.auth.by(&caller).account(&who));
+    account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    acting.resume(&begun.remember_token.unwrap()).await.unwrap();
+    acting.sessions(ada).revoke_all(Some(who.session.id)).await.unwrap();
+    account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
-    service.auth.by(&caller).log_out(&who.session).await.unwrap();
-    service.auth.by(&admin()).admin().set_active(ada, false).await.unwrap();
+    acting.log_out(&who.session).await.unwrap();
+    service.admin().set_active(ada, false).await.unwrap();
     service.try_log_in("ada@example.org", NEW_PASSWORD).await.unwrap_err();
-    service.auth.by(&admin()).admin().set_active(ada, true).await.unwrap();
-    service.auth.by(&admin()).admin().set_password(&begun.user, PASSWORD).await.unwrap();
-    service.auth.by(&admin()).admin().delete(ada).await.unwrap();
+    service.admin().set_active(ada, true).await.unwrap();
+    service.admin().set_password(&begun.user, PASSWORD).await.unwrap();
+    service.admin().delete(ada).await.unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
     let expected = [
         (Kind::UserRegistered, None),
@@ -71,7 +60,7 @@ async fn a_record_says_who_did_it_to_whom_from_where_and_in_which_request() {
     let begun = service.log_in().await;
     let caller = browser().in_request("r-2 \u{1b}[31m\n");
     service.auth.by(&caller).log_out(&begun.session).await.unwrap();
-    service.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
+    service.admin().set_active(begun.user.id, false).await.unwrap();
     let records = service.auth.audit().activity(begun.user.id, None, 2).await.unwrap();
     let (by_admin, by_ada) = (&records[0].event, &records[1].event);
     assert_eq!((by_admin.actor, by_ada.actor), (Actor::ADMINISTRATOR, Actor::user(begun.user.id)));
@@ -80,6 +69,82 @@ async fn a_record_says_who_did_it_to_whom_from_where_and_in_which_request() {
     assert_eq!(by_ada.client, caller.client);
     assert_eq!(by_ada.request_id.as_deref(), Some("r-2[31m"));
     assert_eq!(by_ada.at, service.auth.now());
+}
+
+#[tokio::test]
+async fn a_revoked_session_is_the_subject_and_the_user_who_revokes_it_is_the_actor() {
+    let service = Service::with_ada().await;
+    let here = service.log_in().await;
+    let there = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
+    let (ada, remembered) = (here.user.id, there.session.remembered.unwrap());
+    let caller = browser().acting_as(ada);
+    let sessions = service.auth.by(&caller).sessions(ada);
+    assert!(sessions.revoke(here.session.id).await.unwrap());
+    assert!(sessions.revoke_remembered(remembered).await.unwrap());
+    let records = service.auth.audit().activity(ada, None, 2).await.unwrap();
+    let subjects = [Subject::remembered(remembered), Subject::session(here.session.id)];
+    for (record, subject) in records.iter().zip(subjects) {
+        let event = &record.event;
+        assert_eq!(event.kind, AuthEventKind::SessionsRevoked);
+        assert_eq!(event.subject, Some(subject));
+        assert_eq!((event.actor, event.user, event.session), (Actor::user(ada), Some(ada), None));
+    }
+}
+
+#[tokio::test]
+async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
+    use AuthEventKind as Kind;
+    let service = Service::with_ada().await;
+    service.try_log_in("ada@example.org", "wrong").await.unwrap_err();
+    let begun = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
+    let who = service.authenticate(&begun.token).await.unwrap();
+    let (ada, account) = (begun.user.id, service.acting().account(&who));
+    account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    // Whoever is remembered has proved nothing.
+    service.acting().resume(&begun.remember_token.unwrap()).await.unwrap();
+    account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
+    account.delete(Some(Credential::Password(NEW_PASSWORD))).await.unwrap();
+    let records = service.auth.audit().activity(ada, None, 9).await.unwrap();
+    let actors: Vec<_> =
+        records.iter().rev().map(|record| (record.event.kind, record.event.actor)).collect();
+    let expected = [
+        (Kind::UserRegistered, Actor::VISITOR),
+        (Kind::UserLoginFailed, Actor::VISITOR),
+        (Kind::UserLoggedIn, Actor::user(ada)),
+        (Kind::UserLoginConfirmed, Actor::user(ada)),
+        (Kind::UserRemembered, Actor::VISITOR),
+        (Kind::PasswordChanged, Actor::user(ada)),
+        (Kind::UserDeleted, Actor::user(ada)),
+    ];
+    assert_eq!(actors, expected);
+}
+
+#[tokio::test]
+async fn a_program_on_the_sites_own_machine_acts_as_the_command_line() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    let ada = begun.user.id;
+    service.auth.by(&Caller::command_line()).admin().set_active(ada, false).await.unwrap();
+    let records = service.auth.audit().activity(ada, None, 1).await.unwrap();
+    let actor = records[0].event.actor;
+    assert_eq!((actor.kind.as_str(), actor.user), ("command_line", None));
+    assert_eq!(records[0].event.client, Client::default());
+}
+
+#[tokio::test]
+async fn revoking_all_sessions_is_written_down_only_if_something_ends() {
+    let service = Service::with_ada().await;
+    let begun = service.log_in().await;
+    let keep = Some(begun.session.id);
+    let sessions = service.acting().sessions(begun.user.id);
+    assert_eq!(sessions.revoke_all(keep).await.unwrap(), 0);
+    let kinds = |trail: Vec<(AuthEventKind, _)>| {
+        trail.into_iter().filter(|(kind, _)| *kind == AuthEventKind::SessionsRevoked).count()
+    };
+    assert_eq!(kinds(service.trail().await), 0);
+    service.log_in().await;
+    assert_eq!(sessions.revoke_all(keep).await.unwrap(), 1);
+    assert_eq!(kinds(service.trail().await), 1);
 }
 
 #[tokio::test]
@@ -96,7 +161,7 @@ async fn a_session_from_another_browser_is_written_down_once() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
     for _ in 0..3 {
-        let moved = countersign_auth::Caller::visitor(Default::default());
+        let moved = Caller::visitor(Client::default());
         let there = service.auth.by(&moved).authenticate(&begun.token).await.unwrap().unwrap();
         assert!(!there.is_fresh);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{Duration, SecretToken, Store};
-use countersign_auth::{Auth, AuthConfig, ConfirmError, Credential, NewSession, Resumed};
+use countersign_auth::{Acting, Auth, AuthConfig, ConfirmError, Credential, NewSession, Resumed};
 use countersign_persistence::SqlStore;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
@@ -131,8 +131,8 @@ impl Ada {
         ada
     }
 
-    fn auth(&self) -> &Auth {
-        &self.service.auth
+    fn acting(&self) -> Acting<'_> {
+        self.service.acting()
     }
 
     async fn is_in(&self, token: &SecretToken) -> bool {
@@ -147,7 +147,7 @@ impl Ada {
 #[tokio::test]
 async fn who_logs_out_is_out_with_the_next_request() {
     let ada = Ada::new().await;
-    ada.auth().by(&browser()).log_out(&ada.there.session).await.unwrap();
+    ada.acting().log_out(&ada.there.session).await.unwrap();
     assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
 }
 
@@ -155,27 +155,33 @@ async fn who_logs_out_is_out_with_the_next_request() {
 async fn a_session_that_is_revoked_is_out_with_the_next_request() {
     let ada = Ada::new().await;
     let (user, session) = (ada.here.user.id, ada.there.session.id);
-    assert!(ada.auth().by(&browser()).sessions(user).revoke(session).await.unwrap());
+    assert!(ada.acting().sessions(user).revoke(session).await.unwrap());
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
     let (user, keep) = (ada.here.user.id, Some(ada.here.session.id));
-    ada.auth().by(&browser()).sessions(user).revoke_all(keep).await.unwrap();
+    ada.acting().sessions(user).revoke_all(keep).await.unwrap();
     assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
 
     let ada = Ada::new().await;
     let remembered = ada.there.session.remembered.unwrap();
-    ada.auth()
-        .by(&browser())
-        .sessions(ada.here.user.id)
-        .revoke_remembered(remembered)
-        .await
-        .unwrap();
+    ada.acting().sessions(ada.here.user.id).revoke_remembered(remembered).await.unwrap();
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    ada.auth().by(&browser()).forget(ada.there.remember_token.as_ref().unwrap()).await.unwrap();
+    ada.acting().forget(ada.there.remember_token.as_ref().unwrap()).await.unwrap();
     assert!(ada.is_out_there().await);
+}
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_leaves_the_sessions_in_memory() {
+    let ada = Ada::new().await;
+    ada.acting().log_out(&ada.there.session).await.unwrap();
+    assert!(ada.is_in(&ada.here.token).await);
+    let (memory, store) = lookups(&ada.service.auth);
+    ada.acting().log_out(&ada.there.session).await.unwrap();
+    assert!(ada.is_in(&ada.here.token).await);
+    assert_eq!(lookups(&ada.service.auth), (memory + 1, store));
 }
 
 #[tokio::test]
@@ -183,13 +189,12 @@ async fn a_changed_password_ends_other_sessions_with_the_next_request() {
     let ada = Ada::new().await;
     let who = ada.service.authenticate(&ada.here.token).await.unwrap();
     let new = "quite another set of words";
-    let renewed =
-        ada.auth().by(&browser()).account(&who).change_password(Some(PASSWORD), new).await.unwrap();
+    let changed = ada.acting().account(&who).change_password(Some(PASSWORD), new).await.unwrap();
     assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
-    assert!(ada.is_in(&renewed.renewed.token).await);
+    assert!(ada.is_in(&changed.renewed.token).await);
 
     let ada = Ada::new().await;
-    ada.auth().by(&admin()).admin().set_password(&ada.here.user, new).await.unwrap();
+    ada.service.admin().set_password(&ada.here.user, new).await.unwrap();
     assert!(ada.is_out_there().await && !ada.is_in(&ada.here.token).await);
 }
 
@@ -197,24 +202,19 @@ async fn a_changed_password_ends_other_sessions_with_the_next_request() {
 async fn a_token_that_is_replaced_opens_nothing_with_the_next_request() {
     let ada = Ada::new().await;
     let who = ada.service.authenticate(&ada.here.token).await.unwrap();
-    let renewed = ada
-        .auth()
-        .by(&browser())
-        .account(&who)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await
-        .unwrap();
+    let renewed =
+        ada.acting().account(&who).reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
     assert!(!ada.is_in(&ada.here.token).await && ada.is_in(&renewed.token).await);
 }
 
 #[tokio::test]
 async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
     let ada = Ada::new().await;
-    ada.auth().by(&admin()).admin().set_active(ada.here.user.id, false).await.unwrap();
+    ada.service.admin().set_active(ada.here.user.id, false).await.unwrap();
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    ada.auth().by(&admin()).admin().delete(ada.here.user.id).await.unwrap();
+    ada.service.admin().delete(ada.here.user.id).await.unwrap();
     assert!(ada.is_out_there().await);
 }
 
@@ -222,10 +222,10 @@ async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
 async fn a_theft_ends_sessions_with_the_next_request() {
     let ada = Ada::new().await;
     let token = ada.there.remember_token.as_ref().unwrap();
-    assert!(matches!(ada.auth().by(&browser()).resume(token).await.unwrap(), Resumed::Session(_)));
+    assert!(matches!(ada.acting().resume(token).await.unwrap(), Resumed::Session(_)));
     ada.service.advance(Duration::seconds(11));
     assert!(ada.is_in(&ada.there.token).await);
-    assert!(matches!(ada.auth().by(&browser()).resume(token).await.unwrap(), Resumed::Stolen));
+    assert!(matches!(ada.acting().resume(token).await.unwrap(), Resumed::Stolen));
     assert!(ada.is_out_there().await);
 }
 
@@ -247,7 +247,7 @@ async fn what_another_process_does_is_seen_within_max_staleness_and_no_earlier_r
     let (one, other) = two(Duration::seconds(10)).await;
     let begun = one.log_in().await;
     other.authenticate(&begun.token).await.unwrap();
-    one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    one.acting().log_out(&begun.session).await.unwrap();
     assert!(one.authenticate(&begun.token).await.is_none());
     other.advance(Duration::seconds(10) - Duration::nanoseconds(1));
     assert!(other.authenticate(&begun.token).await.is_some());
@@ -261,7 +261,7 @@ async fn what_another_process_does_is_seen_at_once_where_nothing_may_be_stale() 
     let (one, other) = two(Duration::ZERO).await;
     let begun = one.log_in().await;
     other.authenticate(&begun.token).await.unwrap();
-    one.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
+    one.admin().set_active(begun.user.id, false).await.unwrap();
     assert!(other.authenticate(&begun.token).await.is_none());
 }
 
@@ -272,15 +272,10 @@ async fn nothing_is_confirmed_in_a_session_that_another_process_has_ended() {
     let who = other.authenticate(&begun.token).await.unwrap();
     one.auth.by(&admin()).sessions(begun.user.id).revoke_all(None).await.unwrap();
     let who = other.authenticate(&begun.token).await.unwrap_or(who);
-    let confirmed = other
-        .auth
-        .by(&browser())
-        .account(&who)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await;
+    let confirmed =
+        other.acting().account(&who).reauthenticate(Credential::Password(PASSWORD)).await;
     assert!(matches!(confirmed, Err(ConfirmError::Ended)), "{confirmed:?}");
-    let deleted =
-        other.auth.by(&browser()).account(&who).delete(Some(Credential::Password(PASSWORD))).await;
+    let deleted = other.acting().account(&who).delete(Some(Credential::Password(PASSWORD))).await;
     assert!(matches!(deleted, Err(ConfirmError::Ended)), "{deleted:?}");
     assert!(one.try_log_in(ADA, PASSWORD).await.is_ok());
 }
@@ -292,13 +287,9 @@ async fn nothing_is_confirmed_with_a_password_that_another_process_has_changed()
     let there = other.authenticate(&begun.token).await.unwrap();
     let here = one.authenticate(&begun.token).await.unwrap();
     let new = "quite another set of words";
-    one.auth.by(&browser()).account(&here).change_password(Some(PASSWORD), new).await.unwrap();
-    let confirmed = other
-        .auth
-        .by(&browser())
-        .account(&there)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await;
+    one.acting().account(&here).change_password(Some(PASSWORD), new).await.unwrap();
+    let confirmed =
+        other.acting().account(&there).reauthenticate(Credential::Password(PASSWORD)).await;
     assert!(matches!(confirmed, Err(ConfirmError::WrongPassword)), "{confirmed:?}");
 }
 
@@ -373,14 +364,12 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
         }
         let user = begun.user.id;
         match round % 4 {
-            0 => service.auth.by(&browser()).log_out(&begun.session).await.unwrap(),
-            1 => drop(
-                service.auth.by(&browser()).sessions(user).revoke(begun.session.id).await.unwrap(),
-            ),
-            2 => drop(service.auth.by(&browser()).sessions(user).revoke_all(None).await.unwrap()),
+            0 => service.acting().log_out(&begun.session).await.unwrap(),
+            1 => drop(service.acting().sessions(user).revoke(begun.session.id).await.unwrap()),
+            2 => drop(service.acting().sessions(user).revoke_all(None).await.unwrap()),
             _ => {
-                service.auth.by(&admin()).admin().set_active(user, false).await.unwrap();
-                service.auth.by(&admin()).admin().set_active(user, true).await.unwrap();
+                service.admin().set_active(user, false).await.unwrap();
+                service.admin().set_active(user, true).await.unwrap();
             }
         }
         is_over.store(true, Ordering::SeqCst);

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::cache::lookups;
-use crate::support::{PASSWORD, Service, admin, browser, cheap};
+use crate::support::{PASSWORD, Service, cheap};
 
 const ADA: &str = "ada@example.org";
 const NEW_PASSWORD: &str = "quite another set of words";
@@ -45,7 +45,7 @@ impl Two {
         let two = Self { one, other, following };
         // When the other notices the logout, it has begun to follow.
         let begun = two.known().await;
-        two.one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+        two.one.acting().log_out(&begun.session).await.unwrap();
         two.is_out(&begun.token, "it begins to follow").await;
         two
     }
@@ -91,32 +91,32 @@ impl Drop for Two {
 #[tokio::test]
 async fn whatever_ends_a_session_in_one_process_ends_it_soon_in_the_other() {
     let two = Two::on(MemoryStore::default()).await;
-    let auth = &two.one.auth;
+    let (acting, admin) = (two.one.acting(), two.one.admin());
 
     let begun = two.known().await;
-    auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    acting.log_out(&begun.session).await.unwrap();
     two.is_out(&begun.token, "logged out").await;
 
     let begun = two.known().await;
-    auth.by(&browser()).sessions(begun.user.id).revoke(begun.session.id).await.unwrap();
+    acting.sessions(begun.user.id).revoke(begun.session.id).await.unwrap();
     two.is_out(&begun.token, "revoked").await;
 
     let begun = two.known().await;
-    auth.by(&browser()).sessions(begun.user.id).revoke_all(None).await.unwrap();
+    acting.sessions(begun.user.id).revoke_all(None).await.unwrap();
     two.is_out(&begun.token, "all revoked").await;
 
     let begun = two.known().await;
     let remembered = begun.session.remembered.unwrap();
-    auth.by(&browser()).sessions(begun.user.id).revoke_remembered(remembered).await.unwrap();
+    acting.sessions(begun.user.id).revoke_remembered(remembered).await.unwrap();
     two.is_out(&begun.token, "remembered no more").await;
 
     let begun = two.known().await;
-    auth.by(&browser()).forget(begun.remember_token.as_ref().unwrap()).await.unwrap();
+    acting.forget(begun.remember_token.as_ref().unwrap()).await.unwrap();
     two.is_out(&begun.token, "forgotten").await;
 
     let begun = two.known().await;
     let who = two.one.authenticate(&begun.token).await.unwrap();
-    auth.by(&browser()).account(&who).reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    acting.account(&who).reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
     two.is_out(&begun.token, "its token was replaced").await;
 
     let oldest = two.known().await;
@@ -127,17 +127,17 @@ async fn whatever_ends_a_session_in_one_process_ends_it_soon_in_the_other() {
     two.is_out(&oldest.token, "there were too many").await;
 
     let begun = two.known().await;
-    auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
+    admin.set_active(begun.user.id, false).await.unwrap();
     two.is_out(&begun.token, "disabled").await;
-    auth.by(&admin()).admin().set_active(begun.user.id, true).await.unwrap();
+    admin.set_active(begun.user.id, true).await.unwrap();
 
     let begun = two.known().await;
-    auth.by(&admin()).admin().set_password(&begun.user, NEW_PASSWORD).await.unwrap();
+    admin.set_password(&begun.user, NEW_PASSWORD).await.unwrap();
     two.is_out(&begun.token, "the password was changed").await;
-    auth.by(&admin()).admin().set_password(&begun.user, PASSWORD).await.unwrap();
+    admin.set_password(&begun.user, PASSWORD).await.unwrap();
 
     let begun = two.known().await;
-    auth.by(&admin()).admin().delete(begun.user.id).await.unwrap();
+    admin.delete(begun.user.id).await.unwrap();
     two.is_out(&begun.token, "deleted").await;
 }
 
@@ -147,11 +147,11 @@ async fn what_happens_to_one_user_leaves_the_others_in_memory() {
     two.one.register("bob@example.org").await.unwrap();
     let bob = two.one.try_log_in("bob@example.org", PASSWORD).await.unwrap();
     let (first, second) = (two.known().await, two.known().await);
-    two.one.auth.by(&browser()).log_out(&first.session).await.unwrap();
+    two.one.acting().log_out(&first.session).await.unwrap();
     // From here on, the trail contains nothing new about Bob.
     two.is_out(&first.token, "logged out").await;
     two.keep(&bob.token).await;
-    two.one.auth.by(&browser()).log_out(&second.session).await.unwrap();
+    two.one.acting().log_out(&second.session).await.unwrap();
     two.is_out(&second.token, "logged out").await;
     let (memory, store) = lookups(&two.other.auth);
     assert!(two.other.authenticate(&bob.token).await.is_some());
@@ -162,14 +162,14 @@ async fn what_happens_to_one_user_leaves_the_others_in_memory() {
 async fn many_records_at_once_are_all_read() {
     let two = Two::on(MemoryStore::default()).await;
     let begun = two.known().await;
-    two.one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    two.one.acting().log_out(&begun.session).await.unwrap();
     for _ in 0..2_500 {
         let failed = two.one.try_log_in("nobody@example.org", "not their password").await;
         assert!(failed.is_err());
     }
     two.is_out(&begun.token, "logged out").await;
     let begun = two.known().await;
-    two.one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    two.one.acting().log_out(&begun.session).await.unwrap();
     two.is_out(&begun.token, "logged out, after many others").await;
 }
 
@@ -184,12 +184,12 @@ async fn who_cannot_follow_asks_the_store_for_each_request() {
     database.close().await;
     let start = Instant::now();
     // The cache would answer for an hour.
-    while two.other.auth.by(&browser()).authenticate(&begun.token).await.is_ok() {
+    while two.other.acting().authenticate(&begun.token).await.is_ok() {
         assert!(start.elapsed() < SOON, "it still trusts its cache");
         sleep(Patience::from_millis(10)).await;
     }
     let (memory, _) = lookups(&two.other.auth);
-    assert!(two.other.auth.by(&browser()).authenticate(&begun.token).await.is_err());
+    assert!(two.other.acting().authenticate(&begun.token).await.is_err());
     assert_eq!(lookups(&two.other.auth).0, memory);
 }
 
@@ -198,7 +198,7 @@ async fn who_has_followed_and_does_so_no_longer_asks_for_each_request() {
     let two = Two::on(MemoryStore::default()).await;
     let begun = two.known().await;
     two.following.abort();
-    two.one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    two.one.acting().log_out(&begun.session).await.unwrap();
     two.is_out(&begun.token, "logged out while nobody follows").await;
     let (memory, _) = lookups(&two.other.auth);
     let begun = two.one.log_in().await;
@@ -219,7 +219,7 @@ async fn a_clock_that_is_set_back_keeps_no_session_alive_for_longer() {
     let other = Service { auth, clock: one.clock.clone() };
     let begun = one.log_in().await;
     other.authenticate(&begun.token).await.unwrap();
-    one.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    one.acting().log_out(&begun.session).await.unwrap();
     sleep(Patience::from_millis(1_100)).await;
     // This clock stands still, like one that is set back again and again.
     assert!(other.authenticate(&begun.token).await.is_none());

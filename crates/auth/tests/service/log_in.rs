@@ -4,7 +4,11 @@ use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
     Duration, EmailAddress, EmailError, PasswordError, SecretToken, UsernameError,
 };
-use countersign_auth::{Auth, AuthConfig, InvalidNewUser, LogInError, NewUser, RegisterError};
+use countersign_auth::{
+    Auth, AuthConfig, BreachFile, InvalidNewUser, LogInError, NewUser, PasswordWeakness,
+    RegisterError,
+};
+use tempfile::TempDir;
 
 use crate::support::{PASSWORD, Service, admin, browser, cheap};
 
@@ -16,16 +20,16 @@ async fn a_user_registers_logs_in_is_recognised_and_logs_out() {
     assert_eq!(known.user.email.as_str(), "ada@example.org");
     assert_eq!(*known.session, begun.session);
     assert!(known.is_fresh);
-    service.auth.by(&browser()).log_out(&known.session).await.unwrap();
+    service.acting().log_out(&known.session).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.by(&browser()).log_out(&known.session).await.unwrap();
+    service.acting().log_out(&known.session).await.unwrap();
 }
 
 #[tokio::test]
 async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
     let service = Service::new();
     let new = NewUser::new("ada", " ", "short");
-    let error = service.auth.by(&browser()).register(new).await.unwrap_err();
+    let error = service.acting().register(new).await.unwrap_err();
     let RegisterError::Invalid(invalid) = error else { panic!("{error}") };
     let expected = InvalidNewUser {
         email: Some(EmailError::Malformed),
@@ -41,16 +45,54 @@ async fn registration_says_what_is_wrong_with_every_field_and_saves_nothing() {
 async fn an_address_is_registered_once_whoever_tries_and_it_costs_a_hash_each_time() {
     let service = Service::with_ada().await;
     let error = service.register("ADA@Example.org").await.unwrap_err();
-    assert!(matches!(error, RegisterError::EmailTaken(_)), "{error}");
+    assert!(matches!(error, RegisterError::EmailTaken(None)), "{error}");
     assert_eq!(service.auth.testing().hashes_computed(), 2);
     assert_eq!(service.auth.users().list(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn advice_about_a_weak_password_comes_with_what_sets_it() {
+    const WEAK: &str = "london london 2026";
+    let service = Service::new();
+    let acting = service.acting();
+    let new = NewUser::new("ada@example.org", "Ada", WEAK);
+    let ada = acting.register(new).await.unwrap();
+    assert_eq!(ada.advice.unwrap().weakness, Some(PasswordWeakness::Repeat));
+    // Nobody learns from it whether the address was taken.
+    let taken = acting.register(new).await.unwrap_err();
+    assert!(matches!(taken, RegisterError::EmailTaken(advice) if advice == ada.advice));
+    let set = async |password| acting.admin().set_password(&ada.user, password).await.unwrap();
+    assert_eq!(set(PASSWORD).await, None);
+    let who = service.authenticate(&service.log_in().await.token).await.unwrap();
+    let changed = acting.account(&who).change_password(Some(PASSWORD), WEAK).await.unwrap();
+    assert_eq!(changed.advice, ada.advice);
+    assert_eq!(set(WEAK).await, ada.advice);
+}
+
+#[tokio::test]
+async fn a_registration_with_a_stolen_password_is_refused_and_counted() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("breached.txt");
+    // `printf 'tidal lantern orbit mauve' | sha1sum`
+    std::fs::write(&path, "AEB9AD7FD7B80A8D42B390E072B6D691A1D1B38E:3\n").unwrap();
+    let mut config = cheap();
+    config.breach_file = Some(BreachFile::open(path).unwrap());
+    let service = Service::with(config);
+    for _ in 0..20 {
+        let refused = service.register("ada@example.org").await.unwrap_err();
+        let RegisterError::Invalid(invalid) = refused else { panic!("{refused}") };
+        assert_eq!(invalid.password, Some(PasswordError::Breached));
+    }
+    let refused = service.register("ada@example.org").await.unwrap_err();
+    assert!(matches!(refused, RegisterError::Throttled(_)), "{refused}");
+    assert_eq!(service.auth.testing().hashes_computed(), 0);
 }
 
 #[tokio::test]
 async fn whoever_cannot_log_in_hears_the_same_at_the_cost_of_one_hash() {
     let service = Service::with_ada().await;
     let disabled = service.register("disabled@example.org").await.unwrap();
-    service.auth.by(&admin()).admin().set_active(disabled, false).await.unwrap();
+    service.admin().set_active(disabled, false).await.unwrap();
     for (email, password) in [
         ("ada@example.org", "wrong"),
         ("nobody@example.org", PASSWORD),
@@ -81,14 +123,12 @@ async fn what_can_be_nobodys_is_refused_before_anything_is_hashed_or_looked_up()
 
 #[tokio::test]
 async fn an_old_hash_is_made_stronger_at_the_next_login() {
-    let weak = cheap();
     let store = MemoryStore::default();
     let clock = Service::new().clock;
-    let before = Auth::with(store.clone(), clock.clone(), weak.clone()).unwrap();
+    let before = Auth::with(store.clone(), clock.clone(), cheap()).unwrap();
     let new = NewUser::new("ada@example.org", "Ada", PASSWORD);
     before.by(&browser()).register(new).await.unwrap();
-    let strong = AuthConfig::default();
-    let auth = Auth::with(store, clock.clone(), strong).unwrap();
+    let auth = Auth::with(store, clock.clone(), AuthConfig::default()).unwrap();
     let service = Service { auth, clock };
     for hashes in [2, 1] {
         let before = service.auth.testing().hashes_computed();
@@ -144,11 +184,11 @@ async fn a_token_that_was_never_given_out_is_nobodys() {
 async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service.auth.by(&admin()).admin().set_active(begun.user.id, false).await.unwrap();
+    service.admin().set_active(begun.user.id, false).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
-    service.auth.by(&admin()).admin().set_active(begun.user.id, true).await.unwrap();
+    service.admin().set_active(begun.user.id, true).await.unwrap();
     let begun = service.log_in().await;
-    assert!(service.auth.by(&admin()).admin().delete(begun.user.id).await.unwrap());
+    assert!(service.admin().delete(begun.user.id).await.unwrap());
     assert!(service.authenticate(&begun.token).await.is_none());
 }
 
@@ -156,13 +196,7 @@ async fn a_user_who_is_shut_out_or_deleted_is_out_at_once() {
 async fn a_new_password_ends_every_session_and_the_old_one_opens_nothing() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    service
-        .auth
-        .by(&admin())
-        .admin()
-        .set_password(&begun.user, "quite another set of words")
-        .await
-        .unwrap();
+    service.admin().set_password(&begun.user, "quite another set of words").await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(service.try_log_in("ada@example.org", PASSWORD).await.is_err());
     assert!(service.try_log_in("ada@example.org", "quite another set of words").await.is_ok());
@@ -191,7 +225,7 @@ async fn sessions_are_listed_and_revoked_by_their_owner() {
     let service = Service::with_ada().await;
     let (one, two) = (service.log_in().await, service.log_in().await);
     let ada = one.user.id;
-    assert_eq!(service.auth.by(&admin()).sessions(ada).list().await.unwrap().len(), 2);
+    assert_eq!(service.acting().sessions(ada).list().await.unwrap().len(), 2);
     assert!(service.auth.by(&admin()).sessions(ada).revoke(one.session.id).await.unwrap());
     assert!(service.authenticate(&one.token).await.is_none());
     assert_eq!(service.auth.by(&admin()).sessions(ada).revoke_all(None).await.unwrap(), 1);
@@ -201,6 +235,5 @@ async fn sessions_are_listed_and_revoked_by_their_owner() {
 // Release builds accept no cheaper parameters than the minimum, whatever features are compiled in.
 #[test]
 fn hash_parameters_for_tests_are_refused_by_a_release_build() {
-    let cheap = cheap();
-    assert_eq!(cheap.check().is_ok(), cfg!(debug_assertions));
+    assert_eq!(cheap().check().is_ok(), cfg!(debug_assertions));
 }

@@ -1,6 +1,7 @@
 //! Tests of the service over the memory store, as a program without a framework uses it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account;
 mod audit;
 mod cache;
 mod factor;

@@ -8,7 +8,7 @@ use countersign_auth::{
     NewSession, Protection, Resumed,
 };
 
-use crate::support::{PASSWORD, Service, admin, browser, cheap};
+use crate::support::{PASSWORD, Service, browser, cheap};
 
 const ADA: &str = "ada@example.org";
 const NEW_PASSWORD: &str = "quite another set of words";
@@ -21,7 +21,7 @@ impl Service {
     }
 
     async fn resume(&self, token: &RememberToken) -> Resumed {
-        self.auth.by(&browser()).resume(token).await.unwrap()
+        self.acting().resume(token).await.unwrap()
     }
 
     async fn with_protection(protection: Protection) -> Self {
@@ -108,7 +108,7 @@ async fn a_stolen_login_ends_for_thief_and_owner_and_somebody_hears_of_it() {
 async fn logging_out_forgets() {
     let service = Service::with_ada().await;
     let (begun, token) = service.remembered().await;
-    service.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    service.acting().log_out(&begun.session).await.unwrap();
     assert!(matches!(service.resume(&token).await, Resumed::Unknown));
 }
 
@@ -141,6 +141,19 @@ async fn a_session_from_another_browser_is_as_good_where_protection_is_off() {
 }
 
 #[tokio::test]
+async fn protection_is_set_once_and_for_all_clones() {
+    let service = Service::with_ada().await;
+    let clone = service.auth.clone();
+    service.auth.set_protection(Protection::Strong);
+    clone.set_protection(Protection::Off);
+    for auth in [&service.auth, &clone] {
+        let begun = service.log_in().await;
+        let there = auth.by(&another_browser()).authenticate(&begun.token).await.unwrap();
+        assert!(there.is_none());
+    }
+}
+
+#[tokio::test]
 async fn an_address_may_change() {
     let service = Service::with_protection(Protection::Strong).await;
     let begun = service.log_in().await;
@@ -159,8 +172,7 @@ async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token()
     assert!(!stale.is_fresh);
     let heard = Heard::by(&service);
     let wrong = service
-        .auth
-        .by(&browser())
+        .acting()
         .account(&stale)
         .reauthenticate(Credential::Password("wrong"))
         .await
@@ -169,8 +181,7 @@ async fn a_stale_session_is_fresh_again_after_the_password_and_has_a_new_token()
     assert_eq!(heard.kinds(&service).await, [AuthEventKind::UserLoginFailed]);
     assert!(!service.authenticate(&begun.token).await.unwrap().is_fresh);
     let token = service
-        .auth
-        .by(&browser())
+        .acting()
         .account(&stale)
         .reauthenticate(Credential::Password(PASSWORD))
         .await
@@ -189,18 +200,18 @@ async fn changing_the_password_logs_out_everywhere_else_and_forgets_everywhere()
     let here = service.log_in().await;
     let who = service.authenticate(&here.token).await.unwrap();
     let change = async |current, new| {
-        service.auth.by(&browser()).account(&who).change_password(Some(current), new).await
+        service.acting().account(&who).change_password(Some(current), new).await
     };
     let error = change("wrong", NEW_PASSWORD).await.unwrap_err();
     assert!(matches!(error, ChangePasswordError::WrongPassword(_)), "{error}");
     let error = change(PASSWORD, "short").await.unwrap_err();
     let too_short = PasswordError::TooShort { min: 15, got: 5 };
     assert!(matches!(error, ChangePasswordError::New(e) if e == too_short), "{error}");
-    let renewed = change(PASSWORD, NEW_PASSWORD).await.unwrap();
+    let renewed = change(PASSWORD, NEW_PASSWORD).await.unwrap().renewed;
     assert!(service.authenticate(&elsewhere.token).await.is_none());
     assert!(matches!(service.resume(&token).await, Resumed::Unknown));
     assert!(service.authenticate(&here.token).await.is_none());
-    assert!(service.authenticate(&renewed.renewed.token).await.unwrap().is_fresh);
+    assert!(service.authenticate(&renewed.token).await.unwrap().is_fresh);
     assert!(service.try_log_in(ADA, PASSWORD).await.is_err());
     assert!(service.try_log_in(ADA, NEW_PASSWORD).await.is_ok());
 }
@@ -211,22 +222,10 @@ async fn an_account_is_deleted_by_whoever_types_its_password() {
     let begun = service.log_in().await;
     let who = service.authenticate(&begun.token).await.unwrap();
     assert!(
-        service
-            .auth
-            .by(&browser())
-            .account(&who)
-            .delete(Some(Credential::Password("wrong")))
-            .await
-            .is_err()
+        service.acting().account(&who).delete(Some(Credential::Password("wrong"))).await.is_err()
     );
     assert!(service.authenticate(&begun.token).await.is_some());
-    service
-        .auth
-        .by(&browser())
-        .account(&who)
-        .delete(Some(Credential::Password(PASSWORD)))
-        .await
-        .unwrap();
+    service.acting().account(&who).delete(Some(Credential::Password(PASSWORD))).await.unwrap();
     assert!(service.authenticate(&begun.token).await.is_none());
     assert!(service.register(ADA).await.is_ok(), "the address is free again");
 }
@@ -238,10 +237,10 @@ async fn the_last_use_is_known_at_once_and_written_behind() {
     service.advance(Duration::minutes(5));
     let now = service.auth.now();
     service.authenticate(&begun.token).await.unwrap();
-    let sessions = service.auth.by(&admin()).sessions(begun.user.id).list().await.unwrap();
+    let sessions = service.acting().sessions(begun.user.id).list().await.unwrap();
     assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
     service.auth.jobs().housekeeping().await.unwrap();
-    let sessions = service.auth.by(&admin()).sessions(begun.user.id).list().await.unwrap();
+    let sessions = service.acting().sessions(begun.user.id).list().await.unwrap();
     assert_eq!(sessions.first().map(|session| session.last_seen_at), Some(now));
 }
 
@@ -255,7 +254,7 @@ async fn housekeeping_keeps_what_stands_and_removes_what_does_not() {
         service.auth.jobs().housekeeping().await.unwrap();
         assert!(service.authenticate(&used.token).await.is_some());
     }
-    assert_eq!(service.auth.by(&admin()).sessions(used.user.id).list().await.unwrap().len(), 1);
+    assert_eq!(service.acting().sessions(used.user.id).list().await.unwrap().len(), 1);
     assert!(matches!(service.resume(&token).await, Resumed::Session(_)));
 }
 
@@ -290,14 +289,8 @@ async fn listeners_hear_of_everything_in_order() {
     assert!(service.try_log_in(ADA, "wrong").await.is_err());
     let begun = service.log_in().await;
     let who = service.authenticate(&begun.token).await.unwrap();
-    service
-        .auth
-        .by(&browser())
-        .account(&who)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await
-        .unwrap();
-    service.auth.by(&browser()).log_out(&begun.session).await.unwrap();
+    service.acting().account(&who).reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    service.acting().log_out(&begun.session).await.unwrap();
     let expected = [
         AuthEventKind::UserRegistered,
         AuthEventKind::UserLoginFailed,

@@ -1,14 +1,14 @@
 //! A service over the memory store, with a clock that stands still until a test advances it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
     Client, Clock, Duration, OffsetDateTime, SecretToken, Store, UserId,
 };
 use countersign_auth::{
-    Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError, LoginState,
-    NewSession, NewUser, RegisterError,
+    Acting, Admin, Auth, AuthConfig, Authenticated, Caller, HashingConfig, LogIn, LogInError,
+    LoginState, NewPendingLogin, NewSession, NewUser, RegisterError,
 };
 
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
@@ -51,13 +51,23 @@ impl Service {
         service
     }
 
+    /// Acts as a visitor.
+    pub(crate) fn acting(&self) -> Acting<'_> {
+        self.auth.by(&BROWSER)
+    }
+
+    /// Acts as an administrator.
+    pub(crate) fn admin(&self) -> Admin<'_> {
+        self.auth.by(&ADMINISTRATOR).admin()
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         *self.clock.0.lock().unwrap() += by;
     }
 
     pub(crate) async fn register(&self, email: &str) -> Result<UserId, RegisterError> {
         let new = NewUser::new(email, "Ada", PASSWORD);
-        self.auth.by(&browser()).register(new).await.map(|registered| registered.user.id)
+        self.acting().register(new).await.map(|registered| registered.user.id)
     }
 
     pub(crate) async fn try_log_in(
@@ -75,10 +85,7 @@ impl Service {
         remember: bool,
     ) -> Result<NewSession, LogInError> {
         let attempt = LogIn::new(email, password).remember(remember);
-        match self.auth.by(&browser()).log_in(attempt).await? {
-            LoginState::Complete(begun) => Ok(begun),
-            other => panic!("not complete: {other:?}"),
-        }
+        self.acting().log_in(attempt).await.map(complete)
     }
 
     pub(crate) async fn log_in(&self) -> NewSession {
@@ -86,21 +93,43 @@ impl Service {
     }
 
     pub(crate) async fn authenticate(&self, token: &SecretToken) -> Option<Authenticated> {
-        self.auth.by(&browser()).authenticate(token).await.unwrap()
+        self.acting().authenticate(token).await.unwrap()
     }
 }
 
-/// Returns the default configuration, with hashes that cost next to nothing.
+/// Returns the default configuration with hashes that cost next to nothing.
 pub(crate) fn cheap() -> AuthConfig {
     let mut config = AuthConfig::default();
     config.hashing = HashingConfig::cheap();
     config
 }
 
+/// Returns the session of a login that must be complete.
+#[track_caller]
+pub(crate) fn complete(state: LoginState) -> NewSession {
+    match state {
+        LoginState::Complete(begun) => begun,
+        other => panic!("not complete: {other:?}"),
+    }
+}
+
+/// Returns a login that must wait for a second factor.
+#[track_caller]
+pub(crate) fn waiting(state: LoginState) -> NewPendingLogin {
+    match state {
+        LoginState::FactorRequired(pending) => pending,
+        other => panic!("not waiting: {other:?}"),
+    }
+}
+
+static BROWSER: LazyLock<Caller> =
+    LazyLock::new(|| Caller::visitor(Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0"))));
+static ADMINISTRATOR: LazyLock<Caller> = LazyLock::new(Caller::administrator);
+
 pub(crate) fn browser() -> Caller {
-    Caller::visitor(Client::new(Some([203, 0, 113, 7].into()), Some("Test/1.0")))
+    BROWSER.clone()
 }
 
 pub(crate) fn admin() -> Caller {
-    Caller::administrator()
+    ADMINISTRATOR.clone()
 }

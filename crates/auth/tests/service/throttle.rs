@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration as Wait;
 
-use countersign_auth::domain::throttle::Rate;
+use countersign_auth::domain::throttle::{Backoff, Rate};
 use countersign_auth::domain::{
     AuditFilter, Client, Duration, Reason, SecretToken, ThrottlePolicy,
 };
 use countersign_auth::{
-    AuthConfig, AuthEventKind, Caller, ConfirmError, Credential, LogIn, LogInError, LoginState,
-    NewSession, NewUser, RegisterError,
+    AuthConfig, AuthEventKind, Caller, ConfirmError, Credential, LogIn, LogInError, NewSession,
+    NewUser, RegisterError,
 };
 
-use crate::support::{PASSWORD, Service, admin, browser, cheap};
+use crate::support::{PASSWORD, Service, browser, cheap, complete};
 
 const ADA: &str = "ada@example.org";
 
@@ -27,8 +27,10 @@ fn config(throttle: ThrottlePolicy) -> AuthConfig {
 fn accounts_only() -> ThrottlePolicy {
     let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
     let mut policy = ThrottlePolicy::default();
-    (policy.address_tries, policy.address) = (often, often);
-    (policy.network_tries, policy.network) = (often, often);
+    policy.address_tries = often;
+    policy.address = often;
+    policy.network_tries = often;
+    policy.network = often;
     policy.site = often;
     policy
 }
@@ -55,10 +57,7 @@ impl Service {
         email: &str,
         password: &str,
     ) -> Result<NewSession, LogInError> {
-        match self.auth.by(caller).log_in(LogIn::new(email, password)).await? {
-            LoginState::Complete(begun) => Ok(begun),
-            other => panic!("not complete: {other:?}"),
-        }
+        self.auth.by(caller).log_in(LogIn::new(email, password)).await.map(complete)
     }
 
     /// Asserts that the next try is refused, and returns how long it has to wait.
@@ -109,7 +108,7 @@ async fn those_who_come_from_nowhere_are_no_one_place() {
 async fn whoever_is_not_there_is_slowed_down_alike() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let gone = service.register("gone@example.org").await.unwrap();
-    service.auth.by(&admin()).admin().set_active(gone, false).await.unwrap();
+    service.admin().set_active(gone, false).await.unwrap();
     for (n, email) in [(1, ADA), (2, "nobody@example.org"), (3, "gone@example.org")] {
         for _ in 0..5 {
             service.fails(&stranger(n), email).await;
@@ -126,22 +125,12 @@ async fn every_spelling_and_every_door_is_one_person() {
     service.fails(&browser(), "ada@example.org").await;
     service.fails(&browser(), "ADA@EXAMPLE.ORG").await;
     service.fails(&browser(), "  Ada@Example.org ").await;
-    let wrong = service
-        .auth
-        .by(&browser())
-        .account(&who)
-        .reauthenticate(Credential::Password("wrong"))
-        .await;
+    let wrong = service.acting().account(&who).reauthenticate(Credential::Password("wrong")).await;
     assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
-    let wrong =
-        service.auth.by(&browser()).account(&who).delete(Some(Credential::Password("wrong"))).await;
+    let wrong = service.acting().account(&who).delete(Some(Credential::Password("wrong"))).await;
     assert!(matches!(wrong, Err(ConfirmError::WrongPassword)));
-    let closed = service
-        .auth
-        .by(&browser())
-        .account(&who)
-        .reauthenticate(Credential::Password(PASSWORD))
-        .await;
+    let closed =
+        service.acting().account(&who).reauthenticate(Credential::Password(PASSWORD)).await;
     assert!(matches!(closed, Err(ConfirmError::Throttled(_))), "{closed:?}");
     assert_eq!(service.wait_of(&browser(), ADA).await, 300);
 }
@@ -276,7 +265,7 @@ async fn a_browser_is_known_until_the_password_changes_or_its_user_logs_out_the_
     }
     assert_eq!(service.wait_of(&there, ADA).await, 1);
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
-    service.auth.by(&admin()).admin().set_password(&one.user, PASSWORD).await.unwrap();
+    service.admin().set_password(&one.user, PASSWORD).await.unwrap();
     let one = service.try_as(&here, ADA, PASSWORD).await.unwrap();
     assert!(one.browser_token.is_some(), "it was no longer known");
 }
@@ -289,7 +278,7 @@ async fn a_new_password_from_an_administrator_opens_the_account() {
     }
     assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
     let users = service.auth.users().list(None, 1).await.unwrap();
-    service.auth.by(&admin()).admin().set_password(&users[0], PASSWORD).await.unwrap();
+    service.admin().set_password(&users[0], PASSWORD).await.unwrap();
     service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
 }
 
@@ -324,9 +313,9 @@ async fn of_fifty_tries_at_once_five_are_let_in() {
 
 #[tokio::test]
 async fn a_try_that_found_no_place_before_the_workers_is_not_counted() {
-    let mut config = config(ThrottlePolicy::default());
-    config.hashing.max_wait = Wait::ZERO;
-    let service = Service::with(config);
+    let mut impatient = config(ThrottlePolicy::default());
+    impatient.hashing.max_wait = Wait::ZERO;
+    let service = Service::with(impatient);
     let (mut turned_away, mut failed) = (0, 0);
     while turned_away < 20 {
         match service.try_as(&browser(), ADA, "wrong").await {
@@ -375,7 +364,7 @@ async fn an_administrator_opens_an_account_by_enabling_it() {
     }
     assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
     let users = service.auth.users().list(None, 1).await.unwrap();
-    service.auth.by(&admin()).admin().set_active(users[0].id, true).await.unwrap();
+    service.admin().set_active(users[0].id, true).await.unwrap();
     service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
 }
 
@@ -384,7 +373,7 @@ async fn twenty_register_from_one_address_in_a_minute() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     let register = async |n: u32| {
         let email = &format!("user{n}@example.org");
-        service.auth.by(&browser()).register(NewUser::new(email, "User", PASSWORD)).await
+        service.acting().register(NewUser::new(email, "User", PASSWORD)).await
     };
     for n in 1..20 {
         register(n).await.unwrap();
@@ -397,7 +386,7 @@ async fn twenty_register_from_one_address_in_a_minute() {
 
 #[tokio::test]
 async fn without_a_throttle_everybody_may_guess() {
-    let mut config = config(accounts_only());
+    let mut config = cheap();
     config.throttle = None;
     let service = Service::with(config);
     service.register(ADA).await.unwrap();
@@ -411,7 +400,7 @@ async fn without_a_throttle_everybody_may_guess() {
 #[tokio::test]
 async fn the_trail_says_once_that_a_door_was_closed() {
     let mut policy = accounts_only();
-    policy.account.free = 3;
+    policy.account = Backoff { free: 3, ..Backoff::default() };
     let service = Service::ada_behind(policy).await;
     for n in 0..3 {
         service.fails(&stranger(n), ADA).await;

@@ -61,6 +61,8 @@ pub async fn a_pending_login_takes_so_many_tries_however_many_come_at_once(store
     let let_in = tries.iter().filter(|tried| matches!(tried, Ok(Some(_)))).count();
     assert_eq!(let_in, PendingLogin::MAX_TRIES as usize);
     assert!(tries.iter().all(Result::is_ok));
+    let over = pending(store).pending_by_token(&token, START).await;
+    assert_eq!(over.expect("the store answers"), None);
 }
 
 /// Checks that one of many who complete a login at once succeeds.

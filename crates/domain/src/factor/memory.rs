@@ -4,6 +4,12 @@ use time::OffsetDateTime;
 use crate::memory::{MemoryStore, Waiting, purge};
 use crate::{PendingLogin, PendingStore, StoreError, TokenDigest};
 
+impl Waiting {
+    fn is_open(&self, now: OffsetDateTime) -> bool {
+        now < self.login.expires_at && self.tries < PendingLogin::MAX_TRIES
+    }
+}
+
 #[async_trait]
 impl PendingStore for MemoryStore {
     async fn save_pending(
@@ -27,7 +33,8 @@ impl PendingStore for MemoryStore {
     ) -> Result<Option<PendingLogin>, StoreError> {
         let state = self.state();
         let found = state.pending.iter().find(|one| one.token == *token);
-        Ok(found.map(|one| one.login.clone()).filter(|login| now < login.expires_at))
+        let open = found.filter(|one| one.is_open(now));
+        Ok(open.map(|one| one.login.clone()))
     }
 
     async fn try_pending(
@@ -37,8 +44,7 @@ impl PendingStore for MemoryStore {
     ) -> Result<Option<PendingLogin>, StoreError> {
         let mut state = self.state();
         let found = state.pending.iter_mut().find(|one| one.token == *token);
-        let open =
-            found.filter(|one| now < one.login.expires_at && one.tries < PendingLogin::MAX_TRIES);
+        let open = found.filter(|one| one.is_open(now));
         Ok(open.map(|one| {
             one.tries += 1;
             one.login.clone()

@@ -13,7 +13,7 @@ pub trait PendingStore: Send + Sync {
         token: &TokenDigest,
     ) -> Result<(), StoreError>;
 
-    /// Finds the login with this token, if it has not ended at `now`.
+    /// Finds the login with this token, if it has not ended at `now` and a try is left.
     async fn pending_by_token(
         &self,
         token: &TokenDigest,

@@ -24,7 +24,13 @@ const TABLE: &str = "pending_logins";
 const MOMENT_BYTES: usize = 8;
 
 pub(crate) fn by_token(token: &TokenDigest, now: OffsetDateTime) -> Select<Entity> {
-    Entity::find_by_id(bytes(token)).filter(Column::ExpiresAt.gt(moment(now)))
+    Entity::find_by_id(bytes(token))
+        .filter(Column::ExpiresAt.gt(moment(now)))
+        .filter(Column::Tries.lt(most_tries()))
+}
+
+fn most_tries() -> i32 {
+    i32::try_from(PendingLogin::MAX_TRIES).unwrap_or(i32::MAX)
 }
 
 pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
@@ -47,12 +53,11 @@ pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
 
 /// Counts a try, if one is left.
 pub(crate) fn one_more_try(token: &TokenDigest, now: OffsetDateTime) -> UpdateMany<Entity> {
-    let most = i32::try_from(PendingLogin::MAX_TRIES).unwrap_or(i32::MAX);
     Entity::update_many()
         .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
         .filter(Column::TokenDigest.eq(bytes(token)))
         .filter(Column::ExpiresAt.gt(moment(now)))
-        .filter(Column::Tries.lt(most))
+        .filter(Column::Tries.lt(most_tries()))
 }
 
 fn row(login: &PendingLogin, token: &TokenDigest) -> Model {

@@ -170,6 +170,8 @@ impl Own {
                         "--auth-root-authentication-method=normal",
                     ])
                     .arg(format!("--datadir={}", data.display()))
+                    // A MariaDB that starts removes what others have in a folder that they share.
+                    .env("TMPDIR", folder)
                     .status()
             }
         };
@@ -214,6 +216,7 @@ impl Own {
             Engine::MariaDb => &mut {
                 let mut command = self.tool("mariadbd");
                 command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
+                command.env("TMPDIR", self.folder.path());
                 command.args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)]);
                 command
                     .args([&format!("--socket={folder}/s"), &format!("--pid-file={folder}/pid")]);
