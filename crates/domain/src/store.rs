@@ -3,7 +3,7 @@
 //! Each method of a port is one fact that becomes true as a whole or not at all, whatever tables and
 //! transactions that takes; none of those words crosses this line. Something that is not there is
 //! `Ok(None)` or `Ok(false)`, never an error. Every method fails with
-//! [`StoreError::Unavailable`](crate::StoreError::Unavailable) when the store cannot be reached in time,
+//! [`StoreError::Unavailable`] when the store cannot be reached in time,
 //! and has then changed nothing that the caller may rely on. An `# Errors` section says only what goes
 //! beyond that.
 //!

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 /// it is the same from every keyboard. Neither trimmed nor folded. Wiped from memory when dropped;
 /// never printed, compared or saved.
 ///
-/// Holding one says nothing about its quality: that is [`PasswordPolicy::parse_new`]'s to say, and it
-/// is asked when a password is set, not when one is tried.
+/// Holding one says nothing about its quality. [`PasswordPolicy`](crate::PasswordPolicy) judges that when a
+/// password is set, not when one is tried.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
