@@ -158,11 +158,11 @@ impl<'a> Acting<'a> {
     }
 
     /// Changes a user or what belongs to them: saves the change with its record in one transaction, drops
-    /// what the cache knows of the user, and tells the listeners; the last two if and only if something
-    /// changed. `user` is `None` where only the store knows whom the change is for.
+    /// what the cache knows of the user, and tells the listeners if and only if something changed. `user` is
+    /// `None` where only the store knows whom the change is for.
     ///
-    /// The cache is also cleared when the outcome stays unknown: the store failed, or nobody waits any
-    /// longer.
+    /// The cache is also cleared when nothing changed, since another process may have made the change
+    /// before, and when the outcome stays unknown: the store failed, or nobody waits any longer.
     pub(crate) async fn change<'s, T: Outcome>(
         &self,
         user: Option<UserId>,
@@ -176,7 +176,7 @@ impl<'a> Acting<'a> {
         let under_way = core.cache.change(user);
         let done = change(&*core.store, record).await?;
         let changed = done.changed(user);
-        under_way.end(changed);
+        under_way.end(changed.or(user));
         if let Some(user) = changed {
             core.publish(&record.about(user).audit.event);
         }

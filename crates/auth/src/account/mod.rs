@@ -141,9 +141,12 @@ impl Account<'_> {
     /// When the user has not proved who they are, or the service cannot do it now.
     pub async fn delete(&self, credential: Option<Credential<'_>>) -> Result<(), ConfirmError> {
         match (&self.who.user.password_hash, credential) {
-            (_, Some(credential)) => self.acting().confirm(self.who, credential).await?,
+            (Some(_), Some(password @ Credential::Password(_))) => {
+                self.acting().confirm(self.who, password).await?
+            }
+            (Some(_), _) => self.acting().confirm(self.who, Credential::Password("")).await?,
+            (None, Some(credential)) => self.acting().confirm(self.who, credential).await?,
             (None, None) => self.acting().freshness(self.who).await?,
-            (Some(_), None) => self.acting().confirm(self.who, Credential::Password("")).await?,
         };
         Admin(self.acting()).delete(self.who.user.id).await?;
         Ok(())

@@ -138,5 +138,7 @@ async fn a_fresh_login_alone_is_not_enough_for_a_user_who_has_a_password() {
     let changed = account.change_password(None, NEW_PASSWORD).await;
     assert!(matches!(changed, Err(ChangePasswordError::Current(_))), "{changed:?}");
     assert!(account.delete(None).await.is_err());
-    service.log_in().await;
+    service.auth.testing().require_factor(who.user.id, CODE);
+    assert!(account.delete(Some(Credential::Code(CODE))).await.is_err(), "nor is a code");
+    assert_eq!(service.auth.users().list(None, 9).await.unwrap().len(), 1);
 }

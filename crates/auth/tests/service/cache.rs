@@ -174,14 +174,14 @@ async fn a_session_that_is_revoked_is_out_with_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_change_that_changes_nothing_leaves_the_sessions_in_memory() {
-    let ada = Ada::new().await;
-    ada.acting().log_out(&ada.there.session).await.unwrap();
-    assert!(ada.is_in(&ada.here.token).await);
-    let (memory, store) = lookups(&ada.service.auth);
-    ada.acting().log_out(&ada.there.session).await.unwrap();
-    assert!(ada.is_in(&ada.here.token).await);
-    assert_eq!(lookups(&ada.service.auth), (memory + 1, store));
+async fn who_logs_out_is_out_also_where_another_process_has_ended_the_session_before() {
+    let (one, other) = two(Duration::hours(1)).await;
+    let begun = one.log_in().await;
+    other.authenticate(&begun.token).await.unwrap();
+    one.acting().log_out(&begun.session).await.unwrap();
+    assert!(other.authenticate(&begun.token).await.is_some(), "it does not know yet");
+    other.acting().log_out(&begun.session).await.unwrap();
+    assert!(other.authenticate(&begun.token).await.is_none());
 }
 
 #[tokio::test]
