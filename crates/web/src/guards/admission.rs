@@ -40,7 +40,7 @@ pub(crate) async fn admit<'r>(
     let admitted = match Site::of(request) {
         Some(site) => {
             let visitor = Visitor::of(site).await;
-            admitted(visitor, need).inspect_err(|error| tell(site, *error, visitor.user()))
+            admitted(visitor, need).inspect_err(|error| tell(site, *error, visitor))
         }
         None => Err(GuardError::Unavailable),
     };
@@ -59,13 +59,17 @@ fn admitted(visitor: Visitor<'_>, need: Need) -> Result<CurrentUser<'_>, GuardEr
 }
 
 /// Tells listeners that a guard let nobody in.
-pub(crate) fn tell(site: Site<'_>, error: GuardError, user: Option<CurrentUser<'_>>) {
+pub(crate) fn tell(site: Site<'_>, error: GuardError, visitor: Visitor<'_>) {
     let kind = match error {
         GuardError::LoginRequired | GuardError::TokenRequired => AuthEventKind::UserUnauthorized,
         GuardError::RefreshRequired => AuthEventKind::UserNeedsRefresh,
         GuardError::Unavailable => return,
     };
-    let (user, session) = (user.map(|user| user.id), user.map(|user| user.session().id));
+    let (user, session) = match visitor {
+        Visitor::User(user) => (Some(user.id), Some(user.session().id)),
+        Visitor::Anonymous => (None, None),
+        Visitor::Unavailable => return,
+    };
     site.auth.by(&site.caller()).tell(kind, user, session);
 }
 

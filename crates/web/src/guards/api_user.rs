@@ -7,6 +7,7 @@ use rocket::{Request, async_trait};
 
 use crate::guards::admission::tell;
 use crate::guards::guard_error::GuardError;
+use crate::guards::visitor::Visitor;
 use crate::site::Site;
 
 /// The user whose program sends a session's token as a bearer token (RFC 6750, section 2.1):
@@ -42,7 +43,7 @@ impl ApiUser {
             None => None,
         };
         found.map(Self).ok_or_else(|| {
-            tell(site, GuardError::TokenRequired, None);
+            tell(site, GuardError::TokenRequired, Visitor::Anonymous);
             GuardError::TokenRequired
         })
     }

@@ -66,14 +66,6 @@ impl<'r> Visitor<'r> {
         }
     }
 
-    /// Returns the user, if it is known that one is logged in.
-    pub(crate) fn user(&self) -> Option<CurrentUser<'r>> {
-        match self {
-            Self::User(user) => Some(*user),
-            Self::Anonymous | Self::Unavailable => None,
-        }
-    }
-
     /// Returns who sends the request. The store is asked at most once for each request.
     pub(crate) async fn of(site: Site<'r>) -> Self {
         match lookup(site).await {

@@ -71,15 +71,18 @@ pub(crate) async fn complete(site: Site<'_>, response: &mut Response<'_>) {
     let pending = request.local_cache(Pending::default);
     let taken = pending.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Template { name, context }) = taken else { return };
-    let visitor = Visitor::of(site).await;
-    let user = visitor.user();
+    let (user, visitor_known) = match Visitor::of(site).await {
+        Visitor::User(user) => (Some(user), true),
+        Visitor::Anonymous => (None, true),
+        Visitor::Unavailable => (None, false),
+    };
     let frame = Frame {
         current_user: user.as_ref().map(|user| UserFrame {
             id: user.id.to_string(),
             email: user.email.as_str(),
             username: user.username.as_str(),
         }),
-        visitor_known: visitor.is_authenticated().is_ok(),
+        visitor_known,
         flash: Flash::take(site),
         site: &shared.view,
         request_id: request_id::of(request),
