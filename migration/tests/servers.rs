@@ -1,6 +1,7 @@
 //! Tests migrations on database servers, with several programs at once and with programs that are killed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "../../crates/persistence/tests/support/server.rs"]
 mod server;
 

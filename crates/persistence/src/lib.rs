@@ -42,6 +42,7 @@ mod plan;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "../tests/support/server.rs"]
 mod server;
 

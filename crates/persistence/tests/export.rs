@@ -2,6 +2,7 @@
 //! interrupted; what is not the same is found.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
 mod server;
 mod support;

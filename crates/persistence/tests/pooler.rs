@@ -4,8 +4,10 @@
 
 #[path = "support/pooler.rs"]
 mod pooler;
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
 mod server;
+#[expect(dead_code, reason = "each test uses a part")]
 mod support;
 
 use std::cell::RefCell;

@@ -2,6 +2,7 @@
 //! is said of a damaged row.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
 mod server;
 mod support;

@@ -2,8 +2,10 @@
 //! server, and what was given up leaves nothing behind.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
 mod server;
+#[expect(dead_code, reason = "each test uses a part")]
 mod support;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The contract of stores, kept by a database in a file, by one in memory, and by those of servers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
 mod server;
 

@@ -1,6 +1,4 @@
 //! A database file, and users and sessions to keep in it.
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::allow_attributes, reason = "which part that is differs")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,9 +4,6 @@
 //!
 //! On PostgreSQL it takes a second to drop a database, so that each test has a schema of its own in one
 //! database, `countersign_test`, which is left there empty.
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::print_stderr, reason = "a test says what it skips")]
-#![allow(clippy::allow_attributes, reason = "which part that is differs")]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
