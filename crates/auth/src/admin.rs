@@ -95,7 +95,6 @@ impl Admin<'_> {
         if !changed.await? {
             return Err(SetPasswordError::NoSuchUser);
         }
-        acting.forget_browsers(user.id, None).await;
         acting.forget_failures(user.id).await;
         Ok(chosen.advice)
     }
@@ -114,9 +113,8 @@ impl Admin<'_> {
             store.users().set_active(user, active, record)
         });
         let changed = changed.await?;
-        match active {
-            true => acting.forget_failures(user).await,
-            false => acting.forget_browsers(user, None).await,
+        if active {
+            acting.forget_failures(user).await;
         }
         Ok(changed)
     }
@@ -130,13 +128,10 @@ impl Admin<'_> {
     pub async fn delete(&self, user: UserId) -> Result<bool, StoreError> {
         let acting = self.0;
         let record = acting.record(AuthEventKind::UserDeleted, Some(user), None);
-        let deleted = acting
-            .change(Some(user), &record, |store, record| store.users().delete_user(user, record));
-        let deleted = deleted.await?;
-        if deleted {
-            acting.forget_browsers(user, None).await;
-        }
-        Ok(deleted)
+        let deleted = acting.change(Some(user), &record, |store, record| {
+            store.users().delete_user(user, None, record)
+        });
+        deleted.await
     }
 }
 

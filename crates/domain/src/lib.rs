@@ -54,7 +54,7 @@ pub use remembered::store::{RememberGrant, RememberOutcome, RememberStore, Remem
 pub use remembered::{RememberToken, Remembered, RememberedId};
 pub use session::principal::{Principal, Via};
 pub use session::proof::{HashDigest, Method, Methods, Proof};
-pub use session::store::{Ended, SessionGrant, SessionRenewal, SessionStore};
+pub use session::store::{Basis, Ended, Keep, SessionGrant, SessionRenewal, SessionStore};
 pub use session::{Session, SessionId, SessionLifetimes};
 pub use store::Store;
 pub use throttle::store::{Counted, ThrottleStore};

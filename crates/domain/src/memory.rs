@@ -7,9 +7,10 @@ use async_trait::async_trait;
 
 use crate::throttle::{CounterKey, Rule, Tally};
 use crate::{
-    AuditEnds, AuditRecord, AuditStore, BrowserStore, KnownBrowser, PendingLogin, PendingStore,
-    Record, RememberStore, Remembered, RememberedId, Session, SessionId, SessionStore, Store,
-    StoreError, ThrottleStore, TokenDigest, User, UserId, UserStore,
+    AuditEnds, AuditRecord, AuditStore, Basis, BrowserStore, Keep, KnownBrowser, PendingLogin,
+    PendingStore, Record, RememberStore, Remembered, RememberedId, Session, SessionId,
+    SessionRenewal, SessionStore, Store, StoreError, ThrottleStore, TokenDigest, User, UserId,
+    UserStore,
 };
 
 /// Keeps everything in memory. A clone is the same store.
@@ -60,11 +61,36 @@ impl State {
         self.trail.push(record);
     }
 
-    /// Ends the sessions and remembered logins of a user, except `keep` and the one that it belongs to.
-    pub(crate) fn end_sessions(&mut self, user: UserId, keep: Option<SessionId>) -> u64 {
-        let kept = keep.and_then(|id| self.sessions.get(&id)?.1.remembered);
+    /// Ends all that belongs to a user, except what is kept. Returns how many sessions ended.
+    pub(crate) fn end_all(&mut self, user: UserId, keep: Option<Keep<'_>>) -> u64 {
+        let kept = keep.and_then(|keep| self.sessions.get(&keep.session)?.1.remembered);
         self.remembered.retain(|id, s| s.remembered.user_id != user || Some(*id) == kept);
-        self.remove_sessions(|session| session.user_id == user && Some(session.id) != keep)
+        let browser = keep.and_then(|keep| keep.browser);
+        self.browsers.retain(|known| known.user_id != user || Some(&known.token) == browser);
+        self.pending.retain(|waiting| waiting.login.user_id != user);
+        let kept = keep.map(|keep| keep.session);
+        self.remove_sessions(|session| session.user_id == user && Some(session.id) != kept)
+    }
+
+    /// Returns whether a session stands and is this user's.
+    pub(crate) fn stands(&self, user: UserId, id: SessionId) -> bool {
+        self.sessions.get(&id).is_some_and(|(_, session)| session.user_id == user)
+    }
+
+    pub(crate) fn holds(&self, basis: Basis<'_>) -> bool {
+        let user = self.users.get(&basis.user);
+        user.is_some_and(|user| user.is_active && user.password_hash.as_ref() == basis.password)
+            && self.stands(basis.user, basis.session)
+    }
+
+    /// Gives a session its new token.
+    pub(crate) fn renew(&mut self, renewal: SessionRenewal<'_>) {
+        let Some((token, session)) = self.sessions.get_mut(&renewal.basis.session) else { return };
+        *token = *renewal.token;
+        session.client = renewal.client.clone();
+        session.authenticated_at = Some(renewal.authenticated_at);
+        session.last_seen_at = session.last_seen_at.max(renewal.authenticated_at);
+        session.methods = renewal.methods.clone();
     }
 
     /// Ends remembered logins with the sessions that belong to them.

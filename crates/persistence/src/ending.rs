@@ -1,14 +1,48 @@
-//! How the sessions and remembered logins of a user end.
+//! How what belongs to a user ends.
 
-use countersign_domain::{SessionId, UserId};
-use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, SelectStatement};
+use countersign_domain::{Keep, SessionId, StoreError, TokenDigest, UserId};
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
-    ColumnTrait, DeleteMany, EntityTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany,
+    ColumnTrait, ConnectionTrait, DeleteMany, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
 };
 
+use crate::browser::entity as browser;
+use crate::error::unavailable;
+use crate::pending::entity as pending;
 use crate::remembered::entity as remembered;
+use crate::row::bytes;
 use crate::session::entity as session;
+
+/// Ends all that belongs to a user, except what is kept. Returns how many sessions and how many remembered
+/// logins ended.
+pub(crate) async fn end_all(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    keep: Option<Keep<'_>>,
+) -> Result<(u64, u64), StoreError> {
+    let session = keep.map(|keep| keep.session);
+    // First, so that all of them are counted.
+    let ended = sessions_but(user, session).exec(db).await.map_err(unavailable)?;
+    let forgotten = remembered_but(user, session).exec(db).await.map_err(unavailable)?;
+    forget(db, user, keep.and_then(|keep| keep.browser)).await?;
+    Ok((ended.rows_affected, forgotten.rows_affected))
+}
+
+/// Forgets the known browsers of a user except one, and ends the logins that wait for a second factor.
+pub(crate) async fn forget(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    keep: Option<&TokenDigest>,
+) -> Result<(), StoreError> {
+    let known = browser::Entity::delete_many().filter(browser::Column::UserId.eq(user.as_uuid()));
+    let known = match keep {
+        Some(token) => known.filter(browser::Column::TokenDigest.ne(bytes(token))),
+        None => known,
+    };
+    known.exec(db).await.map_err(unavailable)?;
+    let waiting = pending::Entity::delete_many().filter(pending::Column::UserId.eq(user.as_uuid()));
+    waiting.exec(db).await.map_err(unavailable).map(drop)
+}
 
 /// Returns the deletion of all sessions of a user except one.
 pub(crate) fn sessions_but(user: UserId, keep: Option<SessionId>) -> DeleteMany<session::Entity> {
@@ -17,14 +51,6 @@ pub(crate) fn sessions_but(user: UserId, keep: Option<SessionId>) -> DeleteMany<
         Some(id) => theirs.filter(session::Column::Id.ne(id.as_uuid())),
         None => theirs,
     }
-}
-
-/// Returns the change that makes a session of a user belong to no remembered login.
-pub(crate) fn unremember(user: UserId, id: SessionId) -> UpdateMany<session::Entity> {
-    session::Entity::update_many()
-        .col_expr(session::Column::RememberedId, Expr::value(None::<Uuid>))
-        .filter(session::Column::Id.eq(id.as_uuid()))
-        .filter(session::Column::UserId.eq(user.as_uuid()))
 }
 
 /// Returns the deletion of the remembered login that a session of this user belongs to. The foreign key of

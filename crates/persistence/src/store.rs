@@ -3,13 +3,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_domain::{
     AuditStore, BrowserStore, Clock, Duration, PendingStore, Record, RememberStore, SessionStore,
-    Store, StoreError, ThrottleStore, UserStore,
+    Store, StoreError, ThrottleStore, TokenDigest, UserId, UserStore,
 };
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 
 use crate::audit::append::append;
 use crate::call::Deadline;
 use crate::database::SqlStore;
+use crate::ending::forget;
 use crate::error::unavailable;
 use crate::tables::{with_each_growing_table, with_each_table};
 
@@ -26,6 +27,21 @@ impl SqlStore {
         record: &Record,
     ) -> Result<(), StoreError> {
         append(transaction, record).await
+    }
+
+    /// Forgets what Countersign's own tables keep of a user, within a transaction of the application's that
+    /// ends their sessions: known browsers, except the one with the token `keep`, and logins that wait for a
+    /// second factor.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was forgotten.
+    pub async fn forget(
+        transaction: &impl ConnectionTrait,
+        user: UserId,
+        keep: Option<&TokenDigest>,
+    ) -> Result<(), StoreError> {
+        forget(transaction, user, keep).await
     }
 }
 

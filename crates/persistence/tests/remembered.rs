@@ -9,10 +9,8 @@ mod support;
 
 use countersign_domain::contract::any_record;
 use countersign_domain::{
-    Client, Remembered, RememberedId, Session, Store, StoreError, TokenDigest, User,
-};
-use countersign_domain::{
-    RememberGrant, RememberOutcome, RememberUse, SessionGrant, SessionRenewal,
+    Basis, Client, Keep, RememberGrant, RememberOutcome, RememberUse, Remembered, RememberedId,
+    Session, SessionGrant, SessionRenewal, Store, StoreError, TokenDigest, User,
 };
 use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
@@ -94,15 +92,16 @@ async fn of_all_that_happens_to_a_login_at_once_no_two_wait_for_each_other() {
             (session, token)
         };
         let (one, other) = (resumed(), resumed());
-        let (entry, keep) = (any_record(), Some(login.session.id));
+        let keep = Some(Keep { session: login.session.id, browser: None });
+        let entry = any_record();
         let ended = tokio::join!(
             login.present(&database),
             insert(&database, &one.0, &one.1, None),
             login.present(&database),
             insert(&database, &other.0, &other.1, None),
             database.sessions().end_sessions_of(ada.id, keep, &entry),
-            database.sessions().end_session(ada.id, login.session.id, &entry),
-            database.remembered().end_remembered(ada.id, login.remembered.id, &entry),
+            database.sessions().end_session(ada.id, login.session.id, None, &entry),
+            database.remembered().end_remembered(ada.id, login.remembered.id, None, &entry),
             database.remembered().end_series(&login.series, &entry),
             database.users().set_active(ada.id, true, &entry),
         );
@@ -194,7 +193,7 @@ async fn a_session_is_refused_when_the_login_it_belongs_to_has_ended_or_is_not_i
     assert!(
         database
             .remembered()
-            .end_remembered(ada.id, login.remembered.id, &any_record())
+            .end_remembered(ada.id, login.remembered.id, None, &any_record())
             .await
             .unwrap()
     );
@@ -220,19 +219,19 @@ async fn a_batch_of_times_is_noted_for_whatever_sessions_are_left() {
 #[tokio::test]
 async fn a_renewal_never_moves_the_time_of_use_back() {
     let file = File::new();
-    let (database, _, login) = with_login(&file).await;
+    let (database, ada, login) = with_login(&file).await;
     let later = START + Duration::minutes(5);
     database.sessions().touch_sessions(&[(login.session.id, later)]).await.unwrap();
     let (client, authenticated_at) = (&Client::default(), START + Duration::MINUTE);
     let new = &token();
     let renewal = SessionRenewal {
-        id: login.session.id,
+        basis: Basis::of(&ada, login.session.id),
         token: new,
         client,
         authenticated_at,
         methods: &countersign_domain::Methods::default(),
     };
-    assert!(database.sessions().renew_session(renewal, Some(&any_record())).await.unwrap());
+    assert!(database.sessions().renew_session(renewal, &any_record()).await.unwrap());
     let (session, _) = database.sessions().session_by_token(new).await.unwrap().unwrap();
     assert_eq!(session.last_seen_at, later);
     assert_eq!(session.authenticated_at, Some(authenticated_at));

@@ -248,7 +248,11 @@ async fn what_two_change_in_different_orders_is_tried_again() {
                 } else if n % 3 == 1 {
                     database.sessions().end_sessions_of(ada.id, None, &entry).await.unwrap();
                 } else {
-                    database.sessions().end_session(ada.id, session.id, &entry).await.unwrap();
+                    database
+                        .sessions()
+                        .end_session(ada.id, session.id, None, &entry)
+                        .await
+                        .unwrap();
                 }
                 database.sessions().purge_sessions(START, START, 9).await.unwrap();
             }));

@@ -228,8 +228,8 @@ impl LoggingIn<'_> {
             AsIf::Remembered => {
                 // A token without a session, as if the browser had been closed meanwhile.
                 begun.token = acting.stale_session(self.user).await.token;
-                let sessions = acting.sessions(self.user.id);
-                sessions.revoke_all(Some(begun.session.id)).await.expect("they end");
+                let sessions = acting.sessions(self.user.id).asked_in(begun.session.id);
+                sessions.revoke_all().await.expect("they end");
             }
         }
         self.client.hand(begun).await;

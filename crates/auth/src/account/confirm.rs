@@ -1,4 +1,4 @@
-use countersign_domain::{PasswordError, Proof, Reason, StoreError, User};
+use countersign_domain::{Basis, PasswordError, Proof, Reason, SessionId, StoreError, User};
 
 use crate::core::Acting;
 use crate::password::hasher::Verdict;
@@ -46,13 +46,27 @@ pub enum ConfirmError {
     Store(#[from] StoreError),
 }
 
+/// What a logged-in user has proved, and who they were in the store when they proved it.
+pub(super) struct Confirmed {
+    pub(super) proof: Proof,
+    session: SessionId,
+    user: User,
+}
+
+impl Confirmed {
+    /// Returns what a change must still find when it is made.
+    pub(super) fn basis(&self) -> Basis<'_> {
+        Basis::of(&self.user, self.session)
+    }
+}
+
 impl Acting<'_> {
     /// Checks a credential. A password costs exactly one hash.
     pub(super) async fn confirm(
         &self,
         who: &Authenticated,
         credential: Credential<'_>,
-    ) -> Result<Proof, ConfirmError> {
+    ) -> Result<Confirmed, ConfirmError> {
         match credential {
             Credential::Password(typed) => self.confirm_password(who, typed).await,
             Credential::Code(typed) => self.confirm_code(who, typed).await,
@@ -63,7 +77,7 @@ impl Acting<'_> {
         &self,
         who: &Authenticated,
         typed: &str,
-    ) -> Result<Proof, ConfirmError> {
+    ) -> Result<Confirmed, ConfirmError> {
         let core = self.core;
         let password = core.config.password.parse_attempt(typed).map_err(ConfirmError::Invalid)?;
         let standing = self.standing(who).await?;
@@ -76,29 +90,37 @@ impl Acting<'_> {
                 return Err(overloaded.into());
             }
         };
-        match (verdict, hash) {
-            (Verdict::Correct { .. }, Some(hash)) => {
+        let proof = match (verdict, hash) {
+            (Verdict::Correct { .. }, Some(hash)) => Some(Proof::password(hash.clone())),
+            _ => None,
+        };
+        match (proof, standing) {
+            (Some(proof), Some(user)) => {
                 self.succeeded(tried).await;
-                Ok(Proof::password(hash.clone()))
+                Ok(Confirmed { proof, session: who.session.id, user })
             }
-            _ if standing.is_none() => {
+            (_, None) => {
                 self.called_off(tried).await;
                 Err(ConfirmError::Ended)
             }
-            _ => {
+            (None, Some(_)) => {
                 self.unconfirmed(who, tried, Reason::WrongPassword, ConfirmError::WrongPassword)
                     .await
             }
         }
     }
 
-    async fn confirm_code(&self, who: &Authenticated, typed: &str) -> Result<Proof, ConfirmError> {
+    async fn confirm_code(
+        &self,
+        who: &Authenticated,
+        typed: &str,
+    ) -> Result<Confirmed, ConfirmError> {
         let user = self.standing(who).await?.ok_or(ConfirmError::Ended)?;
         let tried = self.try_login(Some(&user), &user.email).await?;
         match self.core.factors.check(&user, typed).await? {
             Some(method) => {
                 self.succeeded(tried).await;
-                Ok(Proof::factor(method))
+                Ok(Confirmed { proof: Proof::factor(method), session: who.session.id, user })
             }
             None => self.unconfirmed(who, tried, Reason::WrongCode, ConfirmError::WrongCode).await,
         }
@@ -110,25 +132,35 @@ impl Acting<'_> {
         tried: Try,
         why: Reason,
         error: ConfirmError,
-    ) -> Result<Proof, ConfirmError> {
+    ) -> Result<Confirmed, ConfirmError> {
         let (user, session) = (Some(who.user.id), Some(who.session.id));
         self.failed(tried, why, user, session).await?;
         Err(error)
     }
 
     /// Takes the login itself as the proof, where it is fresh and still stands.
-    pub(super) async fn freshness(&self, who: &Authenticated) -> Result<Proof, ConfirmError> {
+    pub(super) async fn freshness(&self, who: &Authenticated) -> Result<Confirmed, ConfirmError> {
         if !who.is_fresh {
             return Err(ConfirmError::NotFresh);
         }
         match self.standing(who).await? {
             Some(user) if user.password_hash.is_none() => {
-                Ok(Proof::new(who.session.methods.clone(), None))
+                let proof = Proof::new(who.session.methods.clone(), None);
+                Ok(Confirmed { proof, session: who.session.id, user })
             }
             // They have set a password meanwhile, which must be shown.
             Some(_) => Err(ConfirmError::WrongPassword),
             None => Err(ConfirmError::Ended),
         }
+    }
+
+    /// Returns why a change was not made although its user had proved who they are: something has changed
+    /// meanwhile. Whoever still has their session has another password now.
+    pub(super) async fn why_not(&self, who: &Authenticated) -> Result<ConfirmError, StoreError> {
+        Ok(match self.standing(who).await? {
+            Some(_) => ConfirmError::WrongPassword,
+            None => ConfirmError::Ended,
+        })
     }
 
     /// Reads the user from the store, if their session still stands there: a change that cannot be taken

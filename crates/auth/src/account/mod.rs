@@ -3,12 +3,11 @@
 pub(crate) mod confirm;
 
 use countersign_domain::{
-    AuthEventKind, Methods, PasswordContext, PasswordError, Proof, Record, SecretToken,
-    SessionRenewal, StoreError,
+    AuthEventKind, Methods, OffsetDateTime, PasswordContext, PasswordError, SecretToken,
+    SessionRenewal, StoreError, TokenDigest,
 };
 
-use self::confirm::{ConfirmError, Credential};
-use crate::admin::Admin;
+use self::confirm::{ConfirmError, Confirmed, Credential};
 use crate::caller::Caller;
 use crate::core::{Acting, Core};
 use crate::password::advice::PasswordAdvice;
@@ -80,12 +79,21 @@ impl Account<'_> {
         &self,
         credential: Credential<'_>,
     ) -> Result<Renewed, ConfirmError> {
-        let proof = self.acting().confirm(self.who, credential).await?;
+        let acting = self.acting();
+        let confirmed = acting.confirm(self.who, credential).await?;
         let (user, session) = (self.who.user.id, self.who.session.id);
         let kind = AuthEventKind::UserLoginConfirmed;
-        let record = self.acting().record(kind, Some(user), Some(session));
-        let token = self.renew(&proof, Some(&record)).await?;
-        Ok(Renewed { token, browser_token: self.acting().save_browser(&self.who.user).await })
+        let record = acting.record(kind, Some(user), Some(session));
+        let new = NewToken::of(self.who, &confirmed, acting.core.now());
+        let renewed = acting.change(Some(user), &record, |store, record| {
+            store.sessions().renew_session(new.renewal(&confirmed, acting.caller), record)
+        });
+        if !renewed.await? {
+            return Err(acting.why_not(self.who).await?);
+        }
+        acting.core.seen.forget_moved(session);
+        let browser_token = acting.save_browser(&self.who.user).await;
+        Ok(Renewed { token: new.token, browser_token })
     }
 
     /// Changes the password. A user who has one proves that they know it; a user who has none needs a fresh
@@ -105,7 +113,7 @@ impl Account<'_> {
         let context =
             PasswordContext { email: user.email.as_str(), username: user.username.as_str() };
         let password = acting.read_new_password(new, context).map_err(ChangePasswordError::New)?;
-        let proof = match (&user.password_hash, current) {
+        let confirmed = match (&user.password_hash, current) {
             (Some(_), current) => {
                 let current = Credential::Password(current.unwrap_or_default());
                 match acting.confirm(self.who, current).await {
@@ -116,20 +124,25 @@ impl Account<'_> {
                     confirmed => confirmed?,
                 }
             }
-            (None, _) => self.acting().freshness(self.who).await?,
+            (None, _) => acting.freshness(self.who).await?,
         };
         let chosen = acting.choose_password(new, password, context).await?;
-        let keep = Some(session.id);
-        let record = acting.record(AuthEventKind::PasswordChanged, Some(user.id), keep);
+        let kind = AuthEventKind::PasswordChanged;
+        let record = acting.record(kind, Some(user.id), Some(session.id));
+        let new = NewToken::of(self.who, &confirmed, acting.core.now());
         let changed = acting.change(Some(user.id), &record, |store, record| {
-            store.users().replace_password(user.id, &chosen.hash, keep, record)
+            let renewal = new.renewal(&confirmed, acting.caller);
+            store.users().replace_password(user.id, &chosen.hash, Some(renewal), record)
         });
-        if !changed.await.map_err(ConfirmError::from)? {
-            return Err(ConfirmError::Ended.into());
+        if !changed.await? {
+            return Err(match acting.why_not(self.who).await? {
+                ConfirmError::WrongPassword => ChangePasswordError::WrongPassword(chosen.advice),
+                error => error.into(),
+            });
         }
-        acting.forget_browsers(user.id, None).await;
-        let token = self.renew(&proof, None).await?;
-        let renewed = Renewed { token, browser_token: acting.save_browser(user).await };
+        acting.core.seen.forget_moved(session.id);
+        let browser_token = acting.save_browser(user).await;
+        let renewed = Renewed { token: new.token, browser_token };
         Ok(PasswordChanged { renewed, advice: chosen.advice })
     }
 
@@ -140,54 +153,50 @@ impl Account<'_> {
     ///
     /// When the user has not proved who they are, or the service cannot do it now.
     pub async fn delete(&self, credential: Option<Credential<'_>>) -> Result<(), ConfirmError> {
-        match (&self.who.user.password_hash, credential) {
+        let acting = self.acting();
+        let confirmed = match (&self.who.user.password_hash, credential) {
             (Some(_), Some(password @ Credential::Password(_))) => {
-                self.acting().confirm(self.who, password).await?
+                acting.confirm(self.who, password).await?
             }
-            (Some(_), _) => self.acting().confirm(self.who, Credential::Password("")).await?,
-            (None, Some(credential)) => self.acting().confirm(self.who, credential).await?,
-            (None, None) => self.acting().freshness(self.who).await?,
+            (Some(_), _) => acting.confirm(self.who, Credential::Password("")).await?,
+            (None, Some(credential)) => acting.confirm(self.who, credential).await?,
+            (None, None) => acting.freshness(self.who).await?,
         };
-        Admin(self.acting()).delete(self.who.user.id).await?;
-        Ok(())
+        let user = self.who.user.id;
+        let record = acting.record(AuthEventKind::UserDeleted, Some(user), None);
+        let deleted = acting.change(Some(user), &record, |store, record| {
+            store.users().delete_user(user, Some(confirmed.basis()), record)
+        });
+        match deleted.await? {
+            true => Ok(()),
+            false => Err(acting.why_not(self.who).await?),
+        }
+    }
+}
+
+/// The token that a session is to have from now on.
+struct NewToken {
+    token: SecretToken,
+    digest: TokenDigest,
+    methods: Methods,
+    authenticated_at: OffsetDateTime,
+}
+
+impl NewToken {
+    fn of(who: &Authenticated, confirmed: &Confirmed, now: OffsetDateTime) -> Self {
+        let token = SecretToken::generate(&mut rng());
+        let methods = who.session.methods.and(confirmed.proof.methods());
+        Self { digest: token.digest(), token, methods, authenticated_at: now }
     }
 
-    async fn renew(
-        &self,
-        proof: &Proof,
-        record: Option<&Record>,
-    ) -> Result<SecretToken, ConfirmError> {
-        let (acting, session) = (self.acting(), &self.who.session);
-        let token = SecretToken::generate(&mut rng());
-        let methods: Methods = session.methods.and(proof.methods());
-        let renewal = SessionRenewal {
-            id: session.id,
-            token: &token.digest(),
-            client: &acting.caller.client,
-            methods: &methods,
-            authenticated_at: acting.core.now(),
-        };
-        let renewed = match record {
-            Some(record) => {
-                acting
-                    .change(Some(session.user_id), record, |store, record| {
-                        store.sessions().renew_session(renewal, Some(record))
-                    })
-                    .await?
-            }
-            // A part of what is recorded already.
-            None => {
-                let under_way = acting.core.cache.change(Some(session.user_id));
-                let renewed = acting.core.store.sessions().renew_session(renewal, None).await?;
-                under_way.end(Some(session.user_id));
-                renewed
-            }
-        };
-        if !renewed {
-            return Err(ConfirmError::Ended);
+    fn renewal<'a>(&'a self, confirmed: &'a Confirmed, caller: &'a Caller) -> SessionRenewal<'a> {
+        SessionRenewal {
+            basis: confirmed.basis(),
+            token: &self.digest,
+            client: &caller.client,
+            methods: &self.methods,
+            authenticated_at: self.authenticated_at,
         }
-        acting.core.seen.forget_moved(session.id);
-        Ok(token)
     }
 }
 

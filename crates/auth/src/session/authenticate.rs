@@ -79,7 +79,7 @@ impl Acting<'_> {
         let (user, id) = (session.user_id, session.id);
         let record = self.protected(session);
         let ended = self.change(Some(user), &record, |store, record| {
-            store.sessions().end_session(user, id, record)
+            store.sessions().end_session(user, id, None, record)
         });
         ended.await.map(drop)
     }
@@ -105,7 +105,7 @@ impl Acting<'_> {
         let acting = Acting { core: self.core, caller };
         let record = acting.record(AuthEventKind::UserLoggedOut, Some(user), Some(id));
         let ended = acting.change(Some(user), &record, |store, record| {
-            store.sessions().end_session(user, id, record)
+            store.sessions().end_session(user, id, None, record)
         });
         ended.await.map(drop)
     }

@@ -6,8 +6,8 @@ pub(crate) mod resume;
 pub(crate) mod seen;
 
 use countersign_domain::{
-    AuthEventKind, Remembered, RememberedId, SecretToken, Session, SessionId, StoreError, Subject,
-    UserId,
+    AuthEventKind, Keep, Remembered, RememberedId, SecretToken, Session, SessionId, StoreError,
+    Subject, UserId,
 };
 
 use crate::core::Acting;
@@ -17,16 +17,25 @@ use crate::core::Acting;
 pub struct Sessions<'a> {
     pub(crate) acting: Acting<'a>,
     pub(crate) user: UserId,
+    /// The session of theirs in which they ask.
+    asked_in: Option<SessionId>,
 }
 
 impl<'a> Acting<'a> {
     /// Acts on the sessions and remembered logins of a user.
     pub fn sessions(self, user: UserId) -> Sessions<'a> {
-        Sessions { acting: self, user }
+        Sessions { acting: self, user, asked_in: None }
     }
 }
 
 impl Sessions<'_> {
+    /// Asks in a session of the user's. It must still stand whenever another one is to end, and it stays when
+    /// all end.
+    #[must_use]
+    pub fn asked_in(self, session: SessionId) -> Self {
+        Self { asked_in: Some(session), ..self }
+    }
+
     /// Lists the sessions that stand, the newest first.
     ///
     /// # Errors
@@ -58,55 +67,57 @@ impl Sessions<'_> {
         Ok(remembered)
     }
 
-    /// Ends one session and the remembered login that it belongs to. False when the user has none of that id.
+    /// Ends one session and the remembered login that it belongs to. False when the user has none of that id,
+    /// or the session in which they ask has ended.
     ///
     /// # Errors
     ///
     /// When it may still stand.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, StoreError> {
-        let user = self.user;
+        let (user, by) = (self.user, self.asked_in);
         let mut record = self.acting.record(AuthEventKind::SessionsRevoked, Some(user), None);
         record.audit.event.subject = Some(Subject::session(id));
         self.acting
             .change(Some(user), &record, |store, record| {
-                store.sessions().end_session(user, id, record)
+                store.sessions().end_session(user, id, by, record)
             })
             .await
     }
 
-    /// Ends one remembered login and its sessions. False when the user has none of that id.
+    /// Ends one remembered login and its sessions. False when the user has none of that id, or the session in
+    /// which they ask has ended.
     ///
     /// # Errors
     ///
     /// When it may still stand.
     pub async fn revoke_remembered(&self, id: RememberedId) -> Result<bool, StoreError> {
-        let user = self.user;
+        let (user, by) = (self.user, self.asked_in);
         let mut record = self.acting.record(AuthEventKind::SessionsRevoked, Some(user), None);
         record.audit.event.subject = Some(Subject::remembered(id));
         self.acting
             .change(Some(user), &record, |store, record| {
-                store.remembered().end_remembered(user, id, record)
+                store.remembered().end_remembered(user, id, by, record)
             })
             .await
     }
 
-    /// Ends all sessions and remembered logins except `keep` and the one that it belongs to. Forgets all
-    /// known browsers except the caller's. Returns how many sessions ended.
+    /// Ends all sessions and remembered logins except the session in which the user asks, and forgets all
+    /// known browsers except the one in which they do. Returns how many sessions ended.
     ///
     /// # Errors
     ///
     /// When they may still stand.
-    pub async fn revoke_all(&self, keep: Option<SessionId>) -> Result<u64, StoreError> {
+    pub async fn revoke_all(&self) -> Result<u64, StoreError> {
         let user = self.user;
-        let record = self.acting.record(AuthEventKind::SessionsRevoked, Some(user), keep);
+        let browser = self.acting.caller.browser.as_ref().map(SecretToken::digest);
+        let keep = self.asked_in.map(|session| Keep { session, browser: browser.as_ref() });
+        let record = self.acting.record(AuthEventKind::SessionsRevoked, Some(user), self.asked_in);
         let ended = self
             .acting
             .change(Some(user), &record, |store, record| {
                 store.sessions().end_sessions_of(user, keep, record)
             })
             .await?;
-        let browser = self.acting.caller.browser.as_ref().map(SecretToken::digest);
-        self.acting.forget_browsers(user, browser.as_ref()).await;
         Ok(ended.sessions)
     }
 }

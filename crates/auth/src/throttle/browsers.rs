@@ -1,9 +1,7 @@
 //! The browsers that users are known to use. Each has counters of its own, so that strangers' guesses do
 //! not slow its owner down.
 
-use countersign_domain::{
-    Duration, KnownBrowser, SecretToken, StoreError, TokenDigest, User, UserId,
-};
+use countersign_domain::{Duration, KnownBrowser, SecretToken, StoreError, TokenDigest, User};
 
 use crate::core::Acting;
 use crate::random::rng;
@@ -62,14 +60,5 @@ impl Acting<'_> {
         let browser = KnownBrowser::new(user.id, token.digest(), now, now + BROWSER_KNOWN_FOR);
         browsers.save_browser(&browser, MAX_BROWSERS).await?;
         Ok(Some(token))
-    }
-
-    /// Forgets the browsers of a user except the one with the token `keep`. A browser that stays known by
-    /// mistake opens nothing: it only has counters of its own.
-    pub(crate) async fn forget_browsers(&self, user: UserId, keep: Option<&TokenDigest>) {
-        let Some(browsers) = self.core.store.browsers() else { return };
-        if let Err(error) = browsers.forget_browsers(user, keep).await {
-            tracing::warn!(%error, %user, "the browsers of a user stay known");
-        }
     }
 }

@@ -24,7 +24,7 @@ async fn everything_that_happens_to_a_user_is_written_down() {
     let (acting, account) = (service.auth.by(&caller), service.auth.by(&caller).account(&who));
     account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
     acting.resume(&begun.remember_token.unwrap()).await.unwrap();
-    acting.sessions(ada).revoke_all(Some(who.session.id)).await.unwrap();
+    acting.sessions(ada).asked_in(who.session.id).revoke_all().await.unwrap();
     account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
     service.try_log_in("ada@example.org", PASSWORD).await.unwrap_err();
     acting.log_out(&who.session).await.unwrap();
@@ -135,15 +135,14 @@ async fn a_program_on_the_sites_own_machine_acts_as_the_command_line() {
 async fn revoking_all_sessions_is_written_down_only_if_something_ends() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
-    let keep = Some(begun.session.id);
-    let sessions = service.acting().sessions(begun.user.id);
-    assert_eq!(sessions.revoke_all(keep).await.unwrap(), 0);
+    let sessions = service.acting().sessions(begun.user.id).asked_in(begun.session.id);
+    assert_eq!(sessions.revoke_all().await.unwrap(), 0);
     let kinds = |trail: Vec<(AuthEventKind, _)>| {
         trail.into_iter().filter(|(kind, _)| *kind == AuthEventKind::SessionsRevoked).count()
     };
     assert_eq!(kinds(service.trail().await), 0);
     service.log_in().await;
-    assert_eq!(sessions.revoke_all(keep).await.unwrap(), 1);
+    assert_eq!(sessions.revoke_all().await.unwrap(), 1);
     assert_eq!(kinds(service.trail().await), 1);
 }
 

@@ -159,8 +159,8 @@ async fn a_session_that_is_revoked_is_out_with_the_next_request() {
     assert!(ada.is_out_there().await);
 
     let ada = Ada::new().await;
-    let (user, keep) = (ada.here.user.id, Some(ada.here.session.id));
-    ada.acting().sessions(user).revoke_all(keep).await.unwrap();
+    let (user, here) = (ada.here.user.id, ada.here.session.id);
+    ada.acting().sessions(user).asked_in(here).revoke_all().await.unwrap();
     assert!(ada.is_out_there().await && ada.is_in(&ada.here.token).await);
 
     let ada = Ada::new().await;
@@ -270,7 +270,7 @@ async fn nothing_is_confirmed_in_a_session_that_another_process_has_ended() {
     let (one, other) = two(Duration::hours(1)).await;
     let begun = one.log_in().await;
     let who = other.authenticate(&begun.token).await.unwrap();
-    one.auth.by(&admin()).sessions(begun.user.id).revoke_all(None).await.unwrap();
+    one.auth.by(&admin()).sessions(begun.user.id).revoke_all().await.unwrap();
     let who = other.authenticate(&begun.token).await.unwrap_or(who);
     let confirmed =
         other.acting().account(&who).reauthenticate(Credential::Password(PASSWORD)).await;
@@ -366,7 +366,7 @@ async fn count_stale_accepts(store: impl Store + 'static) -> (u64, u64) {
         match round % 4 {
             0 => service.acting().log_out(&begun.session).await.unwrap(),
             1 => drop(service.acting().sessions(user).revoke(begun.session.id).await.unwrap()),
-            2 => drop(service.acting().sessions(user).revoke_all(None).await.unwrap()),
+            2 => drop(service.acting().sessions(user).revoke_all().await.unwrap()),
             _ => {
                 service.admin().set_active(user, false).await.unwrap();
                 service.admin().set_active(user, true).await.unwrap();

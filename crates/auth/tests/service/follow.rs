@@ -102,7 +102,7 @@ async fn whatever_ends_a_session_in_one_process_ends_it_soon_in_the_other() {
     two.is_out(&begun.token, "revoked").await;
 
     let begun = two.known().await;
-    acting.sessions(begun.user.id).revoke_all(None).await.unwrap();
+    acting.sessions(begun.user.id).revoke_all().await.unwrap();
     two.is_out(&begun.token, "all revoked").await;
 
     let begun = two.known().await;

@@ -259,7 +259,8 @@ async fn a_browser_is_known_until_the_password_changes_or_its_user_logs_out_the_
     let two = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
     let here = browser().with_browser(one.browser_token);
     let there = browser().with_browser(two.browser_token);
-    service.auth.by(&here).sessions(one.user.id).revoke_all(Some(one.session.id)).await.unwrap();
+    let sessions = service.auth.by(&here).sessions(one.user.id).asked_in(one.session.id);
+    sessions.revoke_all().await.unwrap();
     for n in 0..10 {
         service.fails(&stranger(n), ADA).await;
     }

@@ -11,13 +11,13 @@ use time::Duration;
 
 use crate::client::network;
 use crate::contract::fixtures::{
-    START, Seed, ada_logged_in, any_record, insert, record, session, token, user,
+    START, Seed, ada_logged_in, any_record, insert, record, renewal, session, token, user,
 };
 use crate::remembered::contract::remember;
 use crate::store::Store;
 use crate::{
-    Actor, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, Methods, PasswordHash,
-    Reason, Record, RememberUse, SessionRenewal, StoreError, Subject, UserId,
+    Actor, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, Ended, Keep, PasswordHash,
+    Reason, Record, RememberUse, StoreError, Subject, User, UserId,
 };
 
 /// Returns the whole trail, the oldest first, after it has checked the chain.
@@ -77,20 +77,17 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     let told = |kind| about(ada.id, kind);
     let new = PasswordHash::from_phc("$argon2id$new");
     let record = told(Kind::PasswordChanged);
-    let changed = store.users().replace_password(ada.id, &new, Some(session.id), &record).await;
+    let (first, second) = (token(&mut Seed(60)), token(&mut Seed(61)));
+    let once = renewal(&ada, &session, &first, START);
+    let changed = store.users().replace_password(ada.id, &new, Some(once), &record).await;
     assert!(changed.expect("it is changed"));
-    let client = Client::default();
-    let renewal = SessionRenewal {
-        id: session.id,
-        token: &token(&mut Seed(60)),
-        client: &client,
-        methods: &Methods::default(),
-        authenticated_at: START,
-    };
-    let confirmed = told(Kind::UserLoginConfirmed);
-    let renewed = store.sessions().renew_session(renewal, Some(&confirmed)).await;
+    let ada = User { password_hash: Some(new), ..ada };
+    let (again, confirmed) =
+        (renewal(&ada, &session, &second, START), told(Kind::UserLoginConfirmed));
+    let renewed = store.sessions().renew_session(again, &confirmed).await;
     assert!(renewed.expect("it is renewed"));
-    let ended = store.sessions().end_session(ada.id, session.id, &told(Kind::UserLoggedOut)).await;
+    let logged_out = told(Kind::UserLoggedOut);
+    let ended = store.sessions().end_session(ada.id, session.id, None, &logged_out).await;
     assert!(ended.expect("it ends"));
     insert(store, &session, &old).await;
     store
@@ -107,7 +104,8 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
         .set_active(ada.id, false, &told(Kind::UserDisabled))
         .await
         .expect("ada is disabled");
-    store.users().delete_user(ada.id, &told(Kind::UserDeleted)).await.expect("ada is deleted");
+    let deleted = store.users().delete_user(ada.id, None, &told(Kind::UserDeleted)).await;
+    assert!(deleted.expect("ada is deleted"));
     let since = kinds(store).await.split_off(before);
     let expected = [
         Kind::PasswordChanged,
@@ -138,13 +136,12 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
         !store.users().replace_password(eve, &hash, None, record).await.expect("nothing is done")
     );
     assert!(!store.users().set_active(eve, false, record).await.expect("nothing is done"));
-    assert!(!store.users().delete_user(eve, record).await.expect("nothing is done"));
-    assert!(!store.sessions().end_session(eve, session.id, record).await.expect("nothing is done"));
-    store
-        .sessions()
-        .end_sessions_of(ada.id, Some(session.id), record)
-        .await
-        .expect("there are no others");
+    assert!(!store.users().delete_user(eve, None, record).await.expect("nothing is done"));
+    let ended = store.sessions().end_session(eve, session.id, None, record).await;
+    assert!(!ended.expect("nothing is done"));
+    let keep = Keep { session: session.id, browser: None };
+    let ended = store.sessions().end_sessions_of(ada.id, Some(keep), record).await;
+    assert_eq!(ended.expect("there are no others"), Ended::default());
     let used = RememberUse {
         series: &token,
         secret: &token,

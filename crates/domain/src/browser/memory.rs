@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::memory::{MemoryStore, purge};
-use crate::{BrowserStore, KnownBrowser, StoreError, TokenDigest, UserId};
+use crate::{BrowserStore, KnownBrowser, StoreError, TokenDigest};
 
 #[async_trait]
 impl BrowserStore for MemoryStore {
@@ -24,15 +24,6 @@ impl BrowserStore for MemoryStore {
         token: &TokenDigest,
     ) -> Result<Option<KnownBrowser>, StoreError> {
         Ok(self.state().browsers.iter().find(|b| b.token == *token).copied())
-    }
-
-    async fn forget_browsers(
-        &self,
-        user: UserId,
-        keep: Option<&TokenDigest>,
-    ) -> Result<u64, StoreError> {
-        let gone = |b: &KnownBrowser| b.user_id == user && Some(&b.token) != keep;
-        Ok(purge(&mut self.state().browsers, u32::MAX, gone))
     }
 
     async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {

@@ -1,9 +1,11 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::{KnownBrowser, StoreError, TokenDigest, UserId};
+use crate::{KnownBrowser, StoreError, TokenDigest};
 
-/// Keeps the browsers that users are known to use.
+/// Keeps the browsers that users are known to use. They are forgotten with what ends a user's sessions:
+/// a new password, a disable, a deletion, and
+/// [`end_sessions_of`](crate::SessionStore::end_sessions_of).
 #[async_trait]
 pub trait BrowserStore: Send + Sync {
     /// Saves a browser of a user. Of more than `max_per_user` the oldest are forgotten.
@@ -18,13 +20,6 @@ pub trait BrowserStore: Send + Sync {
         &self,
         token: &TokenDigest,
     ) -> Result<Option<KnownBrowser>, StoreError>;
-
-    /// Forgets all browsers of a user except the one with the token `keep`. Returns how many.
-    async fn forget_browsers(
-        &self,
-        user: UserId,
-        keep: Option<&TokenDigest>,
-    ) -> Result<u64, StoreError>;
 
     /// Removes at most `limit` browsers that expired before `now`. Returns how many.
     async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;

@@ -4,9 +4,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::store::Store;
 use crate::{
-    Actor, AuditEntry, AuthEvent, AuthEventKind, Client, CryptoRng, EmailAddress, Method,
-    PasswordHash, Record, SecretToken, Session, SessionGrant, SessionId, TokenDigest, User, UserId,
-    Username,
+    Actor, AuditEntry, AuthEvent, AuthEventKind, Basis, Client, CryptoRng, EmailAddress, Method,
+    PasswordHash, Record, SecretToken, Session, SessionGrant, SessionId, SessionRenewal,
+    TokenDigest, User, UserId, Username,
 };
 
 pub(crate) const START: OffsetDateTime = time::macros::datetime!(2026-03-01 12:00:00.000_001 UTC);
@@ -66,6 +66,22 @@ pub(crate) fn token(rng: &mut impl CryptoRng) -> TokenDigest {
 /// Returns what saves a session that rests on its user alone.
 pub(crate) fn grant<'a>(session: &'a Session, token: &'a TokenDigest) -> SessionGrant<'a> {
     SessionGrant { session, token, proof: None, remember: None, max_per_user: 20 }
+}
+
+/// Returns what makes a session of `user` fresh again at `at`, in no client and by no new method.
+pub(crate) fn renewal<'a>(
+    user: &'a User,
+    session: &'a Session,
+    token: &'a TokenDigest,
+    at: OffsetDateTime,
+) -> SessionRenewal<'a> {
+    SessionRenewal {
+        basis: Basis::of(user, session.id),
+        token,
+        client: &session.client,
+        methods: &session.methods,
+        authenticated_at: at,
+    }
 }
 
 /// Saves a session; the test fails if the store refuses it.

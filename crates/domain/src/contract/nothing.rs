@@ -1,11 +1,8 @@
 //! What is not there.
 
-use super::fixtures::{START, Seed, any_record, session, user};
+use super::fixtures::{START, Seed, any_record, renewal, session, user};
 use crate::store::Store;
-use crate::{
-    Client, Ended, Methods, PasswordHash, RememberOutcome, RememberUse, RememberedId,
-    SessionRenewal,
-};
+use crate::{Ended, PasswordHash, RememberOutcome, RememberUse, RememberedId};
 
 /// Checks that asking for what was never saved is no error.
 pub async fn what_is_not_there_is_no_error(store: &impl Store) {
@@ -28,25 +25,13 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
         !store.users().upgrade_password_hash(id, &hash, &hash).await.expect("the store answers")
     );
     assert!(!store.users().set_active(id, false, &any_record()).await.expect("the store answers"));
-    assert!(!store.users().delete_user(id, &any_record()).await.expect("the store answers"));
+    assert!(!store.users().delete_user(id, None, &any_record()).await.expect("the store answers"));
     assert_eq!(store.sessions().session_by_token(&token).await.expect("the store answers"), None);
     store.sessions().touch_sessions(&[(session.id, now)]).await.expect("the store answers");
     store.sessions().touch_sessions(&[]).await.expect("the store answers");
-    let client = Client::default();
-    let renewal = SessionRenewal {
-        id: session.id,
-        token: &token,
-        client: &client,
-        methods: &Methods::default(),
-        authenticated_at: now,
-    };
-    assert!(
-        !store
-            .sessions()
-            .renew_session(renewal, Some(&any_record()))
-            .await
-            .expect("the store answers")
-    );
+    let renewal = renewal(&nobody, &session, &token, now);
+    let renewed = store.sessions().renew_session(renewal, &any_record()).await;
+    assert!(!renewed.expect("the store answers"));
     assert!(store.remembered().remembered_of(id).await.expect("the store answers").is_empty());
     let used = RememberUse { series: &token, secret: &token, next: &token, now, grace_since: now };
     let outcome =
@@ -56,7 +41,7 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     assert!(
         !store
             .remembered()
-            .end_remembered(id, remembered, &any_record())
+            .end_remembered(id, remembered, None, &any_record())
             .await
             .expect("the store answers")
     );
@@ -66,7 +51,7 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     assert!(
         !store
             .sessions()
-            .end_session(id, session.id, &any_record())
+            .end_session(id, session.id, None, &any_record())
             .await
             .expect("the store answers")
     );

@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use time::Duration;
 
 use crate::contract::fixtures::{
-    START, Seed, any_record, grant, insert, is_live, register, session, token, user,
+    START, Seed, any_record, grant, insert, is_live, register, renewal, session, token, user,
 };
 use crate::store::Store;
 use crate::{
-    Ended, PasswordHash, Proof, RememberGrant, RememberOutcome, RememberUse, Remembered,
+    Ended, Keep, PasswordHash, Proof, RememberGrant, RememberOutcome, RememberUse, Remembered,
     RememberedId, Session, SessionGrant, TokenDigest, User,
 };
 
@@ -216,7 +216,7 @@ pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store
     assert!(
         store
             .sessions()
-            .end_session(memory.ada.id, later.id, &any_record())
+            .end_session(memory.ada.id, later.id, None, &any_record())
             .await
             .expect("the session ends")
     );
@@ -227,18 +227,15 @@ pub async fn a_remembered_login_ends_with_any_of_its_sessions(store: &impl Store
 /// Checks that a new password also ends the remembered login of the session that is kept.
 pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
     let memory = ada_remembered(store).await;
-    let (ada, kept) = (memory.ada.id, Some(memory.session.id));
     let new = PasswordHash::from_phc("$argon2id$new");
-    assert!(
-        store
-            .users()
-            .replace_password(ada, &new, kept, &any_record())
-            .await
-            .expect("it is changed")
-    );
+    let next = token(&mut Seed(60));
+    let kept = renewal(&memory.ada, &memory.session, &next, START);
+    let changed =
+        store.users().replace_password(memory.ada.id, &new, Some(kept), &any_record()).await;
+    assert!(changed.expect("it is changed"));
     assert!(!memory.is_known(store).await);
-    let found =
-        store.sessions().session_by_token(&memory.session_token).await.expect("the store answers");
+    assert!(!is_live(store, &memory.session_token).await);
+    let found = store.sessions().session_by_token(&next).await.expect("the store answers");
     let (session, _) = found.expect("the session is kept");
     assert_eq!(session, Session { remembered: None, ..memory.session.clone() });
 }
@@ -247,8 +244,8 @@ pub async fn a_new_password_ends_all_remembered_logins(store: &impl Store) {
 pub async fn ending_the_other_sessions_keeps_the_login_of_the_one_kept(store: &impl Store) {
     let kept = ada_remembered(store).await;
     let other = remember(store, kept.ada.clone(), 80).await;
-    let ended =
-        store.sessions().end_sessions_of(kept.ada.id, Some(kept.session.id), &any_record()).await;
+    let keep = Keep { session: kept.session.id, browser: None };
+    let ended = store.sessions().end_sessions_of(kept.ada.id, Some(keep), &any_record()).await;
     assert_eq!(ended.expect("it ends"), Ended { sessions: 1, remembered: 1 });
     assert!(kept.is_known(store).await);
     assert!(is_live(store, &kept.session_token).await);
@@ -267,13 +264,17 @@ pub async fn remembered_logins_are_listed_and_ended_by_their_owner_alone(store: 
     assert!(
         !store
             .remembered()
-            .end_remembered(eve.id, id, &any_record())
+            .end_remembered(eve.id, id, None, &any_record())
             .await
             .expect("nothing happens")
     );
     assert!(memory.is_known(store).await);
     assert!(
-        store.remembered().end_remembered(memory.ada.id, id, &any_record()).await.expect("it ends")
+        store
+            .remembered()
+            .end_remembered(memory.ada.id, id, None, &any_record())
+            .await
+            .expect("it ends")
     );
     assert!(!memory.is_known(store).await);
     assert!(!is_live(store, &memory.session_token).await);

@@ -3,8 +3,8 @@ use time::OffsetDateTime;
 
 use crate::memory::{MemoryStore, Series, State};
 use crate::{
-    Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId, StoreError,
-    TokenDigest, UserId,
+    Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId, SessionId,
+    StoreError, TokenDigest, UserId,
 };
 
 #[async_trait]
@@ -48,11 +48,13 @@ impl RememberStore for MemoryStore {
         &self,
         user: UserId,
         id: RememberedId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let is_it = |s: &Series| s.remembered.id == id && s.remembered.user_id == user;
         let mut state = self.state();
-        let ended = state.end_remembered(is_it) > 0;
+        let may = by.is_none_or(|by| state.stands(user, by));
+        let ended = may && state.end_remembered(is_it) > 0;
         if ended {
             state.record(record);
         }

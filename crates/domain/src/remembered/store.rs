@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use crate::{Record, Remembered, RememberedId, StoreError, TokenDigest, User, UserId};
+use crate::{Record, Remembered, RememberedId, SessionId, StoreError, TokenDigest, User, UserId};
 
 /// A remembered login to be saved.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +60,12 @@ pub trait RememberStore: Send + Sync {
     async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError>;
 
     /// Ends a remembered login and all sessions that belong to it, if it is this user's. False when they
-    /// have none of that id.
+    /// have none of that id, or when `by`, the session of theirs in which they ask, has ended.
     async fn end_remembered(
         &self,
         user: UserId,
         id: RememberedId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError>;
 

@@ -9,10 +9,14 @@
 use time::Duration;
 
 use crate::contract::fixtures::{
-    START, Seed, ada_logged_in, any_record, grant, insert, is_live, register, session, token, user,
+    START, Seed, ada_logged_in, any_record, grant, insert, is_live, register, renewal, session,
+    token, user,
 };
 use crate::store::Store;
-use crate::{Client, Method, PasswordHash, Proof, Session, SessionGrant, SessionRenewal};
+use crate::{
+    Basis, Client, Ended, Keep, Method, PasswordHash, Proof, Session, SessionGrant, SessionId,
+    SessionRenewal,
+};
 
 /// Checks that a token finds its session and its user as they were saved.
 pub async fn a_session_is_found_by_its_token_with_its_user(store: &impl Store) {
@@ -70,17 +74,15 @@ pub async fn a_session_is_touched_forwards_only(store: &impl Store) {
 
 /// Checks that the old token of a renewed session finds nothing.
 pub async fn a_renewed_session_has_a_new_token_and_the_old_one_opens_nothing(store: &impl Store) {
-    let (_, session, old) = ada_logged_in(store).await;
+    let (ada, session, old) = ada_logged_in(store).await;
     let (new, later) = (token(&mut Seed(60)), START + Duration::HOUR);
     let client = Client::new(None, Some("Another/2.0"));
     let renewal = SessionRenewal {
-        id: session.id,
-        token: &new,
         client: &client,
         methods: &session.methods.and(&Method::TestFactor.into()),
-        authenticated_at: later,
+        ..renewal(&ada, &session, &new, later)
     };
-    let replaced = store.sessions().renew_session(renewal, Some(&any_record())).await;
+    let replaced = store.sessions().renew_session(renewal, &any_record()).await;
     assert!(replaced.expect("the token is replaced"));
     assert!(!is_live(store, &old).await);
     let found = store.sessions().session_by_token(&new).await.expect("the store answers");
@@ -102,7 +104,7 @@ pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     assert!(
         !store
             .sessions()
-            .end_session(eve.id, session.id, &any_record())
+            .end_session(eve.id, session.id, None, &any_record())
             .await
             .expect("nothing happens")
     );
@@ -110,7 +112,7 @@ pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     assert!(
         store
             .sessions()
-            .end_session(ada.id, session.id, &any_record())
+            .end_session(ada.id, session.id, None, &any_record())
             .await
             .expect("the session ends")
     );
@@ -118,7 +120,7 @@ pub async fn a_session_is_ended_by_its_owner_alone(store: &impl Store) {
     assert!(
         !store
             .sessions()
-            .end_session(ada.id, session.id, &any_record())
+            .end_session(ada.id, session.id, None, &any_record())
             .await
             .expect("it has ended already")
     );
@@ -135,7 +137,8 @@ pub async fn all_other_sessions_end_at_once(store: &impl Store) {
         let (session, token) = session(&ada, START, seed);
         insert(store, &session, &token).await;
     }
-    let end = async |keep| {
+    let end = async |keep: Option<SessionId>| {
+        let keep = keep.map(|session| Keep { session, browser: None });
         let ended = store.sessions().end_sessions_of(ada.id, keep, &any_record()).await;
         ended.expect("they end").sessions
     };
@@ -165,4 +168,49 @@ pub async fn only_dead_sessions_are_purged_and_only_so_many(store: &impl Store) 
     assert_eq!(purge(2).await.expect("it is removed"), 1);
     assert_eq!(purge(2).await.expect("none is left"), 0);
     assert!(is_live(store, &live_token).await);
+}
+
+/// Checks that a session is renewed only while its user is active and has the password that they proved.
+pub async fn a_session_is_renewed_only_while_its_basis_holds(store: &impl Store) {
+    let (ada, session, old) = ada_logged_in(store).await;
+    let eve = user("eve", 2);
+    register(store, &eve).await;
+    let new = token(&mut Seed(60));
+    let is_renewed = async |basis: Basis<'_>| {
+        let renewal = SessionRenewal { basis, ..renewal(&ada, &session, &new, START) };
+        store.sessions().renew_session(renewal, &any_record()).await.expect("the store answers")
+    };
+    let basis = Basis::of(&ada, session.id);
+    let another = PasswordHash::from_phc("$argon2id$another");
+    assert!(!is_renewed(Basis { password: Some(&another), ..basis }).await, "another password");
+    assert!(!is_renewed(Basis { password: None, ..basis }).await, "a password");
+    assert!(!is_renewed(Basis::of(&eve, session.id)).await, "another's session");
+    assert!(is_live(store, &old).await);
+    assert!(is_renewed(basis).await);
+    store.users().set_active(ada.id, false, &any_record()).await.expect("ada is disabled");
+    assert!(!is_renewed(basis).await, "a disabled user");
+}
+
+/// Checks that a session which has ended, or is another's, ends no other.
+pub async fn whoever_asks_in_an_ended_session_ends_nothing(store: &impl Store) {
+    let (ada, other, other_token) = ada_logged_in(store).await;
+    let (ended, ended_token) = session(&ada, START, 60);
+    insert(store, &ended, &ended_token).await;
+    let sessions = store.sessions();
+    let is_ended = sessions.end_session(ada.id, ended.id, None, &any_record()).await;
+    assert!(is_ended.expect("it ends"));
+    let eve = user("eve", 2);
+    register(store, &eve).await;
+    let (eves, eves_token) = session(&eve, START, 70);
+    insert(store, &eves, &eves_token).await;
+    for by in [ended.id, eves.id] {
+        let is_ended = sessions.end_session(ada.id, other.id, Some(by), &any_record()).await;
+        assert!(!is_ended.expect("the store answers"));
+        let keep = Some(Keep { session: by, browser: None });
+        let count = sessions.end_sessions_of(ada.id, keep, &any_record()).await;
+        assert_eq!(count.expect("the store answers"), Ended::default());
+    }
+    assert!(is_live(store, &other_token).await && is_live(store, &eves_token).await);
+    let is_ended = sessions.end_session(ada.id, other.id, Some(other.id), &any_record()).await;
+    assert!(is_ended.expect("a session ends itself"));
 }

@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 
 use crate::memory::{MemoryStore, Series};
 use crate::{
-    Ended, Proof, Record, Session, SessionGrant, SessionId, SessionRenewal, SessionStore,
+    Ended, Keep, Proof, Record, Session, SessionGrant, SessionId, SessionRenewal, SessionStore,
     StoreError, TokenDigest, User, UserId,
 };
 
@@ -71,16 +71,14 @@ impl SessionStore for MemoryStore {
     async fn renew_session(
         &self,
         renewal: SessionRenewal<'_>,
-        record: Option<&Record>,
+        record: &Record,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let Some((token, session)) = state.sessions.get_mut(&renewal.id) else { return Ok(false) };
-        *token = *renewal.token;
-        session.client = renewal.client.clone();
-        session.authenticated_at = Some(renewal.authenticated_at);
-        session.last_seen_at = session.last_seen_at.max(renewal.authenticated_at);
-        session.methods = renewal.methods.clone();
-        record.into_iter().for_each(|record| state.record(record));
+        if !state.holds(renewal.basis) {
+            return Ok(false);
+        }
+        state.renew(renewal);
+        state.record(record);
         Ok(true)
     }
 
@@ -88,9 +86,13 @@ impl SessionStore for MemoryStore {
         &self,
         user: UserId,
         id: SessionId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
+        if by.is_some_and(|by| !state.stands(user, by)) {
+            return Ok(false);
+        }
         let found = state.sessions.get(&id).map(|(_, session)| session.clone());
         let Some(session) = found.filter(|session| session.user_id == user) else {
             return Ok(false);
@@ -104,12 +106,15 @@ impl SessionStore for MemoryStore {
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep<'_>>,
         record: &Record,
     ) -> Result<Ended, StoreError> {
         let mut state = self.state();
+        if keep.is_some_and(|keep| !state.stands(user, keep.session)) {
+            return Ok(Ended::default());
+        }
         let before = state.remembered.len();
-        let sessions = state.end_sessions(user, keep);
+        let sessions = state.end_all(user, keep);
         let ended = Ended { sessions, remembered: (before - state.remembered.len()) as u64 };
         if ended != Ended::default() {
             state.record(record);

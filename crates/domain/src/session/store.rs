@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::{
-    Client, Methods, Proof, Record, RememberGrant, Session, SessionId, StoreError, TokenDigest,
-    User, UserId,
+    Client, Methods, PasswordHash, Proof, Record, RememberGrant, Session, SessionId, StoreError,
+    TokenDigest, User, UserId,
 };
 
 /// A session to be saved, and what it rests on.
@@ -21,11 +21,40 @@ pub struct SessionGrant<'a> {
     pub max_per_user: u32,
 }
 
+/// What a change rests on that a user makes in a session of theirs after they proved who they are. The
+/// change is made only if all of this still holds in its transaction: the user is active, the session
+/// stands and is theirs, and their password is still the one that they had when they proved it.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'a> {
+    /// The user.
+    pub user: UserId,
+    /// The session in which they ask.
+    pub session: SessionId,
+    /// The hash that they had then; `None` when they had no password.
+    pub password: Option<&'a PasswordHash>,
+}
+
+impl<'a> Basis<'a> {
+    /// Returns the basis of what `user`, as they were read from the store, does in a session of theirs.
+    pub fn of(user: &'a User, session: SessionId) -> Self {
+        Self { user: user.id, session, password: user.password_hash.as_ref() }
+    }
+}
+
+/// What stays when all else of a user ends. Nothing ends unless the session still stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep<'a> {
+    /// The session in which they ask, with the remembered login that it belongs to.
+    pub session: SessionId,
+    /// The known browser in which they ask.
+    pub browser: Option<&'a TokenDigest>,
+}
+
 /// A session whose token is replaced because its user has proved once more who they are.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionRenewal<'a> {
-    /// The session.
-    pub id: SessionId,
+    /// What it rests on, with the session.
+    pub basis: Basis<'a>,
     /// What recognises its new token. The old one is worthless.
     pub token: &'a TokenDigest,
     /// The client in which they proved it.
@@ -69,29 +98,29 @@ pub trait SessionStore: Send + Sync {
     /// Notes when sessions were last used. Never moves a time back.
     async fn touch_sessions(&self, seen: &[(SessionId, OffsetDateTime)]) -> Result<(), StoreError>;
 
-    /// Replaces the token of a session. False when it has ended. `record` is `None` when the renewal is a
-    /// part of something that is recorded already.
+    /// Replaces the token of a session. False when its basis does not hold.
     async fn renew_session(
         &self,
         renewal: SessionRenewal<'_>,
-        record: Option<&Record>,
+        record: &Record,
     ) -> Result<bool, StoreError>;
 
     /// Ends a session and the remembered login that it belongs to, if it is this user's. False when they
-    /// have none of that id.
+    /// have none of that id, or when `by`, the session of theirs in which they ask, has ended.
     async fn end_session(
         &self,
         user: UserId,
         id: SessionId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError>;
 
-    /// Ends all sessions of a user except `keep`, and all remembered logins except the one that `keep`
-    /// belongs to.
+    /// Ends all sessions and remembered logins of a user except what is kept. Their other known browsers
+    /// are forgotten, and logins that wait for a second factor end; these are not counted.
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep<'_>>,
         record: &Record,
     ) -> Result<Ended, StoreError>;
 

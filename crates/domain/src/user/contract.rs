@@ -10,11 +10,14 @@ use futures_util::future::join_all;
 use time::Duration;
 
 use crate::contract::fixtures::{
-    START, ada_logged_in, any_record, email, grant, insert, is_live, record, register, session,
-    user,
+    START, Seed, ada_logged_in, any_record, email, grant, insert, is_live, record, register,
+    renewal, session, token, user,
 };
 use crate::store::Store;
-use crate::{AuthEventKind, Field, PasswordHash, StoreError, User, Username};
+use crate::{
+    AuthEventKind, Basis, Field, Keep, KnownBrowser, PasswordHash, PendingLogin, Session,
+    SessionRenewal, StoreError, TokenDigest, User, UserId, Username,
+};
 
 /// Checks that a user reads back as saved, to the microsecond, by id and by email address.
 pub async fn a_user_reads_back_as_saved(store: &impl Store) {
@@ -91,29 +94,102 @@ pub async fn a_new_password_ends_all_sessions_but_the_one_kept(store: &impl Stor
     let (other, other_token) = session(&ada, START, 60);
     insert(store, &other, &other_token).await;
     let (new, later) = (PasswordHash::from_phc("$argon2id$new"), START + Duration::HOUR);
-    let changed = store
-        .users()
-        .replace_password(
-            ada.id,
-            &new,
-            Some(kept.id),
-            &record(AuthEventKind::PasswordChanged, later),
-        )
-        .await;
+    let record = record(AuthEventKind::PasswordChanged, later);
+    let next = token(&mut Seed(70));
+    let renewed = renewal(&ada, &kept, &next, later);
+    let changed = store.users().replace_password(ada.id, &new, Some(renewed), &record).await;
     assert!(changed.expect("the password is changed"));
-    assert!(is_live(store, &kept_token).await);
+    assert!(!is_live(store, &kept_token).await, "its token is another one");
+    assert!(is_live(store, &next).await);
     assert!(!is_live(store, &other_token).await);
     let ada =
         store.users().user_by_id(ada.id).await.expect("the store answers").expect("ada is there");
     assert_eq!((ada.password_hash, ada.updated_at), (Some(new.clone()), later));
-    assert!(
-        store
-            .users()
-            .replace_password(ada.id, &new, None, &record(AuthEventKind::PasswordChanged, later))
-            .await
-            .expect("changed again")
-    );
-    assert!(!is_live(store, &kept_token).await);
+    let again = store.users().replace_password(ada.id, &new, None, &record).await;
+    assert!(again.expect("changed again"));
+    assert!(!is_live(store, &next).await);
+}
+
+/// Checks that of many who change a password which all of them proved, one does.
+pub async fn one_of_many_who_change_a_password_at_once_does(store: &impl Store) {
+    let (ada, session, _) = ada_logged_in(store).await;
+    let tries: Vec<_> = (100..110_u8)
+        .map(|n| (PasswordHash::from_phc(format!("$argon2id${n}")), token(&mut Seed(n))))
+        .collect();
+    let record = &any_record();
+    let change = async |(hash, token): &(PasswordHash, TokenDigest)| {
+        let renewal = renewal(&ada, &session, token, START);
+        let done = store.users().replace_password(ada.id, hash, Some(renewal), record).await;
+        done.expect("the store answers")
+    };
+    let done = join_all(tries.iter().map(change)).await;
+    let winners: Vec<_> =
+        tries.iter().zip(&done).filter(|(_, done)| **done).map(|(tried, _)| tried).collect();
+    assert_eq!(winners.len(), 1);
+    let found = store.sessions().session_by_token(&winners[0].1).await.expect("the store answers");
+    let (_, ada) = found.expect("the session has the winner's token");
+    assert_eq!(ada.password_hash.as_ref(), Some(&winners[0].0));
+}
+
+/// Checks that neither the password nor the account of a user changes once their basis is gone.
+pub async fn a_user_changes_only_while_their_basis_holds(store: &impl Store) {
+    let (ada, session, _) = ada_logged_in(store).await;
+    let (new, next) = (PasswordHash::from_phc("$argon2id$new"), token(&mut Seed(60)));
+    let is_done = async |user: &User, session: &Session| {
+        let basis = Basis::of(user, session.id);
+        let renewal = SessionRenewal { basis, ..renewal(&ada, session, &next, START) };
+        let users = store.users();
+        let changed = users.replace_password(ada.id, &new, Some(renewal), &any_record()).await;
+        let deleted = users.delete_user(ada.id, Some(basis), &any_record()).await;
+        changed.expect("the store answers") || deleted.expect("the store answers")
+    };
+    let bare = User { password_hash: None, ..ada.clone() };
+    assert!(!is_done(&bare, &session).await, "they have a password");
+    let (ended, _) = crate::contract::fixtures::session(&ada, START, 80);
+    assert!(!is_done(&ada, &ended).await, "there is no such session");
+    store.users().set_active(ada.id, false, &any_record()).await.expect("ada is disabled");
+    assert!(!is_done(&ada, &session).await, "they are disabled");
+    let found = store.users().user_by_id(ada.id).await.expect("the store answers");
+    assert_eq!(found.map(|user| user.password_hash), Some(ada.password_hash));
+}
+
+/// Checks that known browsers are forgotten, and that waiting logins end, with all that belongs to a user.
+pub async fn what_belongs_to_a_user_ends_with_their_sessions(store: &impl Store) {
+    let browsers = store.browsers().expect("the store keeps browsers");
+    let pending = store.pending().expect("the store keeps pending logins");
+    let (eve, hash) = (user("eve", 9), PasswordHash::from_phc("$argon2id$new"));
+    register(store, &eve).await;
+    let end = START + Duration::days(1);
+    let know = async |user: UserId, seed| {
+        let token = token(&mut Seed(seed));
+        let known = KnownBrowser::new(user, token, START, end);
+        browsers.save_browser(&known, 9).await.expect("the browser is known");
+        pending.save_pending(&PendingLogin::new(user, START, end), &token).await.expect("it waits");
+        token
+    };
+    let is_left = async |token: &TokenDigest| {
+        let browser = browsers.browser_by_token(token).await.expect("the store answers");
+        let login = pending.pending_by_token(token, START).await.expect("the store answers");
+        (browser.is_some(), login.is_some())
+    };
+    let eves = know(eve.id, 90).await;
+    let (ada, session, _) = ada_logged_in(store).await;
+    let (users, record) = (store.users(), &any_record());
+    for (n, seed) in (0..5_u8).zip([100, 110, 120, 130, 140]) {
+        let (kept, other) = (know(ada.id, seed).await, know(ada.id, seed + 1).await);
+        let keep = Keep { session: session.id, browser: Some(&kept) };
+        let done = match n {
+            0 => store.sessions().end_sessions_of(ada.id, Some(keep), record).await.map(drop),
+            1 => store.sessions().end_sessions_of(ada.id, None, record).await.map(drop),
+            2 => users.replace_password(ada.id, &hash, None, record).await.map(drop),
+            3 => users.set_active(ada.id, false, record).await.map(drop),
+            _ => users.delete_user(ada.id, None, record).await.map(drop),
+        };
+        done.expect("the store answers");
+        assert_eq!(is_left(&kept).await, (n == 0, false), "{n}");
+        assert_eq!(is_left(&other).await, (false, false), "{n}");
+    }
+    assert_eq!(is_left(&eves).await, (true, true));
 }
 
 /// Checks that a rehash ends nothing, and does not undo a new password.
@@ -163,7 +239,7 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(store: &impl Store) {
 /// Checks that nothing of a deleted user is left, and that their email address is free again.
 pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
     let (ada, _, token) = ada_logged_in(store).await;
-    assert!(store.users().delete_user(ada.id, &any_record()).await.expect("ada is deleted"));
+    assert!(store.users().delete_user(ada.id, None, &any_record()).await.expect("ada is deleted"));
     assert!(!is_live(store, &token).await);
     assert_eq!(store.users().user_by_id(ada.id).await.expect("the store answers"), None);
     assert!(store.sessions().sessions_of(ada.id).await.expect("the store answers").is_empty());

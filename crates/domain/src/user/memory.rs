@@ -2,7 +2,8 @@ use async_trait::async_trait;
 
 use crate::memory::MemoryStore;
 use crate::{
-    EmailAddress, Field, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore,
+    Basis, EmailAddress, Field, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
+    UserId, UserStore,
 };
 
 #[async_trait]
@@ -37,20 +38,27 @@ impl UserStore for MemoryStore {
         &self,
         id: UserId,
         hash: &PasswordHash,
-        keep: Option<SessionId>,
+        renewal: Option<SessionRenewal<'_>>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
+        if renewal.is_some_and(|renewal| !state.holds(renewal.basis)) {
+            return Ok(false);
+        }
         let Some(user) = state.users.get_mut(&id) else {
             return Ok(false);
         };
         user.password_hash = Some(hash.clone());
         user.updated_at = record.at();
-        let kept = keep.and_then(|kept| state.sessions.get_mut(&kept));
-        if let Some((_, kept)) = kept.filter(|(_, kept)| kept.user_id == id) {
-            kept.remembered = None;
-        }
-        state.end_sessions(id, keep);
+        let keep = renewal.map(|renewal| {
+            let session = renewal.basis.session;
+            if let Some((_, session)) = state.sessions.get_mut(&session) {
+                session.remembered = None;
+            }
+            state.renew(renewal);
+            Keep { session, browser: None }
+        });
+        state.end_all(id, keep);
         state.record(record);
         Ok(true)
     }
@@ -79,19 +87,25 @@ impl UserStore for MemoryStore {
         user.is_active = active;
         user.updated_at = record.at();
         if !active {
-            state.end_sessions(id, None);
+            state.end_all(id, None);
         }
         state.record(record);
         Ok(true)
     }
 
-    async fn delete_user(&self, id: UserId, record: &Record) -> Result<bool, StoreError> {
+    async fn delete_user(
+        &self,
+        id: UserId,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
-        state.end_sessions(id, None);
-        let was_there = state.users.remove(&id).is_some();
-        if was_there {
-            state.record(record);
+        let holds = basis.is_none_or(|basis| state.holds(basis));
+        if !holds || state.users.remove(&id).is_none() {
+            return Ok(false);
         }
-        Ok(was_there)
+        state.end_all(id, None);
+        state.record(record);
+        Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::{EmailAddress, PasswordHash, Record, SessionId, StoreError, User, UserId};
+use crate::{Basis, EmailAddress, PasswordHash, Record, SessionRenewal, StoreError, User, UserId};
 
 /// Keeps users.
 #[async_trait]
@@ -21,13 +21,15 @@ pub trait UserStore: Send + Sync {
     /// Lists at most `limit` users in the order in which they registered, beginning after `after`.
     async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
 
-    /// Sets a new password, and ends all sessions of the user except `keep` and all of their remembered
-    /// logins. False when there is no such user.
+    /// Sets a new password, and ends all that belongs to the user: sessions, remembered logins, known
+    /// browsers, and logins that wait for a second factor. A user who sets it in a session keeps that
+    /// session, with a new token; it belongs to no remembered login any more. False when there is no such
+    /// user, or when the renewal's [`Basis`] does not hold.
     async fn replace_password(
         &self,
         id: UserId,
         hash: &PasswordHash,
-        keep: Option<SessionId>,
+        renewal: Option<SessionRenewal<'_>>,
         record: &Record,
     ) -> Result<bool, StoreError>;
 
@@ -39,8 +41,8 @@ pub trait UserStore: Send + Sync {
         to: &PasswordHash,
     ) -> Result<bool, StoreError>;
 
-    /// Lets a user in, or shuts them out, which ends all of their sessions and remembered logins. False
-    /// when there is no such user.
+    /// Lets a user in, or shuts them out, which ends all that belongs to them. False when there is no such
+    /// user.
     async fn set_active(
         &self,
         id: UserId,
@@ -48,6 +50,12 @@ pub trait UserStore: Send + Sync {
         record: &Record,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a user and all that belongs to them. False when there is no such user.
-    async fn delete_user(&self, id: UserId, record: &Record) -> Result<bool, StoreError>;
+    /// Removes a user and all that belongs to them. False when there is no such user, or when the basis
+    /// does not hold; an administrator's deletion has none.
+    async fn delete_user(
+        &self,
+        id: UserId,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError>;
 }

@@ -72,18 +72,6 @@ impl BrowserStore for SqlStore {
         }))
     }
 
-    async fn forget_browsers(
-        &self,
-        user: UserId,
-        keep: Option<&TokenDigest>,
-    ) -> Result<u64, StoreError> {
-        let mut theirs = Entity::delete_many().filter(Column::UserId.eq(user.as_uuid()));
-        if let Some(token) = keep {
-            theirs = theirs.filter(Column::TokenDigest.ne(bytes(token)));
-        }
-        self.change_rows(theirs).await
-    }
-
     async fn purge_browsers(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
         self.change_rows(expired(now, limit)).await
     }

@@ -4,7 +4,7 @@ pub(crate) mod row;
 use async_trait::async_trait;
 use countersign_domain::{
     OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    StoreError, TokenDigest, User, UserId,
+    SessionId, StoreError, TokenDigest, User, UserId,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -20,6 +20,7 @@ use crate::database::SqlStore;
 use crate::error::{unavailable, unread, unread_two};
 use crate::query::these;
 use crate::row::{bytes, moment};
+use crate::session::basis::may;
 use crate::user::entity as user;
 use crate::user::lock::lock;
 
@@ -117,11 +118,14 @@ impl RememberStore for SqlStore {
         &self,
         user: UserId,
         id: RememberedId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let ending = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
         transaction!(self, Deadline::of_call(), |change| {
-            lock(change, user).await?;
+            if !may(change, user, by).await? {
+                return Ok(false);
+            }
             if ending.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
                 return Ok(false);
             }

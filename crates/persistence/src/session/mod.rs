@@ -1,8 +1,9 @@
+pub(crate) mod basis;
 pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    Ended, OffsetDateTime, Proof, Record, RememberedId, Session, SessionGrant, SessionId,
+    Ended, Keep, OffsetDateTime, Proof, Record, RememberedId, Session, SessionGrant, SessionId,
     SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::{TimeDateTime, Uuid};
@@ -12,18 +13,18 @@ use sea_orm::{
     QueryOrder, QuerySelect, Select, SelectTwoRequired, UpdateMany,
 };
 
+use self::basis::{holds, may};
 use self::entity::{Column, Entity, Model};
 use crate::audit::append::append;
 use crate::call::{Deadline, transaction};
 use crate::database::SqlStore;
-use crate::ending::{remembered_but, sessions_but, that_of};
+use crate::ending::{end_all, that_of};
 use crate::error::{corrupt, unavailable, unread, unread_two};
 use crate::query::these;
 use crate::remembered::entity as remembered;
 use crate::remembered::row::remembered_row;
 use crate::row::{address, bytes, client, moment};
 use crate::user::entity as user;
-use crate::user::lock::lock;
 
 pub(crate) fn session_row(session: &Session, token: &TokenDigest) -> Model {
     Model {
@@ -102,6 +103,25 @@ pub(crate) fn touch(id: SessionId, at: OffsetDateTime) -> UpdateMany<Entity> {
         .col_expr(Column::LastSeenAt, Expr::value(moment(at)))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::LastSeenAt.lt(moment(at)))
+}
+
+/// Gives a session its new token.
+pub(crate) fn renewed(renewal: SessionRenewal<'_>) -> UpdateMany<Entity> {
+    let at = moment(renewal.authenticated_at);
+    let seen = Expr::case(Column::LastSeenAt.lt(at), at).finally(Expr::col(Column::LastSeenAt));
+    Entity::update_many()
+        .col_expr(Column::TokenDigest, Expr::value(bytes(renewal.token)))
+        .col_expr(Column::Address, Expr::value(address(renewal.client)))
+        .col_expr(Column::UserAgent, Expr::value(renewal.client.user_agent.clone()))
+        .col_expr(Column::Methods, Expr::value(renewal.methods.to_string()))
+        .col_expr(Column::AuthenticatedAt, Expr::value(at))
+        .col_expr(Column::LastSeenAt, seen.into())
+        .filter(Column::Id.eq(renewal.basis.session.as_uuid()))
+}
+
+/// Makes the same session belong to no remembered login.
+pub(crate) fn unremembered(change: UpdateMany<Entity>) -> UpdateMany<Entity> {
+    change.col_expr(Column::RememberedId, Expr::value(None::<Uuid>))
 }
 
 /// Saves the remembered login that begins with a session, or says whether the one that the session
@@ -193,25 +213,14 @@ impl SessionStore for SqlStore {
     async fn renew_session(
         &self,
         renewal: SessionRenewal<'_>,
-        record: Option<&Record>,
+        record: &Record,
     ) -> Result<bool, StoreError> {
-        let at = moment(renewal.authenticated_at);
-        let seen = Expr::case(Column::LastSeenAt.lt(at), at).finally(Expr::col(Column::LastSeenAt));
-        let replacement = &Entity::update_many()
-            .col_expr(Column::TokenDigest, Expr::value(bytes(renewal.token)))
-            .col_expr(Column::Address, Expr::value(address(renewal.client)))
-            .col_expr(Column::UserAgent, Expr::value(renewal.client.user_agent.clone()))
-            .col_expr(Column::Methods, Expr::value(renewal.methods.to_string()))
-            .col_expr(Column::AuthenticatedAt, Expr::value(at))
-            .col_expr(Column::LastSeenAt, seen.into())
-            .filter(Column::Id.eq(renewal.id.as_uuid()));
         transaction!(self, Deadline::of_call(), |change| {
-            if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
+            if !holds(change, renewal.basis).await? {
                 return Ok(false);
             }
-            if let Some(record) = record {
-                append(change, record).await?;
-            }
+            renewed(renewal).exec(change).await.map_err(unavailable)?;
+            append(change, record).await?;
             Ok(true)
         })
     }
@@ -220,11 +229,14 @@ impl SessionStore for SqlStore {
         &self,
         user: UserId,
         id: SessionId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let alone = &Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
         transaction!(self, Deadline::of_call(), |change| {
-            lock(change, user).await?;
+            if !may(change, user, by).await? {
+                return Ok(false);
+            }
             // Takes the session along, if there is one.
             let with_login = that_of(user, id).exec(change).await.map_err(unavailable)?;
             let alone = alone.clone().exec(change).await.map_err(unavailable)?;
@@ -239,15 +251,14 @@ impl SessionStore for SqlStore {
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep<'_>>,
         record: &Record,
     ) -> Result<Ended, StoreError> {
         transaction!(self, Deadline::of_call(), |change| {
-            lock(change, user).await?;
-            // First, so that all of them are counted.
-            let ended = sessions_but(user, keep).exec(change).await.map_err(unavailable)?;
-            let forgotten = remembered_but(user, keep).exec(change).await.map_err(unavailable)?;
-            let (sessions, remembered) = (ended.rows_affected, forgotten.rows_affected);
+            if !may(change, user, keep.map(|keep| keep.session)).await? {
+                return Ok(Ended::default());
+            }
+            let (sessions, remembered) = end_all(change, user, keep).await?;
             let ended = Ended { sessions, remembered };
             if ended != Ended::default() {
                 append(change, record).await?;

@@ -3,7 +3,8 @@ pub(crate) mod lock;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    EmailAddress, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore, Username,
+    Basis, EmailAddress, Keep, PasswordHash, Record, SessionRenewal, StoreError, User, UserId,
+    UserStore, Username,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -14,9 +15,11 @@ use self::entity::{Column, Entity, Model};
 use crate::audit::append::append;
 use crate::call::{Deadline, transaction};
 use crate::database::SqlStore;
-use crate::ending::{remembered_but, sessions_but, unremember};
+use crate::ending::{end_all, forget};
 use crate::error::{corrupt, not_inserted, unavailable, unread};
 use crate::row::moment;
+use crate::session::basis::holds;
+use crate::session::{renewed, unremembered};
 
 impl From<&User> for Model {
     fn from(user: &User) -> Self {
@@ -98,7 +101,7 @@ impl UserStore for SqlStore {
         &self,
         id: UserId,
         hash: &PasswordHash,
-        keep: Option<SessionId>,
+        renewal: Option<SessionRenewal<'_>>,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let replacement = &Entity::update_many()
@@ -106,14 +109,19 @@ impl UserStore for SqlStore {
             .col_expr(Column::UpdatedAt, Expr::value(moment(record.at())))
             .filter(Column::Id.eq(id.as_uuid()));
         transaction!(self, Deadline::of_call(), |change| {
+            let mut keep = None;
+            if let Some(renewal) = renewal {
+                if !holds(change, renewal.basis).await? {
+                    return Ok(false);
+                }
+                let renewed = unremembered(renewed(renewal)).exec(change).await;
+                renewed.map_err(unavailable)?;
+                keep = Some(Keep { session: renewal.basis.session, browser: None });
+            }
             if replacement.clone().exec(change).await.map_err(unavailable)?.rows_affected == 0 {
                 return Ok(false);
             }
-            if let Some(kept) = keep {
-                unremember(id, kept).exec(change).await.map_err(unavailable)?;
-            }
-            sessions_but(id, keep).exec(change).await.map_err(unavailable)?;
-            remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+            end_all(change, id, keep).await?;
             append(change, record).await?;
             Ok(true)
         })
@@ -147,21 +155,31 @@ impl UserStore for SqlStore {
                 return Ok(false);
             }
             if !active {
-                sessions_but(id, None).exec(change).await.map_err(unavailable)?;
-                remembered_but(id, None).exec(change).await.map_err(unavailable)?;
+                end_all(change, id, None).await?;
             }
             append(change, record).await?;
             Ok(true)
         })
     }
 
-    async fn delete_user(&self, id: UserId, record: &Record) -> Result<bool, StoreError> {
+    async fn delete_user(
+        &self,
+        id: UserId,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
         transaction!(self, Deadline::of_call(), |change| {
+            if let Some(basis) = basis
+                && !holds(change, basis).await?
+            {
+                return Ok(false);
+            }
             // The foreign keys take the user's sessions and remembered logins along.
             let deletion = Entity::delete_by_id(id.as_uuid()).exec(change).await;
             if deletion.map_err(unavailable)?.rows_affected == 0 {
                 return Ok(false);
             }
+            forget(change, id, None).await?;
             append(change, record).await?;
             Ok(true)
         })

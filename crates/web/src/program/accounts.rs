@@ -69,7 +69,7 @@ pub(crate) fn session(verb: SessionVerb, settings: &Settings) -> Result<(), Fail
         }
         SessionVerb::Revoke { user, all: true, .. } => {
             let user = find_by_email(auth, &user).await?;
-            let ended = auth.by(caller).sessions(user.id).revoke_all(None).await;
+            let ended = auth.by(caller).sessions(user.id).revoke_all().await;
             let ended = ended.map_err(|e| Failure::store(&e))?;
             output::say(&format!("{ended} sessions of {} have ended.", user.email))
         }

@@ -36,6 +36,7 @@ mod own;
 mod pooled;
 #[cfg(target_os = "linux")]
 mod pooler;
+mod races;
 mod serve;
 #[path = "../../../persistence/tests/support/server.rs"]
 mod server;

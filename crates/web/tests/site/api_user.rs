@@ -43,7 +43,7 @@ async fn a_program_shows_the_token_that_it_was_given() {
         asked.send().await.is(200).shows(EMAIL);
     }
     let user = site.user(EMAIL).await;
-    site.auth.by(&Caller::administrator()).sessions(user.id).revoke_all(None).await.unwrap();
+    site.auth.by(&Caller::administrator()).sessions(user.id).revoke_all().await.unwrap();
     let mut anon = site.anon();
     let asked =
         anon.ask(Method::Get, "/api/whoami").header("Authorization", &format!("Bearer {token}"));

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_persistence::SqlStore;
 use countersign_web::domain::{
-    AuditStore, BrowserStore, Ended, OffsetDateTime, PendingStore, Record, RememberStore, Session,
-    SessionGrant, SessionId, SessionRenewal, SessionStore, Store, StoreError, ThrottleStore,
-    TokenDigest, User, UserId, UserStore,
+    AuditStore, BrowserStore, Ended, Keep, OffsetDateTime, PendingStore, Record, RememberStore,
+    Session, SessionGrant, SessionId, SessionRenewal, SessionStore, Store, StoreError,
+    ThrottleStore, TokenDigest, User, UserId, UserStore,
 };
 use rocket::async_trait;
 
@@ -114,7 +114,7 @@ impl SessionStore for FragileStore {
     async fn renew_session(
         &self,
         renewal: SessionRenewal<'_>,
-        record: Option<&Record>,
+        record: &Record,
     ) -> Result<bool, StoreError> {
         self.now().sessions().renew_session(renewal, record).await
     }
@@ -123,15 +123,16 @@ impl SessionStore for FragileStore {
         &self,
         user: UserId,
         id: SessionId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Result<bool, StoreError> {
-        self.now().sessions().end_session(user, id, record).await
+        self.now().sessions().end_session(user, id, by, record).await
     }
 
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep<'_>>,
         record: &Record,
     ) -> Result<Ended, StoreError> {
         self.now().sessions().end_sessions_of(user, keep, record).await

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_web::SqlStore;
 use countersign_web::domain::{
-    AuditStore, BrowserStore, Clock, Duration, OffsetDateTime, PendingStore, Record, RememberStore,
-    SessionId, SessionStore, Store, StoreError, ThrottleStore, UserId, UserStore,
+    AuditStore, Basis, BrowserStore, Clock, Duration, Keep, OffsetDateTime, PasswordHash,
+    PendingStore, Record, RememberStore, SessionId, SessionStore, Store, StoreError, ThrottleStore,
+    UserId, UserStore,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::sea_query::SelectStatement;
@@ -73,6 +74,39 @@ fn memory_of(visit: SessionId) -> SelectStatement {
         .select_only()
         .column(visit::Column::Memory)
         .into_query()
+}
+
+/// Ends all that belongs to a member, except what is kept. Returns how many visits and memories ended.
+async fn end_all(
+    change: &DatabaseTransaction,
+    user: UserId,
+    keep: Option<Keep<'_>>,
+) -> Answer<(u64, u64)> {
+    let (mut visits, mut memories) = (visits_of(user), memories_of(user));
+    if let Some(kept) = keep.map(|keep| keep.session) {
+        visits = visits.filter(visit::Column::Id.ne(kept.as_uuid()));
+        memories = memories.filter(memory::Column::Id.not_in_subquery(memory_of(kept)));
+    }
+    let ended = (delete(visits, change).await?, delete(memories, change).await?);
+    SqlStore::forget(change, user, keep.and_then(|keep| keep.browser)).await?;
+    Ok(ended)
+}
+
+/// Returns whether a change may be made: the visit in which the member asks, if any, has not ended.
+async fn may(change: &DatabaseTransaction, user: UserId, by: Option<SessionId>) -> Answer<bool> {
+    let Some(by) = by else { return Ok(true) };
+    let visit = visit::Entity::find_by_id(by.as_uuid()).one(change).await.map_err(unavailable)?;
+    Ok(visit.is_some_and(|visit| visit.member == user.as_uuid()))
+}
+
+/// Returns whether what a change rests on holds.
+async fn holds(change: &DatabaseTransaction, basis: Basis<'_>) -> Answer<bool> {
+    let member = member::Entity::find().filter(member::Column::Uid.eq(basis.user.as_uuid()));
+    let member = member.one(change).await.map_err(unavailable)?;
+    let password = basis.password.map(PasswordHash::as_phc);
+    let is_same =
+        member.is_some_and(|member| member.is_welcome && member.secret.as_deref() == password);
+    Ok(is_same && may(change, basis.user, Some(basis.session)).await?)
 }
 
 #[async_trait]

@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
     OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    TokenDigest, User, UserId,
+    SessionId, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
-use super::{Answer, commit, delete, memories_of, record_and_commit, update};
+use super::{Answer, commit, delete, may, memories_of, record_and_commit, update};
 use crate::Members;
 use crate::entity::{member, memory};
 use crate::row::{bytes, moment, unavailable};
@@ -65,11 +65,12 @@ impl RememberStore for Members {
         &self,
         user: UserId,
         id: RememberedId,
+        by: Option<SessionId>,
         record: &Record,
     ) -> Answer<bool> {
         let memory = memories_of(user).filter(memory::Column::Id.eq(id.as_uuid()));
         let change = self.begin().await?;
-        if delete(memory, &change).await? == 0 {
+        if !may(&change, user, by).await? || delete(memory, &change).await? == 0 {
             return Ok(false);
         }
         record_and_commit(change, record).await?;

@@ -1,19 +1,38 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    Ended, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant, SessionId,
+    Ended, Keep, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant, SessionId,
     SessionRenewal, SessionStore, TokenDigest, User, UserId,
 };
-use sea_orm::prelude::Expr;
+use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
 };
 
-use super::{Answer, commit, delete, memories_of, memory_of, record_and_commit};
-use super::{the_visit, touched, update, visits_of};
+use super::{Answer, commit, delete, end_all, holds, may, memories_of, memory_of};
+use super::{record_and_commit, the_visit, touched, update, visits_of};
 use crate::Members;
 use crate::entity::{member, memory, visit};
 use crate::row::{self, address, bytes, moment, unavailable};
+
+/// Gives a visit its new token.
+pub(super) async fn renew(change: &DatabaseTransaction, renewal: SessionRenewal<'_>) -> Answer<()> {
+    let (id, at, client) = (renewal.basis.session, renewal.authenticated_at, renewal.client);
+    let renewed = the_visit(id)
+        .col_expr(visit::Column::Token, Expr::value(bytes(renewal.token)))
+        .col_expr(visit::Column::Address, Expr::value(address(client)))
+        .col_expr(visit::Column::Browser, Expr::value(client.user_agent.clone()))
+        .col_expr(visit::Column::Methods, Expr::value(renewal.methods.to_string()))
+        .col_expr(visit::Column::ProvenAt, Expr::value(moment(at)));
+    update(renewed, change).await?;
+    update(touched(id, at), change).await.map(drop)
+}
+
+/// Makes a visit belong to no memory.
+pub(super) async fn unremember(change: &DatabaseTransaction, id: SessionId) -> Answer<()> {
+    let alone = the_visit(id).col_expr(visit::Column::Memory, Expr::value(None::<Uuid>));
+    update(alone, change).await.map(drop)
+}
 
 #[async_trait]
 impl SessionStore for Members {
@@ -81,32 +100,27 @@ impl SessionStore for Members {
         commit(change).await
     }
 
-    async fn renew_session(
-        &self,
-        renewal: SessionRenewal<'_>,
-        record: Option<&Record>,
-    ) -> Answer<bool> {
-        let (at, client) = (renewal.authenticated_at, renewal.client);
-        let renewed = the_visit(renewal.id)
-            .col_expr(visit::Column::Token, Expr::value(bytes(renewal.token)))
-            .col_expr(visit::Column::Address, Expr::value(address(client)))
-            .col_expr(visit::Column::Browser, Expr::value(client.user_agent.clone()))
-            .col_expr(visit::Column::Methods, Expr::value(renewal.methods.to_string()))
-            .col_expr(visit::Column::ProvenAt, Expr::value(moment(at)));
+    async fn renew_session(&self, renewal: SessionRenewal<'_>, record: &Record) -> Answer<bool> {
         let change = self.begin().await?;
-        if !update(renewed, &change).await? {
+        if !holds(&change, renewal.basis).await? {
             return Ok(false);
         }
-        update(touched(renewal.id, at), &change).await?;
-        match record {
-            Some(record) => record_and_commit(change, record).await?,
-            None => commit(change).await?,
-        }
+        renew(&change, renewal).await?;
+        record_and_commit(change, record).await?;
         Ok(true)
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId, record: &Record) -> Answer<bool> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        by: Option<SessionId>,
+        record: &Record,
+    ) -> Answer<bool> {
         let change = self.begin().await?;
+        if !may(&change, user, by).await? {
+            return Ok(false);
+        }
         let login = memories_of(user).filter(memory::Column::Id.in_subquery(memory_of(id)));
         let ended = delete(login, &change).await?;
         let alone = visits_of(user).filter(visit::Column::Id.eq(id.as_uuid()));
@@ -121,19 +135,19 @@ impl SessionStore for Members {
     async fn end_sessions_of(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep<'_>>,
         record: &Record,
     ) -> Answer<Ended> {
-        let (mut visits, mut memories) = (visits_of(user), memories_of(user));
-        if let Some(kept) = keep {
-            visits = visits.filter(visit::Column::Id.ne(kept.as_uuid()));
-            memories = memories.filter(memory::Column::Id.not_in_subquery(memory_of(kept)));
-        }
         let change = self.begin().await?;
-        let sessions = delete(visits, &change).await?;
-        let ended = Ended { sessions, remembered: delete(memories, &change).await? };
-        if ended != Ended::default() {
-            record_and_commit(change, record).await?;
+        if !may(&change, user, keep.map(|keep| keep.session)).await? {
+            return Ok(Ended::default());
+        }
+        let (sessions, remembered) = end_all(&change, user, keep).await?;
+        let ended = Ended { sessions, remembered };
+        match ended == Ended::default() {
+            // Known browsers were forgotten all the same.
+            true => commit(change).await?,
+            false => record_and_commit(change, record).await?,
         }
         Ok(ended)
     }

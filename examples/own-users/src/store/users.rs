@@ -1,17 +1,18 @@
 use async_trait::async_trait;
+use countersign_web::SqlStore;
 use countersign_web::domain::{
-    EmailAddress, Field, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore,
+    Basis, EmailAddress, Field, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
+    UserId, UserStore,
 };
-use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::prelude::Expr;
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
 };
 
-use super::{
-    Answer, delete, memories_of, record_and_commit, the_member, the_visit, update, visits_of,
-};
+use super::sessions::{renew, unremember};
+use super::{Answer, delete, end_all, holds, record_and_commit, the_member, update};
 use crate::Members;
-use crate::entity::{member, visit};
+use crate::entity::member;
 use crate::row::{moment, unavailable};
 
 #[async_trait]
@@ -51,26 +52,26 @@ impl UserStore for Members {
         &self,
         id: UserId,
         hash: &PasswordHash,
-        keep: Option<SessionId>,
+        renewal: Option<SessionRenewal<'_>>,
         record: &Record,
     ) -> Answer<bool> {
         let change = self.begin().await?;
+        if let Some(renewal) = renewal {
+            if !holds(&change, renewal.basis).await? {
+                return Ok(false);
+            }
+            renew(&change, renewal).await?;
+            // Otherwise the visit would end with its memory.
+            unremember(&change, renewal.basis.session).await?;
+        }
         let password = the_member(id)
             .col_expr(member::Column::Secret, Expr::value(hash.as_phc()))
             .col_expr(member::Column::ChangedAt, Expr::value(moment(record.at())));
         if !update(password, &change).await? {
             return Ok(false);
         }
-        let mut others = visits_of(id);
-        if let Some(kept) = keep {
-            // The visit must be detached, or it would end with the memory.
-            let theirs = the_visit(kept).filter(visit::Column::Member.eq(id.as_uuid()));
-            let alone = theirs.col_expr(visit::Column::Memory, Expr::value(None::<Uuid>));
-            update(alone, &change).await?;
-            others = others.filter(visit::Column::Id.ne(kept.as_uuid()));
-        }
-        delete(others, &change).await?;
-        delete(memories_of(id), &change).await?;
+        let keep = renewal.map(|renewal| Keep { session: renewal.basis.session, browser: None });
+        end_all(&change, id, keep).await?;
         record_and_commit(change, record).await?;
         Ok(true)
     }
@@ -94,20 +95,30 @@ impl UserStore for Members {
             return Ok(false);
         }
         if !active {
-            delete(visits_of(id), &change).await?;
-            delete(memories_of(id), &change).await?;
+            end_all(&change, id, None).await?;
         }
         record_and_commit(change, record).await?;
         Ok(true)
     }
 
-    async fn delete_user(&self, id: UserId, record: &Record) -> Answer<bool> {
+    async fn delete_user(
+        &self,
+        id: UserId,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Answer<bool> {
         // Foreign keys delete the rows that belong to the member.
         let member = member::Entity::delete_many().filter(member::Column::Uid.eq(id.as_uuid()));
         let change = self.begin().await?;
+        if let Some(basis) = basis
+            && !holds(&change, basis).await?
+        {
+            return Ok(false);
+        }
         if delete(member, &change).await? == 0 {
             return Ok(false);
         }
+        SqlStore::forget(&change, id, None).await?;
         record_and_commit(change, record).await?;
         Ok(true)
     }

@@ -48,7 +48,7 @@ pub(crate) async fn revoke(
     id: &str,
 ) -> Result<SeeOther, PageError> {
     let caller = site.caller_as(me);
-    let sessions = site.auth.by(&caller).sessions(me.id);
+    let sessions = site.auth.by(&caller).sessions(me.id).asked_in(me.session().id);
     let outage = |error: StoreError| PageError::outage(site, &error);
     let is_session = match SessionId::parse(id) {
         Some(id) => sessions.revoke(id).await.map_err(outage)?,
@@ -72,8 +72,8 @@ pub(crate) async fn revoke_others(
     me: CurrentUser<'_>,
 ) -> Result<SeeOther, PageError> {
     let caller = site.caller_as(me);
-    let sessions = site.auth.by(&caller).sessions(me.id);
-    let ended = sessions.revoke_all(Some(me.session().id)).await;
+    let sessions = site.auth.by(&caller).sessions(me.id).asked_in(me.session().id);
+    let ended = sessions.revoke_all().await;
     ended.map_err(|error| PageError::outage(site, &error))?;
     Flash::OthersRevoked.leave(site);
     Ok(SeeOther::to(site.at("/account/sessions")))
