@@ -222,7 +222,7 @@ impl Fairing for AuthPages {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        cross_site::restore_method(request, data).await;
+        cross_site::note_method_field(request, data).await;
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {

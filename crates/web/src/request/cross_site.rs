@@ -15,17 +15,24 @@ use crate::answer::status;
 use crate::request::caller::warn;
 use crate::site::Site;
 
-/// Undoes what Rocket makes of a form field called `_method`: it lets a form choose the method of
-/// its request before any other code can look at it.
-pub(crate) async fn restore_method(request: &mut Request<'_>, data: &mut Data<'_>) {
-    if request.method() == Method::Post || !request.content_type().is_some_and(|ct| ct.is_form()) {
+/// The form field by which Rocket lets a form choose the method of its request.
+pub(crate) const METHOD_FIELD: &str = "_method";
+
+/// Whether a form has tried to choose the method of its request.
+struct ChoosesMethod(bool);
+
+/// Notes that a form tries to choose the method of its request, which Rocket has granted before any other
+/// code can look at it. Whatever the method was, the request goes to the [`Sentry`], which refuses it.
+pub(crate) async fn note_method_field(request: &mut Request<'_>, data: &mut Data<'_>) {
+    if !request.content_type().is_some_and(|content_type| content_type.is_form()) {
         return;
     }
-    // Rocket looks no further: it uses the value of the first field.
-    let start = data.peek("_method=delete&".len()).await;
-    let first = start.split(|b| *b == b'&').next().unwrap_or_default();
-    if form_urlencoded::parse(first).next().is_some_and(|(name, _)| name == "_method") {
+    // Rocket looks no further, and skips empty fields as this parser does.
+    let start = data.peek("_method=delete".len()).await;
+    let first = form_urlencoded::parse(start).next();
+    if first.is_some_and(|(name, _)| name == METHOD_FIELD) {
         request.set_method(Method::Post);
+        request.local_cache(|| ChoosesMethod(true));
     }
 }
 
@@ -43,7 +50,14 @@ struct Sentry;
 impl Handler for Sentry {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         match Site::of(request) {
-            Some(site) if is_same_site(site) => Outcome::Forward((data, status::NO_ROUTE)),
+            Some(site) if is_same_site(site) => {
+                match request.local_cache(|| ChoosesMethod(false)) {
+                    ChoosesMethod(true) => {
+                        Outcome::from(request, PageError::Status(status::FORM_MALFORMED))
+                    }
+                    ChoosesMethod(false) => Outcome::Forward((data, status::NO_ROUTE)),
+                }
+            }
             site => {
                 // Somebody made a browser send this: its user is under attack (ASVS 16.3.3).
                 if let Some(site) = site {

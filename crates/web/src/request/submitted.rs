@@ -6,6 +6,7 @@ use rocket::{Request, async_trait};
 use serde::de::DeserializeOwned;
 
 use crate::answer::status;
+use crate::request::cross_site::METHOD_FIELD;
 
 /// The fields of a form as a browser sends them, read strictly.
 ///
@@ -15,7 +16,7 @@ use crate::answer::status;
 /// | body | outcome |
 /// |---|---|
 /// | `application/x-www-form-urlencoded`, at most 8 KiB, UTF-8 | success; a missing field is empty, an unknown one is ignored |
-/// | a field given twice, invalid UTF-8 or percent-encoding | error, 400 |
+/// | a field given twice, one called `_method`, invalid UTF-8 or percent-encoding | error, 400 |
 /// | more than 8 KiB | error, 413 |
 /// | any other content type | error, 415 |
 pub(crate) struct Submitted<T>(pub(crate) T);
@@ -43,7 +44,9 @@ impl fmt::Display for FormError {
         f.write_str(match self {
             Self::Unsupported => "the body is not application/x-www-form-urlencoded",
             Self::TooLarge => "the form is larger than 8 KiB",
-            Self::Malformed => "the form is not UTF-8, or gives a field twice",
+            Self::Malformed => {
+                "the form is not UTF-8, gives a field twice, or has one called `_method`"
+            }
         })
     }
 }
@@ -69,6 +72,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, FormError> {
         return Err(FormError::Malformed);
     }
     percent_encoding::percent_decode(body).decode_utf8().map_err(|_| FormError::Malformed)?;
+    if form_urlencoded::parse(body).any(|(name, _)| name == METHOD_FIELD) {
+        return Err(FormError::Malformed);
+    }
     serde_urlencoded::from_bytes(body).map_err(|_| FormError::Malformed)
 }
 

@@ -96,7 +96,7 @@ impl Browser {
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
-        if method == "POST" {
+        if method == "POST" || !body.is_empty() {
             let length = body.len();
             request += "Content-Type: application/x-www-form-urlencoded\r\n";
             request += &format!("Content-Length: {length}\r\n");

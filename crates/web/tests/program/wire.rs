@@ -78,16 +78,37 @@ fn two_session_cookies_on_the_wire_count_as_none() {
 }
 
 #[test]
-fn a_method_field_in_a_form_is_ignored_on_the_wire() {
+fn a_method_field_in_a_form_is_refused_on_the_wire() {
     let place = Place::new();
     place.create(EMAIL, PASSWORD);
     let server = place.serve(&[]);
-    for method in ["GET", "PUT", "DELETE"] {
-        let mut ada = server.member(EMAIL, PASSWORD);
-        let reply = ada.post("/logout", &[("_method", method)]);
-        reply.sees_other("/login");
-        ada.get("/blogs").is(303);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    for method in ["GET", "get", "PUT", "DELETE", "HEAD", "head", "POST", "x"] {
+        ada.post("/logout", &[("_method", method)]).is(400);
+        let cross_site = [("Sec-Fetch-Site", "cross-site")];
+        for body in [format!("_method={method}"), format!("&&_method={method}")] {
+            ada.try_send("POST", "/logout", &cross_site, &body).unwrap().is(403);
+            ada.try_send("POST", "/logout", &[], &body).unwrap().is(400);
+        }
     }
+    ada.get("/blogs").is(200);
+}
+
+#[test]
+fn a_body_makes_no_other_request_of_a_get() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let server = place.serve(&[]);
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("_method", "post"), ("email", EMAIL), ("password", PASSWORD)])
+        .finish();
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let mut visitor = server.browser();
+        let answer = visitor.try_send(method, "/login", &[], &body).unwrap();
+        assert_eq!((answer.status, answer.all("Set-Cookie").count()), (400, 0), "{method}");
+    }
+    let mut ada = server.member(EMAIL, PASSWORD);
+    ada.try_send("GET", "/blogs", &[], "email=a").unwrap().is(200);
 }
 
 #[test]
