@@ -2,12 +2,13 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::is_invisible;
+use crate::text::first_invisible;
 
 /// The name that others see. It identifies nobody: two users may carry the same one.
 ///
 /// One to [`Username::MAX_CHARS`] code points in Unicode NFC, without surrounding white space and
-/// without characters that cannot be seen or that reorder their neighbours.
+/// without characters that cannot be seen or that reorder their neighbours. The zero-width joiner and
+/// non-joiner are a part of a name where its script or an emoji needs them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
@@ -48,7 +49,7 @@ impl Username {
             return Err(UsernameError::TooLong { max: Self::MAX_CHARS, got });
         }
         let name: String = typed.nfc().collect();
-        if let Some(c) = name.chars().find(|c| is_invisible(*c)) {
+        if let Some(c) = first_invisible(&name) {
             return Err(UsernameError::Invisible(c));
         }
         match name.chars().count() {
@@ -117,6 +118,37 @@ mod tests {
         let error = Username::parse(&"é".repeat(65));
         assert_eq!(error, Err(UsernameError::TooLong { max: 64, got: 65 }));
         assert!(Username::parse(&"a".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn joiners_are_a_part_of_a_name_where_its_script_or_an_emoji_needs_them() {
+        for name in [
+            "علی\u{200C}رضا",          // Persian
+            "شاه\u{200C}نامه",         // Persian
+            "ශ්\u{200D}රී",              // Sinhala
+            "ന്\u{200D}",               // Malayalam, at the end
+            "क्\u{200C}ष",              // Devanagari
+            "क्\u{200D}ष",              // Devanagari
+            "👩\u{200D}🚀",            // an astronaut
+            "👩🏽\u{200D}🚀",            // with a skin tone
+            "❤\u{FE0F}\u{200D}🔥 Ada", // with a variation selector
+            "👨\u{200D}👩\u{200D}👧",  // a family
+        ] {
+            assert_eq!(Username::parse(name).map(|name| name.to_string()), Ok(name.to_owned()));
+        }
+        for (name, c) in [
+            ("a\u{200C}da", '\u{200C}'),
+            ("a\u{200D}da", '\u{200D}'),
+            ("\u{200D}ada", '\u{200D}'),
+            ("علی\u{200C} رضا", '\u{200C}'),
+            ("علی\u{200C}\u{200C}رضا", '\u{200C}'),
+            ("علی\u{200D}رضا", '\u{200D}'),
+            ("👩\u{200D}a", '\u{200D}'),
+            ("👩\u{200D}\u{200D}🚀", '\u{200D}'),
+            ("क\u{200D}ष", '\u{200D}'),
+        ] {
+            assert_eq!(Username::parse(name), Err(UsernameError::Invisible(c)), "{name:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rocket::Request;
 use rocket::http::{Method, Status};
 use rocket::response::{self, Responder, Response};
 use serde::Serialize;
+use url::Url;
 
 use crate::answer::flash::Flash;
 use crate::answer::problem::problem;
@@ -178,6 +179,15 @@ struct Error<'a> {
     error: ErrorView<'a>,
 }
 
+/// Returns the page of this site from which the browser sent a request, if it says so.
+fn referring_page(site: Site<'_>) -> Option<Next> {
+    let page = Url::parse(site.request.headers().get_one("Referer")?).ok()?;
+    if !site.is_own_origin(&page.origin().ascii_serialization()) {
+        return None;
+    }
+    Next::parse(&page[url::Position::BeforePath..url::Position::AfterQuery])
+}
+
 /// The page on which a visitor gets what they lack, and from which they come back.
 struct Gate<'r> {
     site: Site<'r>,
@@ -193,9 +203,11 @@ impl<'r> Gate<'r> {
             PageError::RefreshRequired => (&*site.paths.refresh, Flash::RefreshRequired),
             _ => return None,
         };
-        // Only a page that was asked for with GET can be asked for again.
-        let is_get = site.request.method() == Method::Get;
-        let next = is_get.then(|| Next::parse(&here)).flatten();
+        // Only a page that was asked for with GET can be asked for again. A form is on the page before it.
+        let next = match site.request.method() {
+            Method::Get => Next::parse(&here),
+            _ => referring_page(site),
+        };
         Some(Self { site, url: with_next(page, next.as_ref()), message })
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Reason {
     NotFresh,
     /// A value that must be unique is taken.
     Taken,
+    /// Somebody is logged in already: the user of this name.
+    LoggedInAs(String),
     /// There were too many attempts; the next one is possible after this time.
     Throttled(Duration),
     /// There is too much to do at once; another attempt makes sense after this time.
@@ -41,7 +43,7 @@ impl Reason {
             | Self::WrongCode
             | Self::NotFresh
             | Self::Ended => status::UNAUTHORIZED,
-            Self::Taken => status::TAKEN,
+            Self::Taken | Self::LoggedInAs(_) => status::TAKEN,
             Self::Throttled(_) => status::THROTTLED,
             Self::Overloaded(_) | Self::Outage(_) => status::UNAVAILABLE,
         }
@@ -53,6 +55,7 @@ impl Reason {
             Self::WrongCredentials => Some(wording::WRONG_CREDENTIALS.to_owned()),
             Self::Throttled(wait) => Some(wording::too_many_attempts(*wait)),
             Self::Overloaded(_) => Some(wording::BUSY.to_owned()),
+            Self::LoggedInAs(name) => Some(wording::logged_in_as(name)),
             _ => None,
         }
     }

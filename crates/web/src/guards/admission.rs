@@ -58,6 +58,16 @@ fn admitted(visitor: Visitor<'_>, need: Need) -> Result<CurrentUser<'_>, GuardEr
     }
 }
 
+/// Lets a user on to a form that asks for their password, which is proof enough. One who has none needs a
+/// fresh login.
+pub(crate) fn admit_to_proof(site: Site<'_>, me: CurrentUser<'_>) -> Result<(), GuardError> {
+    if me.has_password() || me.is_fresh() {
+        return Ok(());
+    }
+    tell(site, GuardError::RefreshRequired, Visitor::User(me));
+    Err(GuardError::RefreshRequired)
+}
+
 /// Tells listeners that a guard let nobody in.
 pub(crate) fn tell(site: Site<'_>, error: GuardError, visitor: Visitor<'_>) {
     let kind = match error {

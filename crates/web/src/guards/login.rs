@@ -20,7 +20,8 @@ use crate::site::Site;
 pub struct Login<'r>(Site<'r>);
 
 impl Login<'_> {
-    /// Logs a user in by their password, and remembers them if they want. Nothing opens to a user
+    /// Logs a user in by their password, in place of whoever was logged in in this browser before, and
+    /// remembers them if they want. Nothing opens to a user
     /// who needs a second factor until [`verify`](Self::verify) completes the login: send them to
     /// the page `/login/verify`.
     ///
@@ -161,11 +162,26 @@ impl Login<'_> {
     /// Gives the browser its new tokens, in place of what it had before.
     async fn hand_on(&self, state: &LoginState) -> Result<(), StoreError> {
         match state {
-            LoginState::Complete(_) => self.forget_earlier().await?,
+            LoginState::Complete(_) => {
+                self.end_earlier().await?;
+                self.forget_earlier().await?;
+            }
             _ => self.give_up_earlier().await?,
         }
         tokens::hand_on(self.0, state);
         Ok(())
+    }
+
+    /// Ends the session that the browser was in before, whoever's it is.
+    async fn end_earlier(&self) -> Result<(), StoreError> {
+        let token = self.0.cookie(self.0.cookies.session).map(SecretToken::parse);
+        let Some(Ok(token)) = token else { return Ok(()) };
+        let caller = &self.0.caller();
+        let acting = self.0.auth.by(caller);
+        match acting.authenticate(&token).await? {
+            Some(earlier) => acting.log_out(&earlier.session).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the remembered login and the waiting one that the browser sent, and makes it forget them.

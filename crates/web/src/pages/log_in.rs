@@ -10,6 +10,7 @@ use crate::guards::login::Login;
 use crate::guards::visitor::Visitor;
 use crate::render::form::{Form, FormPage};
 use crate::render::wording;
+use crate::request::cookies;
 use crate::request::next::Next;
 use crate::request::submitted::Submitted;
 use crate::site::Site;
@@ -37,6 +38,8 @@ impl Input {
 pub(crate) struct LogIn {
     values: Values,
     remember_enabled: bool,
+    /// Whether the browser seems to keep no cookies.
+    refuses_cookies: bool,
 }
 
 #[derive(Serialize)]
@@ -84,31 +87,39 @@ pub(crate) fn form(
     let next = next.and_then(Next::parse);
     Ok(match visitor.is_authenticated()? {
         true => Err(SeeOther::after_login(site, next)),
-        false => Ok(shown(site, Input::default()).with_next(next)),
+        false => {
+            let mut form = shown(site, Input::default());
+            form.page.refuses_cookies = next.is_some() && refuses_cookies(site);
+            Ok(form.with_next(next))
+        }
     })
 }
 
-/// Logs in.
+/// Logs in, in place of whoever was logged in before.
 #[post("/login", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
-    visitor: Visitor<'_>,
     login: Login<'_>,
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<LogIn>> {
     let Submitted(input) = input;
     let next = Next::parse(&input.next);
-    if visitor.is_authenticated()? {
-        return Ok(SeeOther::after_login(site, next));
-    }
     match login.log_in(&input.email, &input.password, input.remember()).await {
         Ok(state) => Ok(SeeOther::after_step(site, &state, next)),
         Err(error) => Err(Refusal::of(site, shown(site, input).with_next(next), error)),
     }
 }
 
+/// Returns whether a browser that was sent here from another page of ours has kept none of the cookies which
+/// that answer set. Whoever followed a link from elsewhere may have none yet.
+fn refuses_cookies(site: Site<'_>) -> bool {
+    let is_ours = |from: &str| from == "same-origin";
+    let came_from_us = site.request.headers().get_one("Sec-Fetch-Site").is_none_or(is_ours);
+    came_from_us && cookies::are_missing(site.request)
+}
+
 fn shown(site: Site<'_>, input: Input) -> Form<LogIn> {
     let remember_enabled = site.auth.config().sessions.remembers_for().is_some();
     let values = Values { remember: input.remember(), email: input.email };
-    Form::new(site, LogIn { values, remember_enabled })
+    Form::new(site, LogIn { values, remember_enabled, refuses_cookies: false })
 }

@@ -11,6 +11,7 @@ use crate::answer::refusal::{Explain, Refusal};
 use crate::guards::visitor::Visitor;
 use crate::render::form::{Form, FormPage};
 use crate::render::wording;
+use crate::request::next::Next;
 use crate::request::submitted::Submitted;
 use crate::site::{Registration, Site};
 
@@ -21,6 +22,7 @@ pub(crate) struct Input {
     email: String,
     username: String,
     password: String,
+    next: String,
 }
 
 /// The registration page.
@@ -72,16 +74,18 @@ impl Explain<RegisterError> for Errors {
 }
 
 /// Shows the registration page.
-#[get("/register")]
+#[get("/register?<next>")]
 pub(crate) fn form(
     site: Site<'_>,
     visitor: Visitor<'_>,
+    next: Option<&str>,
 ) -> Result<Result<Form<Register>, SeeOther>, PageError> {
+    let next = next.and_then(Next::parse);
     if visitor.is_authenticated()? {
-        return Ok(Err(SeeOther::after_login(site, None)));
+        return Ok(Err(SeeOther::after_login(site, next)));
     }
     check_open(site)?;
-    Ok(Ok(shown(site, Input::default(), None)))
+    Ok(Ok(shown(site, Input::default(), None).with_next(next)))
 }
 
 /// Registers a user without logging them in.
@@ -91,22 +95,26 @@ pub(crate) async fn submit(
     visitor: Visitor<'_>,
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<Register>> {
-    if visitor.is_authenticated()? {
-        return Ok(SeeOther::after_login(site, None));
+    let Submitted(input) = input;
+    let next = Next::parse(&input.next);
+    if let Some(user) = visitor.user()? {
+        let mut form = shown(site, input, None).with_next(next);
+        let reason = Reason::LoggedInAs(user.username.to_string());
+        form.message = reason.message();
+        return Err(Refusal::Form(reason, form));
     }
     check_open(site)?;
-    let Submitted(input) = input;
     let new = NewUser::new(&input.email, &input.username, &input.password);
     let registered = site.auth.by(&site.caller()).register(new).await.map_err(|error| {
         let advice = match &error {
             RegisterError::EmailTaken(advice) => *advice,
             _ => None,
         };
-        Refusal::of(site, shown(site, input, advice), error)
+        Refusal::of(site, shown(site, input, advice).with_next(next.clone()), error)
     })?;
     let weak = registered.advice.is_some();
     if weak { Flash::RegisteredWeakPassword } else { Flash::Registered }.leave(site);
-    Ok(SeeOther::to(&site.paths.login))
+    Ok(SeeOther::to_login(site, next.as_ref()))
 }
 
 fn check_open(site: Site<'_>) -> Result<(), PageError> {

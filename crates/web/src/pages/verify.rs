@@ -65,12 +65,10 @@ pub(crate) async fn form(
     next: Option<&str>,
 ) -> Result<Result<Form<Verify>, SeeOther>, PageError> {
     let next = next.and_then(Next::parse);
-    if visitor.is_authenticated()? {
-        return Ok(Err(SeeOther::after_login(site, next)));
-    }
     let factors = login.pending_factors().await;
     Ok(match factors.map_err(|error| PageError::outage(site, &error))? {
         Some(_) => Ok(Form::new(site, Verify {}).with_next(next)),
+        None if visitor.is_authenticated()? => Err(SeeOther::after_login(site, next)),
         None => Err(SeeOther::to_login(site, next.as_ref())),
     })
 }
@@ -79,14 +77,10 @@ pub(crate) async fn form(
 #[post("/login/verify", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
-    visitor: Visitor<'_>,
     login: Login<'_>,
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<Verify>> {
     let (Submitted(input), next) = (&input, Next::parse(&input.0.next));
-    if visitor.is_authenticated()? {
-        return Ok(SeeOther::after_login(site, next));
-    }
     match login.verify(&input.code).await {
         Ok(state) => Ok(SeeOther::after_step(site, &state, next)),
         Err(FactorError::Ended) => {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::render::page::page;
-use crate::request::next::Next;
+use crate::request::next::{Next, with_next};
 use crate::site::Site;
 
 /// What is particular to the form of one page. Its fields are those that the template gets beside
@@ -28,6 +28,8 @@ pub(crate) trait FormPage: Serialize {
 pub(crate) struct Form<P: FormPage> {
     action: String,
     next: String,
+    /// The same page, as the query of a link to another form: `?next=%2Fblogs`.
+    next_query: String,
     pub(crate) errors: P::Errors,
     /// What is wrong with the form as a whole.
     pub(crate) message: Option<String>,
@@ -41,6 +43,7 @@ impl<P: FormPage> Form<P> {
         Self {
             action: site.at(P::ACTION),
             next: String::new(),
+            next_query: String::new(),
             errors: P::Errors::default(),
             message: None,
             page,
@@ -49,7 +52,8 @@ impl<P: FormPage> Form<P> {
 
     /// Remembers the page that follows when the form is accepted.
     pub(crate) fn with_next(self, next: Option<Next>) -> Self {
-        Self { next: next.map(Next::into_string).unwrap_or_default(), ..self }
+        let next_query = with_next("", next.as_ref());
+        Self { next: next.map(Next::into_string).unwrap_or_default(), next_query, ..self }
     }
 
     /// Returns the errors of those fields that have any.

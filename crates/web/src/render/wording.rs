@@ -20,12 +20,20 @@ pub(crate) fn too_many_attempts(retry_after: std::time::Duration) -> String {
     format!("Too many attempts. Please try again in {}.", wait(retry_after))
 }
 
+/// Says to whoever registers that somebody is logged in already.
+pub(crate) fn logged_in_as(name: &str) -> String {
+    format!("You are logged in as {name}. Log out first to make another account.")
+}
+
 /// Says what is wrong with an email address.
 pub(crate) fn email(error: EmailError) -> String {
     match error {
         EmailError::Empty => "Enter your email address.".to_owned(),
         EmailError::TooLong { max, got } => {
-            format!("Enter an email address of at most {max} characters: this one has {got}.")
+            format!("Enter an email address of at most {max} bytes: this one has {got}.")
+        }
+        EmailError::LocalPartTooLong { max, got } => {
+            format!("The part before the @ has {got} characters: at most {max} are possible.")
         }
         EmailError::Malformed => "Enter an email address like name@example.com.".to_owned(),
         EmailError::MalformedLocalPart => {
@@ -36,9 +44,16 @@ pub(crate) fn email(error: EmailError) -> String {
         EmailError::MalformedHost => {
             "Check the part after the @: it should look like example.com.".to_owned()
         }
-        EmailError::Misleading(c) => format!(
-            "Type the address again in plain letters: it contains a character ({}) that is \
-             hidden or looks like another one.",
+        EmailError::Invisible(c) => {
+            format!("Type the address again: it contains a hidden character ({}).", code_point(c))
+        }
+        EmailError::NotAscii(c) => format!(
+            "Check the part before the @: it contains {c} ({}), and only the letters a to z are \
+             accepted there.",
+            code_point(c)
+        ),
+        EmailError::LookAlike(c) => format!(
+            "Check the part after the @: it contains {c} ({}), which looks like another letter.",
             code_point(c)
         ),
     }

@@ -55,6 +55,11 @@ pub(crate) fn read<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> 
     find(headers, name)
 }
 
+/// Returns whether the browser sent no cookie at all, ours or another's.
+pub(crate) fn are_missing(request: &Request<'_>) -> bool {
+    request.headers().get("Cookie").next().is_none() && request.cookies().iter().next().is_none()
+}
+
 /// Returns whether there is more than one cookie called exactly `name`. No browser sends two by
 /// itself: another site on the same host, or somebody in between, has added one.
 pub(crate) fn is_doubled(request: &Request<'_>, name: &str) -> bool {

@@ -66,20 +66,30 @@ async fn nothing_of_an_account_is_for_anonymous_visitors() {
 async fn who_logged_in_a_while_ago_confirms_who_they_are_and_comes_back() {
     let site = Site::new().await;
     let mut ada = stale_ada(&site).await;
-    for (path, form) in [("/account/password", CHANGE), ("/account/delete", DELETE)] {
-        ada.post_form(path, form).await.sees_other("/reauthenticate");
-        let there = format!("/reauthenticate?next={}", path.replace('/', "%2F"));
-        ada.get(path).await.sees_other(&there);
-    }
-    let there = "/reauthenticate?next=%2Faccount%2Fpassword";
+    let there = "/reauthenticate?next=%2Faccount%2Femail";
+    ada.get("/account/email").await.sees_other(there);
     let page = ada.get(there).await;
     page.is(200).shows("Please reauthenticate to access this page.");
-    page.shows("name=\"next\" value=\"/account/password\"");
-    let form = [("password", PASSWORD), ("next", "/account/password")];
-    ada.post_form("/reauthenticate", &form).await.sees_other("/account/password");
-    ada.get("/account/password").await.is(200);
-    // The form that was posted before had no effect: the old password is still valid.
-    site.logged_in(EMAIL).await;
+    page.shows("name=\"next\" value=\"/account/email\"");
+    let form = [("password", PASSWORD), ("next", "/account/email")];
+    ada.post_form("/reauthenticate", &form).await.sees_other("/account/email");
+    ada.get("/account/email").await.is(200);
+}
+
+#[rocket::async_test]
+async fn a_form_that_asks_for_the_password_is_proof_enough_for_who_logged_in_a_while_ago() {
+    let site = Site::new().await;
+    let mut ada = stale_ada(&site).await;
+    ada.get("/account/password").await.is(200).shows("name=\"current_password\"");
+    ada.get("/account/delete").await.is(200);
+    let wrong = [("current_password", OTHER_PASSWORD), ("password", OTHER_PASSWORD)];
+    ada.post_form("/account/password", &wrong).await.is(401);
+    ada.post_form("/account/password", CHANGE).await.sees_other("/account");
+    let form = [("password", OTHER_PASSWORD)];
+    site.clock.advance(Duration::minutes(15));
+    ada.post_form("/account/delete", DELETE).await.is(401);
+    ada.post_form("/account/delete", &form).await.sees_other("/login");
+    assert!(site.users().await.is_empty());
 }
 
 #[rocket::async_test]
@@ -165,7 +175,7 @@ async fn an_account_is_deleted_by_who_knows_the_password() {
 
     let mut thief = ada.clone();
     let answer = ada.post_form("/account/delete", DELETE).await;
-    answer.sees_other("/login").has("Clear-Site-Data", "\"cache\", \"storage\"");
+    answer.sees_other("/login").has("Clear-Site-Data", "\"storage\"");
     for name in ["session", "remember_token"] {
         assert!(answer.set_cookie(name).unwrap().ends_with("Max-Age=0"));
         assert_eq!(ada.cookie(name), None);
@@ -191,28 +201,28 @@ async fn who_confirms_who_they_are_is_fresh_again_with_a_new_token() {
     for (password, status, text) in
         [(OTHER_PASSWORD, 401, "This is not your password."), ("", 422, "Enter your password.")]
     {
-        let form = [("password", password), ("next", "/account/password")];
+        let form = [("password", password), ("next", "/account/email")];
         let answer = ada.post_form("/reauthenticate", &form).await;
         has_error(answer.is(status), "password", text);
-        answer.shows("name=\"next\" value=\"/account/password\"");
+        answer.shows("name=\"next\" value=\"/account/email\"");
         let ask = ada.ask(Method::Post, "/reauthenticate").headers(JSON).form(&form);
         let problem = ask.send().await;
         problem.is(status).has("Content-Type", "application/problem+json");
         assert_eq!(problem.header("Location"), None);
         assert!(problem.json()["errors"]["password"][0].is_string());
     }
-    ada.get("/account/password").await.is(303);
+    ada.get("/account/email").await.is(303);
 
     let old = ada.token();
     ada.post_form("/reauthenticate", DELETE).await.sees_other("/blogs");
     assert_ne!(ada.token(), old);
-    ada.get("/account/password").await.is(200);
+    ada.get("/account/email").await.is(200);
     is_out(&mut thief).await;
     assert_eq!(site.sessions(EMAIL).await.len(), 1, "it is the same session");
     site.clock.advance(Duration::minutes(10) - Duration::SECOND);
-    ada.get("/account/password").await.is(200);
+    ada.get("/account/email").await.is(200);
     site.clock.advance(Duration::SECOND);
-    ada.get("/account/password").await.is(303);
+    ada.get("/account/email").await.is(303);
 }
 
 #[rocket::async_test]

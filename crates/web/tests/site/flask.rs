@@ -8,7 +8,7 @@ use countersign_web::{
 use rocket::error::ErrorKind;
 use rocket::http::Method;
 use rocket::local::asynchronous::Client;
-use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
+use rocket::{Build, Request, Rocket, Route, catch, catchers, get, post, routes};
 
 use crate::support::{Actor, EMAIL, PASSWORD, Site, rocket};
 
@@ -30,8 +30,13 @@ fn vault(_me: FreshLogin<'_>) -> &'static str {
     "gold"
 }
 
+#[post("/vault")]
+fn fill(_me: FreshLogin<'_>) -> &'static str {
+    "filled"
+}
+
 fn all() -> Vec<Route> {
-    routes![home, notes, vault]
+    routes![home, notes, vault, fill]
 }
 
 /// Starts an application with these settings, and registers Ada.
@@ -111,10 +116,29 @@ async fn refresh_view_and_its_message_are_for_who_must_prove_who_they_are() {
     ada.get("/vault").await.sees_other("/confirm?next=%2Fvault");
     let page = ada.get("/auth/reauthenticate").await;
     page.is(200).shows("Your password once more.").hides("Please reauthenticate");
-    ada.get("/auth/account/password")
-        .await
-        .sees_other("/confirm?next=%2Fauth%2Faccount%2Fpassword");
+    ada.get("/auth/account/email").await.sees_other("/confirm?next=%2Fauth%2Faccount%2Femail");
     site.anon().get("/vault").await.sees_other("/auth/login?next=%2Fvault");
+}
+
+#[rocket::async_test]
+async fn a_form_that_needs_a_fresh_login_leads_back_to_the_page_that_it_is_on() {
+    let own = "http://127.0.0.1:8000";
+    let site = site_with(|pages| pages.public_url(own.parse().unwrap())).await;
+    let (mut ada, to) = (stale_ada(&site).await, "/auth/reauthenticate");
+    for (page, next) in [
+        ("http://127.0.0.1:8000/vault/door?a=b#c", "?next=%2Fvault%2Fdoor%3Fa%3Db"),
+        ("http://127.0.0.1:8000//evil.example", ""),
+        ("http://evil.example/vault", ""),
+        ("/vault", ""),
+        ("", ""),
+    ] {
+        let ask = ada.ask(Method::Post, "/vault").form(&[]).header("Referer", page);
+        ask.send().await.sees_other(&format!("{to}{next}"));
+    }
+    let mut anon = site.anon();
+    let ask = anon.ask(Method::Post, "/vault").form(&[]);
+    let ask = ask.header("Referer", "http://127.0.0.1:8000/vault");
+    ask.send().await.sees_other("/auth/login?next=%2Fvault");
 }
 
 #[rocket::async_test]

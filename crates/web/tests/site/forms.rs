@@ -233,7 +233,7 @@ async fn labels_and_autocomplete_tokens_are_those_that_password_managers_know() 
     for (path, field, kind, token) in [
         ("/login", "email", "email", "username"),
         ("/login", "password", "password", "current-password"),
-        ("/register", "email", "email", "email"),
+        ("/register", "email", "email", "username"),
         ("/register", "username", "text", "nickname"),
         ("/register", "password", "password", "new-password"),
     ] {

@@ -87,26 +87,89 @@ async fn every_redirect_after_a_form_is_a_303() {
         site.anon().post_form(path, form).await.sees_other(location);
     }
     let mut ada = site.logged_in(EMAIL).await;
-    for (path, form) in [("/register", &account[..]), ("/login", &login), ("/login", &[])] {
-        ada.post_form(path, form).await.sees_other("/blogs");
-    }
-    ada.post_form("/login", &[("next", "/?a=b")]).await.sees_other("/?a=b");
+    ada.post_form("/login", &login).await.sees_other("/blogs");
+    let next = [&login[..], &[("next", "/?a=b")]].concat();
+    ada.post_form("/login", &next).await.sees_other("/?a=b");
     ada.post_form("/logout", &[]).await.sees_other("/login");
 }
 
 #[rocket::async_test]
-async fn a_member_registers_nobody_and_keeps_their_session() {
+async fn a_member_registers_nobody_keeps_their_session_and_what_was_typed() {
     let site = Site::new().await;
     let mut ada = site.ada().await;
-    let token = ada.token();
     let form = [("email", "bob@example.org"), ("username", "Bob"), ("password", PASSWORD)];
     let answer = ada.post_form("/register", &form).await;
-    assert_eq!(answer.sees_other("/blogs").set_cookie("session"), None);
-    let answer = ada.log_in(EMAIL, OTHER_PASSWORD).await;
-    assert_eq!(answer.sees_other("/blogs").set_cookie("session"), None);
-    assert_eq!(ada.token(), token);
+    answer.is(409).shows("You are logged in as Ada.").shows("bob@example.org").hides(PASSWORD);
+    assert_eq!(answer.set_cookie("session"), None);
+    ada.get("/blogs").await.is(200).shows("Hi Ada");
     assert_eq!(site.users().await.len(), 1);
-    assert_eq!(site.sessions(EMAIL).await.len(), 1);
+    ada.get("/register").await.sees_other("/blogs");
+}
+
+#[rocket::async_test]
+async fn a_login_takes_the_place_of_another_only_with_the_right_password() {
+    let site = Site::new().await;
+    let bert = "bert@example.org";
+    site.register(bert).await;
+    let mut browser = site.ada().await;
+    let anna = browser.clone();
+    browser.log_in(bert, OTHER_PASSWORD).await.is(401).shows("Invalid email or password.");
+    browser.get("/blogs").await.is(200);
+    assert_eq!(browser.token(), anna.token());
+    browser.log_in(bert, PASSWORD).await.sees_other("/blogs");
+    assert_ne!(browser.token(), anna.token());
+    assert_eq!((site.sessions(EMAIL).await.len(), site.sessions(bert).await.len()), (0, 1));
+    browser.get("/account").await.is(200).shows(bert);
+    // The same user once more begins a new session in place of the old one.
+    browser.log_in(bert, PASSWORD).await.sees_other("/blogs");
+    assert_eq!(site.sessions(bert).await.len(), 1);
+}
+
+#[rocket::async_test]
+async fn the_way_to_a_page_survives_registration() {
+    let site = Site::new().await;
+    let mut anon = site.anon();
+    let (login, register) =
+        ("/login?next=%2Fblogs%3Fpage%3D2", "/register?next=%2Fblogs%3Fpage%3D2");
+    anon.get("/blogs?page=2").await.sees_other(login);
+    anon.get(login).await.is(200).shows(&format!("href=\"{register}\""));
+    let page = anon.get(register).await;
+    page.is(200).shows("name=\"next\" value=\"/blogs?page=2\"").shows(&format!("href=\"{login}\""));
+    let next = ("next", "/blogs?page=2");
+    let wrong = [("email", EMAIL), ("username", USERNAME), ("password", "short"), next];
+    let page = anon.post_form("/register", &wrong).await;
+    page.is(422).shows("name=\"next\" value=\"/blogs?page=2\"");
+    let form = [("email", EMAIL), ("username", USERNAME), ("password", PASSWORD), next];
+    anon.post_form("/register", &form).await.sees_other(login);
+    let form = [("email", "bob@example.org"), ("username", "Bob"), ("password", PASSWORD)];
+    let elsewhere = [&form[..], &[("next", "//evil.example")]].concat();
+    anon.post_form("/register", &elsewhere).await.sees_other("/login");
+    site.logged_in(EMAIL).await.get(register).await.sees_other("/blogs?page=2");
+}
+
+#[rocket::async_test]
+async fn a_browser_that_keeps_no_cookie_is_told_why_its_login_does_not_stick() {
+    let site = Site::new().await;
+    site.register(EMAIL).await;
+    let hint = "your browser has not kept our cookie";
+    let login = [("email", EMAIL), ("password", PASSWORD), ("next", "/blogs")];
+    site.anon().post_form("/login", &login).await.sees_other("/blogs");
+    let to_login = "/login?next=%2Fblogs";
+    site.anon().get("/blogs").await.sees_other(to_login);
+    site.anon().get(to_login).await.is(200).shows(hint);
+    let mut forgetful = site.anon();
+    let ask = forgetful.ask(Method::Get, to_login).header("Sec-Fetch-Site", "same-origin");
+    ask.send().await.is(200).shows(hint);
+    // Whoever comes from elsewhere has no cookie yet, and a browser that keeps them sends one.
+    for elsewhere in ["none", "cross-site"] {
+        let mut anon = site.anon();
+        let ask = anon.ask(Method::Get, to_login).header("Sec-Fetch-Site", elsewhere);
+        ask.send().await.is(200).hides(hint);
+    }
+    let mut usual = site.anon();
+    usual.get("/blogs").await.sees_other(to_login);
+    usual.get(to_login).await.is(200).hides(hint);
+    site.anon().get("/login").await.is(200).hides(hint);
 }
 
 #[rocket::async_test]

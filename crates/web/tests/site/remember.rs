@@ -123,12 +123,12 @@ async fn a_remembered_user_is_never_fresh_until_they_type_their_password() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     ada.drop_cookie("session");
-    let answer = ada.get("/account/password").await;
+    let answer = ada.get("/account/email").await;
     answer.sees_other("/reauthenticate?next=%2Faccount%2Fpassword");
     assert!(ada.cookie("session").is_some(), "they are still logged in");
-    ada.get("/account/password").await.is(303);
+    ada.get("/account/email").await.is(303);
     ada.post_form("/reauthenticate", &[("password", PASSWORD)]).await.sees_other("/blogs");
-    ada.get("/account/password").await.is(200);
+    ada.get("/account/email").await.is(200);
 }
 
 #[rocket::async_test]

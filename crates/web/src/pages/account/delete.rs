@@ -3,10 +3,11 @@ use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::flash::Flash;
+use crate::answer::page_error::PageError;
 use crate::answer::reason::Reason;
 use crate::answer::redirect::LoggedOut;
 use crate::answer::refusal::{Explain, Refusal};
-use crate::guards::admission::FreshLogin;
+use crate::guards::admission::admit_to_proof;
 use crate::guards::current_user::CurrentUser;
 use crate::guards::login::Login;
 use crate::render::form::{Form, FormPage};
@@ -46,20 +47,21 @@ impl Explain<ConfirmError> for Errors {
 
 /// Asks whether to delete the account.
 #[get("/account/delete")]
-pub(crate) fn form(site: Site<'_>, me: FreshLogin<'_>) -> Form<Delete> {
-    shown(site, *me)
+pub(crate) fn form(site: Site<'_>, me: CurrentUser<'_>) -> Result<Form<Delete>, PageError> {
+    admit_to_proof(site, me)?;
+    Ok(shown(site, me))
 }
 
 /// Deletes the account and everything that belongs to it.
 #[post("/account/delete", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
-    me: FreshLogin<'_>,
+    me: CurrentUser<'_>,
     login: Login<'_>,
     input: Submitted<Input>,
 ) -> Result<LoggedOut, Refusal<Delete>> {
-    let deleted = login.delete_account(*me, &input.0.password).await;
-    deleted.map_err(|error| Refusal::of(site, shown(site, *me), error))?;
+    let deleted = login.delete_account(me, &input.0.password).await;
+    deleted.map_err(|error| Refusal::of(site, shown(site, me), error))?;
     Flash::AccountDeleted.leave(site);
     Ok(LoggedOut::of(site))
 }

@@ -3,10 +3,11 @@ use rocket::{get, post};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::flash::Flash;
+use crate::answer::page_error::PageError;
 use crate::answer::reason::Reason;
 use crate::answer::redirect::SeeOther;
 use crate::answer::refusal::{Explain, Refusal};
-use crate::guards::admission::FreshLogin;
+use crate::guards::admission::admit_to_proof;
 use crate::guards::current_user::CurrentUser;
 use crate::guards::login::Login;
 use crate::pages::new_password::NewPassword;
@@ -59,27 +60,28 @@ impl Explain<ChangePasswordError> for Errors {
     }
 }
 
-/// Asks for the current password and a new one.
+/// Asks for the current password, which is proof enough, and a new one.
 #[get("/account/password")]
-pub(crate) fn form(site: Site<'_>, me: FreshLogin<'_>) -> Form<ChangePassword> {
-    shown(site, *me, None)
+pub(crate) fn form(site: Site<'_>, me: CurrentUser<'_>) -> Result<Form<ChangePassword>, PageError> {
+    admit_to_proof(site, me)?;
+    Ok(shown(site, me, None))
 }
 
 /// Changes the password, and logs the user out everywhere else.
 #[post("/account/password", data = "<input>")]
 pub(crate) async fn submit(
     site: Site<'_>,
-    me: FreshLogin<'_>,
+    me: CurrentUser<'_>,
     login: Login<'_>,
     input: Submitted<Input>,
 ) -> Result<SeeOther, Refusal<ChangePassword>> {
     let Input { current_password: current, password: new } = &input.0;
-    let advice = login.change_password(*me, current, new).await.map_err(|error| {
+    let advice = login.change_password(me, current, new).await.map_err(|error| {
         let advice = match error {
             ChangePasswordError::WrongPassword(advice) => advice,
             _ => None,
         };
-        let mut form = shown(site, *me, advice);
+        let mut form = shown(site, me, advice);
         // Nobody has looked at the current password if the new one is not acceptable.
         let is_missing = me.has_password() && current.is_empty();
         if is_missing && matches!(error, ChangePasswordError::New(_)) {
