@@ -14,6 +14,7 @@ const ALL: [&str; 6] = [
     "m20261124_000004_throttle",
     "m20261124_000005_audit",
     "m20261128_000006_pending_logins",
+    "m20261128_000007_site",
 ];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {

@@ -258,7 +258,10 @@ mod tests {
             PasswordError::TooLong { max: 128 }
         );
         assert!(policy.parse_attempt(&"\u{fdfa}".repeat(7)).is_ok());
-        assert!(policy.parse_attempt(&"e\u{301}".repeat(128)).is_ok(), "one password, two keyboards");
+        assert!(
+            policy.parse_attempt(&"e\u{301}".repeat(128)).is_ok(),
+            "one password, two keyboards"
+        );
         assert!(policy.parse_attempt(&"e\u{301}".repeat(129)).is_err());
     }
 

@@ -2,12 +2,12 @@ pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore, StoreError, TokenDigest,
+    CLOCK_TOLERANCE, CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore, StoreError, TokenDigest,
     UserId,
 };
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     Select, UpdateMany,
 };
 
@@ -24,9 +24,15 @@ const TABLE: &str = "pending_logins";
 const MOMENT_BYTES: usize = 8;
 
 pub(crate) fn by_token(token: &TokenDigest, now: OffsetDateTime) -> Select<Entity> {
-    Entity::find_by_id(bytes(token))
-        .filter(Column::ExpiresAt.gt(moment(now)))
-        .filter(Column::Tries.lt(most_tries()))
+    Entity::find_by_id(bytes(token)).filter(waits(now))
+}
+
+/// Returns the condition of [`PendingLogin::waits`], with a try left.
+fn waits(now: OffsetDateTime) -> Condition {
+    Condition::all()
+        .add(Column::ExpiresAt.gt(moment(now)))
+        .add(Column::CreatedAt.lte(moment(now.saturating_add(CLOCK_TOLERANCE))))
+        .add(Column::Tries.lt(most_tries()))
 }
 
 fn most_tries() -> i32 {
@@ -37,10 +43,12 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user.as_uuid())).order_by_desc(Column::CreatedAt)
 }
 
-/// Returns the deletion of the logins of a user that are too many.
-pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
+/// Returns the deletion of the logins of a user that are too many with this one, which stays whatever its
+/// time is.
+pub(crate) fn beyond(user: UserId, new: &TokenDigest, max: u32) -> DeleteMany<Entity> {
+    let others = newest_first(user).filter(Column::TokenDigest.ne(bytes(new)));
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    let old = newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
+    let old = others.offset(u64::from(max.saturating_sub(1))).limit(i64::MAX.unsigned_abs());
     these(old, Column::TokenDigest, Column::UserId.eq(user.as_uuid()))
 }
 
@@ -51,13 +59,21 @@ pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     these(old, Column::TokenDigest, over)
 }
 
+/// Returns the condition of logins that began in the future.
+pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
+    // They expire later, so that an index finds them.
+    let bound = now.saturating_add(CLOCK_TOLERANCE);
+    Condition::all()
+        .add(Column::ExpiresAt.gt(moment(bound)))
+        .add(Column::CreatedAt.gt(moment(bound)))
+}
+
 /// Counts a try, if one is left.
 pub(crate) fn one_more_try(token: &TokenDigest, now: OffsetDateTime) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
         .filter(Column::TokenDigest.eq(bytes(token)))
-        .filter(Column::ExpiresAt.gt(moment(now)))
-        .filter(Column::Tries.lt(most_tries()))
+        .filter(waits(now))
 }
 
 fn row(login: &PendingLogin, token: &TokenDigest) -> Model {
@@ -131,7 +147,7 @@ impl PendingStore for SqlStore {
         transaction!(self, Deadline::of_call(), |change| {
             let insertion = Entity::insert(row.clone()).exec_without_returning(change);
             insertion.await.map_err(unavailable)?;
-            let too_many = beyond(login.user_id, PendingLogin::MAX_PER_USER);
+            let too_many = beyond(login.user_id, token, PendingLogin::MAX_PER_USER);
             too_many.exec(change).await.map_err(unavailable).map(drop)
         })
     }
@@ -160,6 +176,8 @@ impl PendingStore for SqlStore {
     }
 
     async fn purge_pending(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        self.change_rows(expired(now, limit)).await
+        let expired = self.change_rows(expired(now, limit)).await?;
+        let rest = limit.saturating_sub(u32::try_from(expired).unwrap_or(u32::MAX));
+        Ok(expired + self.remove_found::<Entity, Vec<u8>>(Column::TokenDigest, unborn(now), rest).await?)
     }
 }

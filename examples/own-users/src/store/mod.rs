@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use countersign_web::SqlStore;
 use countersign_web::domain::{
     AuditStore, BrowserStore, Clock, Duration, OffsetDateTime, PendingStore, Record, RememberStore,
-    SessionId, SessionStore, Store, StoreError, ThrottleStore, UserId, UserStore,
+    SessionId, SessionStore, SiteStore, Store, StoreError, ThrottleStore, UserId, UserStore,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::sea_query::SelectStatement;
@@ -103,6 +103,10 @@ impl Store for Members {
 
     fn pending(&self) -> Option<&dyn PendingStore> {
         self.tables.pending()
+    }
+
+    fn site(&self) -> Option<&dyn SiteStore> {
+        self.tables.site()
     }
 
     async fn ready(&self) -> Answer<()> {
