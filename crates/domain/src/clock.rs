@@ -79,14 +79,16 @@ impl ClockReading {
 /// by mistake is gone, and what is removed too late harms nobody, so that a clock that leaps is doubted
 /// until it has proved itself.
 ///
-/// A clock is believed that runs on from where it was believed before. Where nothing was seen of it before,
-/// it is compared with the moment that the last program noted. Any other clock must run on steadily for
+/// A clock is believed that runs on from where it was believed before. The clock of a program that has just
+/// begun is compared with the moment that another program noted. Any other clock must run on steadily for
 /// [`PROBATION`](Self::PROBATION).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ClockWatch {
+    /// When the program began.
+    start: ClockReading,
     believed: Option<ClockReading>,
     /// The first and the last reading of a clock that is doubted and runs on steadily.
-    doubted: Option<(ClockReading, ClockReading)>,
+    doubted: (ClockReading, ClockReading),
 }
 
 impl ClockWatch {
@@ -95,31 +97,37 @@ impl ClockWatch {
     /// How long a doubted clock runs on steadily before it is believed.
     pub const PROBATION: Duration = Duration::HOUR;
 
-    /// Returns whether a program must be told what was last [noted](Self::believes).
+    /// Begins to watch the clock of a program that begins.
+    pub fn new(start: ClockReading) -> Self {
+        Self { start, believed: None, doubted: (start, start) }
+    }
+
+    /// Returns whether it must be told what was last [noted](Self::believes).
     pub fn is_new(&self) -> bool {
         self.believed.is_none()
     }
 
     /// Returns whether the clock is believed that has been read. `noted` is the last moment that was known
-    /// to be right before this program began, if there is one.
+    /// to be right when this program began, if there is one; what was noted since then does as well.
     pub fn believes(&mut self, read: ClockReading, noted: Option<OffsetDateTime>) -> bool {
         let is_expected = match (self.believed, noted) {
             (Some(last), _) => last.runs_on_to(read),
-            (None, Some(noted)) => {
-                !is_from_future(noted, read.now) && read.now - noted <= Self::ABSENCE
+            (None, noted) => {
+                let is_near = |noted| {
+                    !is_from_future(noted, read.now) && self.start.now - noted <= Self::ABSENCE
+                };
+                self.start.runs_on_to(read) && noted.is_none_or(is_near)
             }
-            (None, None) => true,
         };
-        let first = match self.doubted {
-            Some((first, last)) if last.runs_on_to(read) => first,
-            _ => read,
-        };
-        if is_expected || read.steady - first.steady >= Self::PROBATION {
-            *self = Self { believed: Some(read), doubted: None };
-            return true;
+        let (first, last) = self.doubted;
+        let first = if last.runs_on_to(read) { first } else { read };
+        self.doubted = (first, read);
+        let is_believed = is_expected || read.steady - first.steady >= Self::PROBATION;
+        if is_believed {
+            self.believed = Some(read);
+            self.doubted = (read, read);
         }
-        self.doubted = Some((first, read));
-        false
+        is_believed
     }
 }
 
@@ -144,11 +152,17 @@ mod tests {
     const YEAR: Duration = Duration::days(401);
 
     /// A clock of which the test says by how much it is wrong.
-    #[derive(Default)]
     struct Watched {
         watch: ClockWatch,
         passed: Duration,
         wrong: Duration,
+    }
+
+    impl Default for Watched {
+        fn default() -> Self {
+            let watch = ClockWatch::new(ClockReading { now: START, steady: Duration::ZERO });
+            Self { watch, passed: Duration::ZERO, wrong: Duration::ZERO }
+        }
     }
 
     impl Watched {
@@ -197,7 +211,7 @@ mod tests {
     #[test]
     fn the_clock_of_a_new_program_is_compared_with_what_was_noted() {
         let read = |at| ClockReading { now: at, steady: Duration::ZERO };
-        let believes = |at, noted| ClockWatch::default().believes(read(at), noted);
+        let believes = |at, noted| ClockWatch::new(read(at)).believes(read(at), noted);
         assert!(believes(START, None));
         assert!(believes(START + Duration::HOUR, Some(START)));
         assert!(believes(START - CLOCK_TOLERANCE, Some(START)));
@@ -205,10 +219,14 @@ mod tests {
             assert!(!believes(START + wrong, Some(START)), "{wrong}");
         }
         // A site that slept for a year cleans up an hour after it woke.
-        let (mut watch, noted) = (ClockWatch::default(), Some(START));
         let after = |passed| ClockReading { now: START + YEAR + passed, steady: passed };
+        let (mut watch, noted) = (ClockWatch::new(after(Duration::ZERO)), Some(START));
         assert!(!watch.believes(after(Duration::ZERO), noted));
         assert!(!watch.believes(after(Duration::minutes(59)), noted));
         assert!(watch.believes(after(Duration::HOUR), noted));
+        // A clock that leaps between the beginning of a program and its first cleaning.
+        let mut watch = ClockWatch::new(read(START));
+        assert!(!watch.believes(after(Duration::MINUTE), None));
+        assert!(!watch.believes(after(Duration::MINUTE), Some(START + YEAR)));
     }
 }

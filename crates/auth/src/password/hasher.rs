@@ -1,14 +1,17 @@
 use std::convert::Infallible;
+#[cfg(any(test, feature = "testing"))]
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use countersign_domain::{CryptoRng, Password, PasswordHash};
+use countersign_domain::{Password, PasswordHash, UserId};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
 use super::kernel::{Chosen, Kernel};
 use super::recipe::{Recipe, Scheme};
+use super::stand_in::StandIn;
 use super::workers::{Overloaded, Workers};
 use crate::caller::Caller;
 use crate::config::{ConfigError, HashingConfig};
@@ -19,9 +22,23 @@ pub(crate) struct Hasher {
     workers: Workers<Chosen>,
     /// What new hashes are made by.
     scheme: Scheme,
-    /// Checked where there is no hash to check. No password matches it.
-    dummy: Recipe,
     computed: Counter,
+    #[cfg(any(test, feature = "testing"))]
+    costs: Costs,
+}
+
+/// What was computed, in order: what each hash cost, as a saved hash says it.
+#[cfg(any(test, feature = "testing"))]
+type Costs = Arc<Mutex<Vec<String>>>;
+
+/// What a password is checked against.
+pub(crate) struct Against<'a> {
+    /// Whose password it is to be, for the log.
+    pub(crate) user: Option<UserId>,
+    /// Their hash.
+    pub(crate) hash: Option<&'a PasswordHash>,
+    /// What is computed where there is no hash that can be checked.
+    pub(crate) stand_in: StandIn,
 }
 
 /// The outcome of a check.
@@ -36,7 +53,7 @@ pub(crate) enum Verdict {
 
 impl HashingConfig {
     /// Returns what new hashes are made by.
-    fn scheme(&self) -> Scheme {
+    pub(super) fn scheme(&self) -> Scheme {
         let &Self { memory_kib, iterations, parallelism, .. } = self;
         // Argon2 accepts what `AuthConfig::check` has accepted.
         let params = Params::new(memory_kib, iterations, parallelism, None).unwrap_or_default();
@@ -48,16 +65,37 @@ impl HashingConfig {
 const IMPOSSIBLE: Overloaded = Overloaded { retry_after: Duration::from_secs(60) };
 
 impl Hasher {
-    pub(crate) fn start(config: &HashingConfig, rng: &mut impl CryptoRng) -> Self {
-        let scheme = config.scheme();
-        let dummy = Recipe::new(scheme.clone(), rng);
-        let workers = Workers::start(config.workers, config.queue, config.max_wait);
-        Self { workers, scheme, dummy, computed: Counter::default() }
+    pub(crate) fn start(config: &HashingConfig) -> Self {
+        Self {
+            workers: Workers::start(config.workers, config.queue, config.max_wait),
+            scheme: config.scheme(),
+            computed: Counter::default(),
+            #[cfg(any(test, feature = "testing"))]
+            costs: Costs::default(),
+        }
     }
 
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn computed(&self) -> u64 {
         self.computed.get()
+    }
+
+    /// Returns what was computed so far, in order.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn costs_computed(&self) -> Vec<String> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what computes a hash, and notes for tests that it did.
+    fn compute(&self) -> impl Fn(&mut Chosen, &Recipe, &[u8]) -> Option<Vec<u8>> + Send + 'static {
+        #[cfg(any(test, feature = "testing"))]
+        let costs = Arc::clone(&self.costs);
+        move |kernel: &mut Chosen, recipe: &Recipe, password: &[u8]| {
+            let output = kernel.compute(recipe, password)?;
+            #[cfg(any(test, feature = "testing"))]
+            costs.lock().unwrap_or_else(PoisonError::into_inner).push(recipe.scheme.cost());
+            Some(output)
+        }
     }
 
     pub(crate) fn register_metrics(&self, registry: &mut Registry) {
@@ -95,13 +133,13 @@ impl Hasher {
         after: impl FnOnce(&Password) -> A + Send + 'static,
     ) -> Result<Result<(PasswordHash, A), E>, Overloaded> {
         let mut recipe = Recipe::new(self.scheme.clone(), &mut rng());
-        let computed = self.computed.clone();
+        let (computed, compute) = (self.computed.clone(), self.compute());
         let job = move |kernel: &mut Chosen| {
             if let Err(error) = check(&password) {
                 return Some(Err(error));
             }
             computed.inc();
-            recipe.expected = kernel.compute(&recipe, password.expose())?;
+            recipe.expected = compute(kernel, &recipe, password.expose())?;
             Some(Ok((recipe.to_phc()?, after(&password))))
         };
         self.workers.run(caller.client.address, job).await?.ok_or(IMPOSSIBLE)
@@ -121,28 +159,33 @@ impl Hasher {
     pub(crate) async fn verify(
         &self,
         password: Password,
-        hash: Option<&PasswordHash>,
+        against: Against<'_>,
         caller: &Caller,
     ) -> Result<Verdict, Overloaded> {
+        let Against { user, hash, stand_in } = against;
+        let user = user.map(|user| user.to_string());
         let recipe = hash.and_then(|hash| match Recipe::parse(hash) {
             Ok(recipe) => Some(recipe),
             Err(error) => {
-                tracing::error!(%error, "a password hash is corrupt: its user cannot log in with it");
+                let user = user.as_deref();
+                tracing::error!(%error, user, "a password hash is corrupt: its user cannot log in with it");
                 None
             }
         });
         let is_real = recipe.is_some();
-        let recipe = recipe.unwrap_or_else(|| self.dummy.clone());
+        // No password matches it.
+        let instead = Recipe::new(stand_in.0, &mut rng());
+        let recipe = recipe.unwrap_or_else(|| instead.clone());
         let outdated = !recipe.is_made_by(&self.scheme);
-        let (computed, instead) = (self.computed.clone(), self.dummy.clone());
+        let (computed, compute) = (self.computed.clone(), self.compute());
         let matches = self
             .workers
             .run(caller.client.address, move |kernel| {
                 computed.inc();
-                let Some(output) = kernel.compute(&recipe, password.expose()) else {
+                let Some(output) = compute(kernel, &recipe, password.expose()) else {
                     // It was read as computable. An answer without a hash would come too soon.
-                    tracing::error!("a password hash could not be computed");
-                    kernel.compute(&instead, password.expose());
+                    tracing::error!(user, "a password hash could not be computed");
+                    compute(kernel, &instead, password.expose());
                     return false;
                 };
                 output.ct_eq(&recipe.expected).into()
@@ -181,13 +224,15 @@ pub fn measure_hashing(config: &HashingConfig) -> Result<Duration, ConfigError> 
 
 #[cfg(test)]
 mod tests {
-    use getrandom::SysRng;
-    use getrandom::rand_core::UnwrapErr;
-
     use super::*;
 
     fn hasher() -> Hasher {
-        Hasher::start(&HashingConfig::cheap(), &mut UnwrapErr(SysRng))
+        Hasher::start(&HashingConfig::cheap())
+    }
+
+    fn against(hash: Option<&PasswordHash>) -> Against<'_> {
+        let stand_in = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
+        Against { user: None, hash, stand_in: StandIn(stand_in.scheme()) }
     }
 
     fn password(typed: &str) -> Password {
@@ -206,8 +251,9 @@ mod tests {
     async fn a_password_matches_its_own_hash_and_no_other_does() {
         let hasher = hasher();
         let saved = hash(&hasher, "tidal lantern orbit").await;
-        let verify =
-            async |typed| hasher.verify(password(typed), Some(&saved), &caller()).await.unwrap();
+        let verify = async |typed| {
+            hasher.verify(password(typed), against(Some(&saved)), &caller()).await.unwrap()
+        };
         assert_eq!(verify("tidal lantern orbit").await, Verdict::Correct { outdated: false });
         assert_eq!(verify("tidal lantern orbiT").await, Verdict::Wrong);
     }
@@ -228,7 +274,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
              $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         );
-        let verdict = hasher().verify(password("password"), Some(&saved), &caller()).await;
+        let verdict = hasher().verify(password("password"), against(Some(&saved)), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 
@@ -266,23 +312,28 @@ mod tests {
         let all = [None, Some(&good)].into_iter().chain(saved.iter().map(Some));
         for hash in all {
             let before = hasher.computed();
-            let verdict = hasher.verify(password("wrong"), hash, &caller()).await;
+            let verdict = hasher.verify(password("wrong"), against(hash), &caller()).await;
             assert_eq!(verdict, Ok(Verdict::Wrong), "{hash:?}");
             assert_eq!(hasher.computed() - before, 1, "{hash:?}");
-            // Counted is not yet computed: what is read as a hash must have an output.
-            let recipe = hash.and_then(|hash| Recipe::parse(hash).ok());
-            let output = recipe.map(|recipe| Chosen::default().compute(&recipe, b"wrong").is_some());
-            assert_ne!(output, Some(false), "{}", hash.map_or("none", |hash| hash.as_phc()));
+            let memory = if hash == Some(&good) { 8 } else { 16 };
+            let cost = format!("$argon2id$v=19$m={memory},t=1,p=1");
+            let computed = hasher.costs_computed();
+            assert_eq!(
+                computed.last(),
+                Some(&cost),
+                "{}",
+                hash.map_or("none", |hash| hash.as_phc())
+            );
+            assert_eq!(computed.len() as u64, hasher.computed(), "computed is more than begun");
         }
-        assert!(saved.iter().all(|hash| Recipe::parse(hash).is_err()));
     }
 
     #[tokio::test]
     async fn a_hash_with_weaker_parameters_is_outdated() {
         let weak = hash(&hasher(), "right").await;
         let config = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
-        let hasher = Hasher::start(&config, &mut UnwrapErr(SysRng));
-        let verdict = hasher.verify(password("right"), Some(&weak), &caller()).await;
+        let hasher = Hasher::start(&config);
+        let verdict = hasher.verify(password("right"), against(Some(&weak)), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 }

@@ -86,6 +86,25 @@ impl Scheme {
         Self::Argon2 { algorithm: Algorithm::Argon2id, version: Version::V0x13, params }
     }
 
+    /// Reads what a saved hash says before its salt.
+    pub(super) fn from_cost(cost: &str) -> Option<Self> {
+        Self::read(&phc::PasswordHash::new(cost).ok()?)
+    }
+
+    /// Returns what a saved hash says before its salt.
+    pub(super) fn cost(&self) -> String {
+        let Self::Argon2 { algorithm, version, params } = self;
+        let (algorithm, version) = (algorithm.as_str(), u32::from(*version));
+        let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+        format!("${algorithm}$v={version}$m={memory},t={passes},p={lanes}")
+    }
+
+    /// Returns what sorts schemes: the cheaper first, and always alike.
+    pub(super) fn order(&self) -> (u64, String) {
+        let Self::Argon2 { params, .. } = self;
+        (u64::from(params.m_cost()) * u64::from(params.t_cost()), self.cost())
+    }
+
     fn read(hash: &phc::PasswordHash) -> Option<Self> {
         let params = Params::try_from(hash).ok()?;
         // Somebody who can write to the database must not be able to take all memory and time.

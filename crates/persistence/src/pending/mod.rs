@@ -2,13 +2,13 @@ pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CLOCK_TOLERANCE, CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore, StoreError, TokenDigest,
-    UserId,
+    CLOCK_TOLERANCE, CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore,
+    StoreError, TokenDigest, UserId,
 };
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Select, UpdateMany,
+    ColumnTrait, Condition, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, UpdateMany,
 };
 
 use self::entity::{Column, Entity, Model};
@@ -178,6 +178,7 @@ impl PendingStore for SqlStore {
     async fn purge_pending(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
         let expired = self.change_rows(expired(now, limit)).await?;
         let rest = limit.saturating_sub(u32::try_from(expired).unwrap_or(u32::MAX));
-        Ok(expired + self.remove_found::<Entity, Vec<u8>>(Column::TokenDigest, unborn(now), rest).await?)
+        Ok(expired
+            + self.remove_found::<Entity, Vec<u8>>(Column::TokenDigest, unborn(now), rest).await?)
     }
 }

@@ -107,7 +107,10 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (user::by_email(&email).build(backend), "users_email_canonical_key"),
         (user::page(Some(user), 9).build(backend), "users_pkey"),
         (session::newest_first(user).build(backend), "sessions_user_id_created_at_idx"),
-        (session::beyond(user, SessionId::from_uuid(Uuid::nil()), 9).build(backend), "sessions_user_id_created_at_idx"),
+        (
+            session::beyond(user, SessionId::from_uuid(Uuid::nil()), 9).build(backend),
+            "sessions_user_id_created_at_idx",
+        ),
         (ending::sessions_but(user, Some(session_id)).build(backend), "sessions_user_id_created"),
         (session::dead(NOW, NOW, 9).build(backend), "sessions_last_seen_at_idx"),
         (session::dead(NOW, NOW, 9).build(backend), "sessions_expires_at_idx"),

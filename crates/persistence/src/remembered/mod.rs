@@ -3,14 +3,14 @@ pub(crate) mod row;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
+    Remembered, RememberedId, StoreError, TokenDigest, User, UserId,
 };
-use sea_orm::sea_query::Expr;
 use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, SelectTwoRequired,
+    ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, SelectTwoRequired,
 };
 
 use self::entity::{Column, Entity};

@@ -2,8 +2,8 @@ pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CLOCK_TOLERANCE, Ended, OffsetDateTime, Proof, Record, RememberedId, Session, SessionGrant, SessionId,
-    SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, Ended, OffsetDateTime, Proof, Record, RememberedId, Session, SessionGrant,
+    SessionId, SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::{TimeDateTime, Uuid};
 use sea_orm::sea_query::Expr;

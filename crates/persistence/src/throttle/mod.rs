@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use countersign_domain::throttle::{Count, Counter, Tally, closed};
-use countersign_domain::{CLOCK_TOLERANCE, Counted, CounterKey, OffsetDateTime, StoreError, ThrottleStore};
+use countersign_domain::{
+    CLOCK_TOLERANCE, Counted, CounterKey, OffsetDateTime, StoreError, ThrottleStore,
+};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DeleteMany, EntityTrait, IntoActiveModel,
+    QueryFilter, QuerySelect, Select,
 };
 
 use self::entity::{Column, Entity, Model};
@@ -33,9 +35,7 @@ pub(crate) fn forgotten(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
 pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
     // They are forgotten later, so that an index finds them.
     let bound = now.saturating_add(CLOCK_TOLERANCE);
-    Condition::all()
-        .add(Column::ForgottenAt.gt(moment(bound)))
-        .add(Column::Since.gt(moment(bound)))
+    Condition::all().add(Column::ForgottenAt.gt(moment(bound))).add(Column::Since.gt(moment(bound)))
 }
 
 /// Keeps everybody else from these counters until the transaction ends. A row that is not there

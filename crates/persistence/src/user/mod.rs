@@ -4,12 +4,13 @@ pub(crate) mod lock;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    EmailAddress, HashCount, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore, Username,
+    EmailAddress, HashCount, PasswordHash, Record, SessionId, StoreError, User, UserId, UserStore,
+    Username,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, Select,
 };
 
 use self::entity::{Column, Entity, Model};

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
+    Remembered, RememberedId, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use super::{Answer, commit, delete, memories_of, record_and_commit, update};
 use crate::Members;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    CLOCK_TOLERANCE, Ended, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant, SessionId,
-    SessionRenewal, SessionStore, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, Ended, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant,
+    SessionId, SessionRenewal, SessionStore, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{
