@@ -24,15 +24,9 @@ const TABLE: &str = "pending_logins";
 const MOMENT_BYTES: usize = 8;
 
 pub(crate) fn by_token(token: &TokenDigest, now: OffsetDateTime) -> Select<Entity> {
-    Entity::find_by_id(bytes(token)).filter(waits(now))
-}
-
-/// Returns the condition of [`PendingLogin::waits`], with a try left.
-fn waits(now: OffsetDateTime) -> Condition {
-    Condition::all()
-        .add(Column::ExpiresAt.gt(moment(now)))
-        .add(Column::CreatedAt.lte(moment(now.saturating_add(CLOCK_TOLERANCE))))
-        .add(Column::Tries.lt(most_tries()))
+    Entity::find_by_id(bytes(token))
+        .filter(Column::ExpiresAt.gt(moment(now)))
+        .filter(Column::Tries.lt(most_tries()))
 }
 
 fn most_tries() -> i32 {
@@ -73,7 +67,8 @@ pub(crate) fn one_more_try(token: &TokenDigest, now: OffsetDateTime) -> UpdateMa
     Entity::update_many()
         .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
         .filter(Column::TokenDigest.eq(bytes(token)))
-        .filter(waits(now))
+        .filter(Column::ExpiresAt.gt(moment(now)))
+        .filter(Column::Tries.lt(most_tries()))
 }
 
 fn row(login: &PendingLogin, token: &TokenDigest) -> Model {
@@ -132,7 +127,8 @@ impl SqlStore {
     ) -> Result<Option<PendingLogin>, StoreError> {
         let call = self.read(Deadline::of_call()).await?;
         let found = by_token(token, now).one(&call).await.map_err(unread::<Entity>)?;
-        found.map(PendingLogin::try_from).transpose()
+        let login = found.map(PendingLogin::try_from).transpose()?;
+        Ok(login.filter(|login| login.waits(now)))
     }
 }
 

@@ -102,6 +102,7 @@ pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<En
     Entity::find()
         .filter(Column::ExpiresAt.gt(moment(now)))
         .filter(Column::LastSeenAt.gt(moment(idle_since)))
+        .filter(Column::CreatedAt.lte(moment(now.saturating_add(CLOCK_TOLERANCE))))
         .select_only()
         .column_as(Column::Id.count(), "live")
 }
