@@ -1,9 +1,11 @@
 //! Tests that a clock that is wrong for a while has nothing removed.
 
+use std::process::Command;
+
 use sea_orm::ConnectionTrait;
 
 use crate::server::{Engine, TestDatabase};
-use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place};
+use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Place, Server};
 
 /// Counts the rows of a table.
 async fn count(database: &TestDatabase, table: &str) -> i64 {
@@ -21,17 +23,30 @@ async fn by_hand(database: &TestDatabase, statement: &str) {
     connection.close().await.unwrap();
 }
 
+fn env(url: &str) -> [(&str, &str); 1] {
+    [("COUNTERSIGN_DATABASE_URL", url)]
+}
+
+/// Stops a server, whose last deed is to clean up. Returns its log.
+fn end(server: Server) -> String {
+    let kill = format!("kill -TERM {}", server.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let (code, log) = server.ended();
+    assert_eq!(code, Some(0), "{log}");
+    log
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_postgresql_whose_clock_is_wrong_for_a_while_loses_nothing() {
     let Some(database) = TestDatabase::new(Engine::Postgres).await else { return };
     let place = Place::new();
-    let env = |url| [("COUNTERSIGN_DATABASE_URL", url)];
     let server = place.serve(&env(&database.url));
     server.browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
     server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
     let mut ada = server.member(EMAIL, PASSWORD);
     assert_eq!(server.end("TERM").0, Some(0));
-    let verify = || place.run_with(&env(&database.url), &["audit", "verify"], "").works().to_owned();
+    let verify =
+        || place.run_with(&env(&database.url), &["audit", "verify"], "").works().to_owned();
     let before = verify();
 
     for days in [401, -401] {
@@ -46,9 +61,7 @@ async fn a_postgresql_whose_clock_is_wrong_for_a_while_loses_nothing() {
         .await;
         let wrong = format!("{}%2Cpg_catalog", database.url);
         let server = place.serve(&env(&wrong));
-        // The last thing that a program does is to clean up.
-        let (code, _, log) = server.end("TERM");
-        assert_eq!(code, Some(0));
+        let log = end(server);
         assert!(log.contains("nothing is removed") && !log.contains("was removed"), "{log}");
         assert_eq!(verify(), before, "{days}");
     }
@@ -62,7 +75,7 @@ async fn a_postgresql_whose_clock_is_wrong_for_a_while_loses_nothing() {
 async fn what_is_old_stays_while_the_clock_is_doubted_and_is_removed_with_a_line_of_the_log() {
     for database in TestDatabase::of_each().await {
         let place = Place::new();
-        let env = [("COUNTERSIGN_DATABASE_URL", database.url.as_str())];
+        let env = env(&database.url);
         let server = place.serve(&env);
         server.browser().try_register(EMAIL, PASSWORD).unwrap().sees_other("/login");
         server.member(EMAIL, PASSWORD);
@@ -71,13 +84,13 @@ async fn what_is_old_stays_while_the_clock_is_doubted_and_is_removed_with_a_line
         by_hand(&database, "UPDATE sessions SET expires_at = '2001-01-01 00:00:00'").await;
         for noted in ["2001-01-01 00:00:00", "2099-01-01 00:00:00"] {
             by_hand(&database, &format!("UPDATE cleaning SET at = '{noted}'")).await;
-            let (_, _, log) = place.serve(&env).end("TERM");
+            let log = end(place.serve(&env));
             assert!(log.contains("nothing is removed"), "{:?}: {log}", database.engine);
             assert_eq!(count(&database, "sessions").await, 1, "{:?}", database.engine);
         }
         // Without it the newest record of the trail says that the clock is right.
         by_hand(&database, "DELETE FROM cleaning").await;
-        let (_, _, log) = place.serve(&env).end("TERM");
+        let log = end(place.serve(&env));
         let line = log.lines().find(|line| line.contains("what is old was removed"));
         assert!(line.is_some_and(|line| line.contains("\"sessions\":1")), "{log}");
         assert_eq!(count(&database, "sessions").await, 0);
