@@ -73,8 +73,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     }
     let site = Site::start(&program, &settings)?;
     note("making accounts");
-    let making = People::make(&site.database_url(), options.raised, &mut rng);
-    let people = runtime.block_on(making)?;
+    let url = site.database_url();
+    let people = runtime.block_on(People::make(&url, options.raised, &mut rng))?;
     // The threads of the runtime would disturb the measurement.
     drop(runtime);
 
