@@ -21,6 +21,7 @@ mod m20260301_000003_sessions;
 mod m20261124_000004_throttle;
 mod m20261124_000005_audit;
 mod m20261128_000006_pending_logins;
+mod m20261128_000007_site;
 mod run;
 
 use std::future::Future;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_throttle::Migration),
             Box::new(m20261124_000005_audit::Migration),
             Box::new(m20261128_000006_pending_logins::Migration),
+            Box::new(m20261128_000007_site::Migration),
         ]
     }
 }

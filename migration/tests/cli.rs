@@ -35,12 +35,14 @@ fn it_says_one_line_for_each_migration() {
         "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
          applied m20260301_000003_sessions\napplied m20261124_000004_throttle\n\
          applied m20261124_000005_audit\n\
-         applied m20261128_000006_pending_logins\n"
+         applied m20261128_000006_pending_logins\n\
+         applied m20261128_000007_site\n"
     );
     assert_eq!(out(&run(&dir, &["up"])), "");
     assert_eq!(
-        out(&run(&dir, &["down", "4"])),
-        "reverted m20261128_000006_pending_logins\nreverted m20261124_000005_audit\n\
+        out(&run(&dir, &["down", "5"])),
+        "reverted m20261128_000007_site\n\
+         reverted m20261128_000006_pending_logins\nreverted m20261124_000005_audit\n\
          reverted m20261124_000004_throttle\n\
          reverted m20260301_000003_sessions\n"
     );
@@ -49,7 +51,8 @@ fn it_says_one_line_for_each_migration() {
         "applied m20260301_000001_users\napplied m20260301_000002_remembered_logins\n\
          pending m20260301_000003_sessions\npending m20261124_000004_throttle\n\
          pending m20261124_000005_audit\n\
-         pending m20261128_000006_pending_logins\n"
+         pending m20261128_000006_pending_logins\n\
+         pending m20261128_000007_site\n"
     );
     assert_eq!(
         out(&run(&dir, &["down", "5"])),

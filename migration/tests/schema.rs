@@ -7,13 +7,14 @@ use sea_orm_migration::sea_orm::{
 };
 use tempfile::TempDir;
 
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     "m20260301_000001_users",
     "m20260301_000002_remembered_logins",
     "m20260301_000003_sessions",
     "m20261124_000004_throttle",
     "m20261124_000005_audit",
     "m20261128_000006_pending_logins",
+    "m20261128_000007_site",
 ];
 
 async fn open(dir: &TempDir) -> DatabaseConnection {
@@ -43,7 +44,8 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let first = schema(&db).await;
     assert!(first.iter().any(|line| line.starts_with("index users_email_canonical_key ")));
     assert_eq!(up(&db).await.unwrap(), [""; 0], "there is nothing left to do");
-    assert_eq!(down(&db, 9).await.unwrap(), [ALL[5], ALL[4], ALL[3], ALL[2], ALL[1], ALL[0]]);
+    let newest_first: Vec<_> = ALL.iter().rev().collect();
+    assert_eq!(down(&db, 9).await.unwrap().iter().collect::<Vec<_>>(), newest_first);
     let left = schema(&db).await;
     assert!(left.iter().all(|line| line.contains("seaql_migrations")), "{left:?}");
     assert_eq!(up(&db).await.unwrap(), ALL);
@@ -55,10 +57,10 @@ async fn down_takes_back_the_newest_first_and_no_more_than_asked() {
     let dir = TempDir::new().unwrap();
     let db = open(&dir).await;
     up(&db).await.unwrap();
-    assert_eq!(down(&db, 1).await.unwrap(), [ALL[5]]);
-    assert_eq!(status(&db).await.unwrap(), pending_from(5));
-    assert_eq!(up(&db).await.unwrap(), [ALL[5]]);
+    assert_eq!(down(&db, 1).await.unwrap(), [ALL[6]]);
     assert_eq!(status(&db).await.unwrap(), pending_from(6));
+    assert_eq!(up(&db).await.unwrap(), [ALL[6]]);
+    assert_eq!(status(&db).await.unwrap(), pending_from(7));
 }
 
 #[tokio::test]
@@ -82,7 +84,7 @@ async fn of_many_who_migrate_at_once_one_does_and_all_succeed() {
         applied.extend(run.await.unwrap().unwrap());
     }
     assert_eq!(applied, ALL, "each migration was applied by one of them");
-    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(6));
+    assert_eq!(status(&connections[0]).await.unwrap(), pending_from(7));
 }
 
 #[tokio::test]

@@ -213,7 +213,7 @@ async fn a_database_with_many_users_is_migrated_in_bounded_time() {
     for database in TestDatabase::of_each().await {
         let db = database.connection().await;
         up(&db).await.unwrap();
-        down(&db, 4).await.unwrap();
+        down(&db, 5).await.unwrap();
         let fill = match database.engine {
             Engine::Postgres => format!(
                 "INSERT INTO users SELECT gen_random_uuid(), n || '@example.org', \
@@ -228,7 +228,7 @@ async fn a_database_with_many_users_is_migrated_in_bounded_time() {
         };
         db.execute_unprepared(&fill).await.unwrap();
         let start = Instant::now();
-        assert_eq!(up(&db).await.unwrap().len(), 4);
+        assert_eq!(up(&db).await.unwrap().len(), 5);
         let took = start.elapsed();
         say(&format!("{:?}: {users} users, {took:?}", database.engine));
         assert!(took < Duration::from_secs(60), "{:?} took {took:?}", database.engine);

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use countersign_domain::{
-    AuditEntry, AuthEvent, AuthEventKind, Clock, Ended, OffsetDateTime, Record, RememberOutcome,
-    SessionId, Store, StoreError, UserId,
+    AuditEntry, AuthEvent, AuthEventKind, Clock, EmailAddress, Ended, OffsetDateTime, Record,
+    RememberOutcome, SessionId, Store, StoreError, UserId,
 };
 
 use crate::caller::Caller;
@@ -13,8 +13,10 @@ use crate::config::{AuthConfig, Protection};
 use crate::events::{Listeners, log};
 use crate::factors::Factors;
 use crate::jobs::skew::Skew;
+use crate::jobs::trust::Trust;
 use crate::metrics::Metrics;
 use crate::password::hasher::Hasher;
+use crate::password::stand_in::{StandIn, StandIns};
 use crate::random::rng;
 use crate::session::cache::SessionCache;
 use crate::session::seen::Seen;
@@ -32,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) seen: Seen,
     pub(crate) metrics: Metrics,
     pub(crate) skew: Skew,
+    pub(crate) trust: Trust,
+    pub(crate) stand_ins: StandIns,
     pub(crate) factors: Factors,
 }
 
@@ -86,10 +90,12 @@ impl Core {
         // A session that is used elsewhere meanwhile must not seem idle here.
         let max_staleness = sessions.max_staleness.min(sessions.lifetimes.idle);
         Self {
+            trust: Trust::new(&clock),
             store,
             clock,
             protection: OnceLock::new(),
-            hasher: Hasher::start(&config.hashing, &mut rng()),
+            hasher: Hasher::start(&config.hashing),
+            stand_ins: StandIns::new(&config.hashing, &mut rng()),
             listeners: Listeners::default(),
             cache: SessionCache::new(max_staleness),
             seen: Seen::default(),
@@ -103,6 +109,11 @@ impl Core {
     /// Returns what time it is to the service.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    /// Returns what is computed for an email address that nobody has.
+    pub(crate) async fn stand_in(&self, email: &EmailAddress) -> StandIn {
+        self.stand_ins.of(email, &*self.store, self.clock.steady()).await
     }
 
     /// Returns what happens to a session whose token comes from another browser.

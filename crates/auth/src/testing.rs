@@ -14,6 +14,11 @@ impl Testing<'_> {
         self.0.hasher.computed()
     }
 
+    /// Returns what each password hash cost that was computed since the start, in order.
+    pub fn costs_computed(&self) -> Vec<String> {
+        self.0.hasher.costs_computed()
+    }
+
     /// Keeps all hashing workers busy until the returned value is dropped. Jobs wait in the queue meanwhile.
     pub async fn busy_workers(&self) -> BusyWorkers {
         self.0.hasher.occupy(self.0.config.hashing.workers).await

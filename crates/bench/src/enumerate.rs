@@ -31,6 +31,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u32).range(2..=10_000))]
     tries: u32,
+    /// Raise the cost of hashes after half of the users have registered.
+    #[arg(long)]
+    raised: bool,
     /// Seed that repeats the order and the addresses of another run.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -63,9 +66,15 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let hashes = runtime.block_on(hashes::count())?;
 
     // The throttle is off. Other tests check that it treats unknown accounts like known ones.
-    let site = Site::start(&program, &[("COUNTERSIGN_THROTTLE__ENABLED", "false")])?;
+    let mut settings = vec![("COUNTERSIGN_THROTTLE__ENABLED", "false")];
+    let passes = people::RAISED_PASSES.to_string();
+    if options.raised {
+        settings.push(("COUNTERSIGN_ARGON2__ITERATIONS", &passes));
+    }
+    let site = Site::start(&program, &settings)?;
     note("making accounts");
-    let people = runtime.block_on(People::make(&site.database_url(), &mut rng))?;
+    let url = site.database_url();
+    let people = runtime.block_on(People::make(&url, options.raised, &mut rng))?;
     // The threads of the runtime would disturb the measurement.
     drop(runtime);
 
@@ -74,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         let tried = try_all(&site, door, &people, options.tries, &mut rng)?;
         doors.push(DoorReport::new(door, &tried));
     }
-    let report = Report::new(&program, seed, options.tries, doors, hashes);
+    let report = Report::new(&program, seed, options, doors, hashes);
     say(if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() }
         .trim())
 }

@@ -65,6 +65,24 @@ fn every_kind_is_answered_the_same_and_the_control_is_told_apart() {
 }
 
 #[test]
+fn after_the_cost_was_raised_old_and_new_users_and_nobody_are_answered_the_same() {
+    let Some(output) = enumerate(&["--raised", "--tries", "3", "--seed", "7", "--json"]) else {
+        return;
+    };
+    let report: Value = serde_json::from_str(works(&output)).unwrap();
+    assert_eq!(report["raised"], true);
+    for door in report["doors"].as_array().unwrap() {
+        for kind in door["kinds"].as_array().unwrap().iter().filter(|k| k["is_control"] == false) {
+            assert_eq!(
+                (&kind["status"], &kind["difference"]),
+                (&401.into(), &Value::Null),
+                "{kind}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_report_for_people_has_a_table_for_each_door_and_a_verdict() {
     let Some(output) = enumerate(&["--tries", "2"]) else { return };
     let report = works(&output);

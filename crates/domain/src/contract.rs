@@ -26,6 +26,7 @@ pub use crate::browser::contract::*;
 pub use crate::factor::contract::*;
 pub use crate::remembered::contract::*;
 pub use crate::session::contract::*;
+pub use crate::site::contract::*;
 pub use crate::throttle::contract::*;
 pub use crate::user::contract::*;
 pub use fixtures::{any_record, record};
@@ -60,6 +61,8 @@ macro_rules! store_contract {
             a_session_is_renewed_only_while_its_basis_holds,
             whoever_asks_in_an_ended_session_ends_nothing,
             only_dead_sessions_are_purged_and_only_so_many,
+            a_session_that_begins_outlives_those_of_a_wrong_clock,
+            sessions_from_the_future_are_purged,
             a_remembered_login_begins_with_a_session_or_not_at_all,
             a_session_is_refused_when_its_remembered_login_has_ended,
             a_used_secret_is_replaced,
@@ -72,6 +75,8 @@ macro_rules! store_contract {
             ending_the_other_sessions_keeps_the_login_of_the_one_kept,
             remembered_logins_are_listed_and_ended_by_their_owner_alone,
             only_expired_logins_are_purged_and_only_so_many,
+            a_remembered_login_from_the_future_is_unknown_and_purged,
+            a_secret_that_was_replaced_in_the_future_is_a_theft,
             a_counter_lets_in_so_many_tries_and_the_next_one_later,
             a_try_is_counted_by_all_counters_or_by_none,
             of_many_tries_at_once_no_more_are_let_in_than_may,
@@ -80,11 +85,16 @@ macro_rules! store_contract {
             a_counter_with_a_growing_delay_is_kept,
             only_forgotten_counters_are_purged_and_only_so_many,
             browsers_are_known_until_there_are_too_many,
+            a_count_from_the_future_is_forgotten_and_purged,
             only_expired_browsers_are_purged_and_only_so_many,
             a_pending_login_reads_back_and_ends_in_time,
             a_pending_login_takes_so_many_tries_however_many_come_at_once,
             a_pending_login_ends_for_one_of_many,
             only_so_many_logins_of_a_user_wait_and_the_expired_are_purged,
+            a_pending_login_from_the_future_ends_and_keeps_none_from_waiting,
+            a_site_has_one_secret,
+            the_last_cleaning_is_known,
+            users_are_counted_by_what_their_hashes_cost,
             a_record_reads_back_as_written,
             what_is_done_is_recorded_with_it,
             what_is_not_done_is_not_recorded,

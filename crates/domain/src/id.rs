@@ -13,9 +13,17 @@ macro_rules! uuid_v7_id {
             ) -> Self {
                 let mut random = [0; 10];
                 rng.fill_bytes(&mut random);
-                let millis = now.unix_timestamp_nanos() / 1_000_000;
-                let millis = u64::try_from(millis).unwrap_or(0);
-                Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+                Self::at(now, &random)
+            }
+
+            /// Returns the lowest id of a moment: ids made a millisecond earlier sort before it.
+            pub fn lowest(at: time::OffsetDateTime) -> Self {
+                Self::at(at, &[0; 10])
+            }
+
+            fn at(at: time::OffsetDateTime, random: &[u8; 10]) -> Self {
+                let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid())
             }
 
             /// Returns the id as a UUID, as stores keep it.

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 
 use crate::throttle::{CounterKey, Rule, Tally};
 use crate::{
     AuditEnds, AuditRecord, AuditStore, Basis, BrowserStore, Keep, KnownBrowser, PendingLogin,
     PendingStore, Record, RememberStore, Remembered, RememberedId, Session, SessionId,
-    SessionRenewal, SessionStore, Store, StoreError, ThrottleStore, TokenDigest, User, UserId,
-    UserStore,
+    SessionRenewal, SessionStore, SiteSecret, SiteStore, Store, StoreError, ThrottleStore,
+    TokenDigest, User, UserId, UserStore,
 };
 
 /// Keeps everything in memory. A clone is the same store.
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) pending: Vec<Waiting>,
     pub(crate) trail: Vec<AuditRecord>,
     pub(crate) ends: AuditEnds,
+    pub(crate) secret: Option<SiteSecret>,
+    pub(crate) cleaned_at: Option<OffsetDateTime>,
 }
 
 /// A remembered login with what recognises its secrets.
@@ -154,6 +157,10 @@ impl Store for MemoryStore {
     }
 
     fn pending(&self) -> Option<&dyn PendingStore> {
+        Some(self)
+    }
+
+    fn site(&self) -> Option<&dyn SiteStore> {
         Some(self)
     }
 

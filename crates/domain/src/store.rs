@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use time::Duration;
 
 use crate::{
-    AuditStore, BrowserStore, Clock, PendingStore, RememberStore, SessionStore, StoreError,
-    SystemClock, ThrottleStore, UserStore,
+    AuditStore, BrowserStore, Clock, PendingStore, RememberStore, SessionStore, SiteStore,
+    StoreError, SystemClock, ThrottleStore, UserStore,
 };
 
 /// All that the service needs saved.
@@ -50,6 +50,13 @@ pub trait Store: Send + Sync {
 
     /// Keeps logins that wait for a second factor. Without it a user who has one cannot log in.
     fn pending(&self) -> Option<&dyn PendingStore> {
+        None
+    }
+
+    /// Keeps what is true of the whole site. Without it each program draws a secret of its own, so that a
+    /// restart may show who has an account once the cost of hashes was changed; and after a restart the
+    /// newest record of the audit trail says whether the clock leaped meanwhile.
+    fn site(&self) -> Option<&dyn SiteStore> {
         None
     }
 

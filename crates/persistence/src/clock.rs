@@ -89,6 +89,10 @@ impl Clock for ServerClock {
     fn now(&self) -> OffsetDateTime {
         SystemClock.now().saturating_add(self.ahead().unwrap_or_default())
     }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
+    }
 }
 
 /// Returns the question for the time of a server, in microseconds; `None` where the database is a file.

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use countersign_domain::{Duration, StoreError};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
+    QueryFilter, QuerySelect, QueryTrait, TryGetableMany, Value,
+};
 
 use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
@@ -144,6 +147,26 @@ impl SqlStore {
                 done => return done.map(|done| done.rows_affected()),
             }
         }
+    }
+
+    /// Removes at most `limit` rows of a condition by their key, and keeps no writer from its work where
+    /// there are none, as almost always. Returns how many.
+    pub(crate) async fn remove_found<E: EntityTrait, K: TryGetableMany + Into<Value>>(
+        &self,
+        key: E::Column,
+        gone: Condition,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let found = E::find().filter(gone.clone()).limit(u64::from(limit));
+        let found = found.select_only().column(key).into_tuple::<K>();
+        let found = {
+            let call = self.read(Deadline::of_call()).await?;
+            found.all(&call).await.map_err(unavailable)?
+        };
+        if found.is_empty() {
+            return Ok(0);
+        }
+        self.change_rows(E::delete_many().filter(key.is_in(found)).filter(gone)).await
     }
 
     /// Reads the server's clock. Returns by how much it is ahead of this machine's; `None` where the

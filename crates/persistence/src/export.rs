@@ -16,7 +16,7 @@ use crate::call::{Call, Deadline};
 use crate::database::SqlStore;
 use crate::error::{corrupt, unavailable, unread};
 use crate::limits::ROWS;
-use crate::tables::{with_each_growing_table, with_each_table};
+use crate::tables::{with_each_growing_table, with_each_moving_table};
 use crate::user::entity as user;
 
 /// How far an export has come.
@@ -155,7 +155,7 @@ async fn compare_all(
     tell: Tell<'_>,
 ) -> Result<Vec<ComparedTable>, ExportError> {
     let mut compared = Vec::new();
-    with_each_table!(Table => compared.push(compare::<Table>(source, target, tell).await?));
+    with_each_moving_table!(Table => compared.push(compare::<Table>(source, target, tell).await?));
     Ok(compared)
 }
 

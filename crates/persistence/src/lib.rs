@@ -32,6 +32,7 @@ mod query;
 mod remembered;
 mod row;
 mod session;
+mod site;
 mod store;
 mod tables;
 mod throttle;

@@ -64,7 +64,7 @@ async fn every_query_uses_an_index() {
     let of_user = "INDEX sessions_user_id_created_at_idx (user_id=?)";
     let all = [
         (plan(db, &session::newest_first(user_id)).await, of_user),
-        (plan(db, &session::beyond(user_id, 9)).await, of_user),
+        (plan(db, &session::beyond(user_id, session_id, 9)).await, of_user),
         (plan(db, &ending::sessions_but(user_id, Some(session_id))).await, of_user),
         (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
         (
@@ -148,7 +148,7 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
         ),
         (plan(db, &pending::by_token(&token, NOW)).await, "sqlite_autoindex_pending_logins_1"),
         (
-            plan(db, &pending::beyond(user, 9)).await,
+            plan(db, &pending::beyond(user, &token, 9)).await,
             "INDEX pending_logins_user_id_created_at_idx (user_id=?)",
         ),
         (

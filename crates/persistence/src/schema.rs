@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::database::SqlStore;
 use crate::server::TestDatabase;
-use crate::tables::{with_each_growing_table, with_each_table};
+use crate::tables::{with_each_growing_table, with_each_moving_table, with_each_table};
 
 /// `column type` or `column type null` for each column, and `unique column` for each key of one.
 type Table = BTreeSet<String>;

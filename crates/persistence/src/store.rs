@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_domain::{
     AuditStore, BrowserStore, Clock, Duration, PendingStore, Record, RememberStore, SessionStore,
-    Store, StoreError, ThrottleStore, TokenDigest, UserId, UserStore,
+    SiteStore, Store, StoreError, ThrottleStore, TokenDigest, UserId, UserStore,
 };
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 
@@ -12,7 +12,7 @@ use crate::call::Deadline;
 use crate::database::SqlStore;
 use crate::ending::forget;
 use crate::error::unavailable;
-use crate::tables::{with_each_growing_table, with_each_table};
+use crate::tables::{with_each_growing_table, with_each_moving_table, with_each_table};
 
 impl SqlStore {
     /// Saves what belongs to a change within a transaction of the application's, so that a change in its
@@ -72,6 +72,10 @@ impl Store for SqlStore {
     }
 
     fn pending(&self) -> Option<&dyn PendingStore> {
+        Some(self)
+    }
+
+    fn site(&self) -> Option<&dyn SiteStore> {
         Some(self)
     }
 

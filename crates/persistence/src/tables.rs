@@ -10,6 +10,7 @@ macro_rules! with_each_growing_table {
         with_each_growing_table!(of pending::entity, $Entity => $done);
         with_each_growing_table!(of throttle::entity, $Entity => $done);
         with_each_growing_table!(of browser::entity, $Entity => $done);
+        with_each_growing_table!(of site::entity::secret, $Entity => $done);
         with_each_growing_table!(of audit::entity::event, $Entity => $done);
     }};
     (of $($room:ident)::+, $Entity:ident => $done:expr) => {{
@@ -18,13 +19,22 @@ macro_rules! with_each_growing_table {
     }};
 }
 
-/// Does the same with the entity of each table. Last comes `audit_ends`, which has one row from its
-/// migration on.
-macro_rules! with_each_table {
+/// Does the same with the entity of each table that moves house. Last comes `audit_ends`, which has one row
+/// from its migration on.
+macro_rules! with_each_moving_table {
     ($Entity:ident => $done:expr) => {{
         with_each_growing_table!($Entity => $done);
         with_each_growing_table!(of audit::entity::ends, $Entity => $done);
     }};
 }
 
-pub(crate) use {with_each_growing_table, with_each_table};
+/// Does the same with the entity of each table. What was last cleaned up stays where it was: it says
+/// something about the clock there.
+macro_rules! with_each_table {
+    ($Entity:ident => $done:expr) => {{
+        with_each_moving_table!($Entity => $done);
+        with_each_growing_table!(of site::entity::cleaning, $Entity => $done);
+    }};
+}
+
+pub(crate) use {with_each_growing_table, with_each_moving_table, with_each_table};

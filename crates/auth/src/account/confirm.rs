@@ -1,7 +1,7 @@
 use countersign_domain::{Basis, PasswordError, Proof, Reason, SessionId, StoreError, User};
 
 use crate::core::Acting;
-use crate::password::hasher::Verdict;
+use crate::password::hasher::{Against, Verdict};
 use crate::password::workers::Overloaded;
 use crate::session::authenticate::Authenticated;
 use crate::throttle::{NotCounted, Throttled, Try};
@@ -83,7 +83,9 @@ impl Acting<'_> {
         let standing = self.standing(who).await?;
         let tried = self.try_login(Some(&who.user), &who.user.email).await?;
         let hash = standing.as_ref().and_then(|user| user.password_hash.as_ref());
-        let verdict = match core.hasher.verify(password, hash, self.caller).await {
+        let stand_in = core.stand_in(&who.user.email).await;
+        let against = Against { user: Some(who.user.id), hash, stand_in };
+        let verdict = match core.hasher.verify(password, against, self.caller).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
                 self.called_off(tried).await;

@@ -1,7 +1,12 @@
-use countersign_domain::{Duration, StoreError};
+use countersign_domain::{Clock, Duration, OffsetDateTime, StoreError};
 
 use super::Jobs;
+use super::trust::Removed;
 use crate::core::Core;
+
+/// How many rows are removed at once, and how often in one call.
+const BATCH: u32 = 500;
+const MOST_BATCHES: u32 = 40;
 
 impl Jobs<'_> {
     /// Returns how often [`housekeeping`](Self::housekeeping) should be done: once a minute, more often where
@@ -14,48 +19,69 @@ impl Jobs<'_> {
     /// Writes down when sessions were last used, and removes what has expired, in small batches. A program
     /// calls it regularly, and once before it ends.
     ///
+    /// Nothing is removed while the clocks of machine and store differ by more than
+    /// [`CLOCK_TOLERANCE`](countersign_domain::CLOCK_TOLERANCE), or when the clock
+    /// [is not believed](countersign_domain::ClockWatch). What was removed is in the log, by kind.
+    ///
     /// # Errors
     ///
     /// When the store fails. Nothing is lost: the next call makes up for it.
     pub async fn housekeeping(&self) -> Result<(), StoreError> {
-        const BATCH: u32 = 500;
-        const MOST_BATCHES: u32 = 40;
-        let Core { store, seen, config, .. } = self.0;
+        let Core { store, seen, clock, .. } = self.0;
         seen.forget_written();
         // In pieces, so that no other writer waits long.
         for used in seen.unwritten().chunks(BATCH as usize) {
             store.sessions().touch_sessions(used).await?;
             seen.forget(used);
         }
-        // A machine whose clock is ahead must not remove what stands for the others.
+        self.0.stand_ins.keep_up(&**store, clock.steady()).await;
         self.0.follow_clock().await?;
-        let now = self.0.now();
+        let Some(now) = self.0.trust.now(&**store, clock, &self.0.skew).await? else {
+            return Ok(());
+        };
+        let (begun, mut removed) = (clock.steady(), Removed::default());
+        let done = self.clean_up(now, &mut removed).await;
+        // Also of what was done before something failed.
+        removed.log(now, clock.steady() - begun);
+        done
+    }
+
+    async fn clean_up(&self, now: OffsetDateTime, removed: &mut Removed) -> Result<(), StoreError> {
+        let Core { store, config, .. } = self.0;
         // Another node may not have written down yet that a session was used since.
         let unwritten = Duration::try_from(self.housekeeping_interval() * 2);
         let idle = config.sessions.lifetimes.idle + unwritten.unwrap_or(Duration::ZERO);
         // A flood leaves more behind than one batch. What is left after the last batch waits for the next
         // call.
         for _ in 0..MOST_BATCHES {
-            let mut purged = vec![
-                store.sessions().purge_sessions(now, now - idle, BATCH).await?,
-                store.remembered().purge_remembered(now, BATCH).await?,
-                store.throttle().purge_counters(now, BATCH).await?,
-            ];
-            if let Some(browsers) = store.browsers() {
-                purged.push(browsers.purge_browsers(now, BATCH).await?);
-            }
-            if let Some(pending) = store.pending() {
-                purged.push(pending.purge_pending(now, BATCH).await?);
-            }
+            let sessions = store.sessions().purge_sessions(now, now - idle, BATCH).await?;
+            removed.sessions += sessions;
+            let remembered = store.remembered().purge_remembered(now, BATCH).await?;
+            removed.remembered += remembered;
+            let counters = store.throttle().purge_counters(now, BATCH).await?;
+            removed.counters += counters;
+            let browsers = match store.browsers() {
+                Some(browsers) => browsers.purge_browsers(now, BATCH).await?,
+                None => 0,
+            };
+            removed.browsers += browsers;
+            let pending = match store.pending() {
+                Some(pending) => pending.purge_pending(now, BATCH).await?,
+                None => 0,
+            };
+            removed.pending += pending;
+            let purged = [sessions, remembered, counters, browsers, pending];
             if purged.iter().all(|purged| *purged < u64::from(BATCH)) {
                 break;
             }
         }
         let audit = &config.audit;
-        let (cut, removed) = (now - audit.keep_addresses_for, now - audit.keep_for);
+        let (cut_before, remove_before) = (now - audit.keep_addresses_for, now - audit.keep_for);
         for _ in 0..MOST_BATCHES {
-            let (cut, removed) = store.audit().age_audit(cut, removed, BATCH).await?;
-            if cut.max(removed) < u64::from(BATCH) {
+            let (cut, records) = store.audit().age_audit(cut_before, remove_before, BATCH).await?;
+            removed.cut += cut;
+            removed.records += records;
+            if cut.max(records) < u64::from(BATCH) {
                 break;
             }
         }

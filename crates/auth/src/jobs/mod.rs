@@ -3,6 +3,7 @@
 pub(crate) mod follow;
 pub(crate) mod housekeeping;
 pub(crate) mod skew;
+pub(crate) mod trust;
 
 use crate::core::Core;
 

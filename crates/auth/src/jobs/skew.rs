@@ -1,11 +1,8 @@
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
+use countersign_domain::{CLOCK_TOLERANCE, Duration};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-
-/// By how much a machine's clock may be off before an operator should see to it.
-const MAX_SKEW: Duration = Duration::from_secs(30);
 
 /// By how many seconds the store's clock is ahead of this machine's.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +21,15 @@ impl Skew {
     }
 
     fn is_large(&self) -> bool {
-        self.0.get().abs() > MAX_SKEW.as_secs_f64()
+        self.0.get().abs() > CLOCK_TOLERANCE.as_seconds_f64()
     }
 
-    pub(crate) fn set(&self, skew: countersign_domain::Duration) {
+    /// Returns by how much the clocks differ.
+    pub(super) fn size(&self) -> Duration {
+        Duration::saturating_seconds_f64(self.0.get().abs())
+    }
+
+    pub(crate) fn set(&self, skew: Duration) {
         let was_large = self.is_large();
         self.0.set(skew.as_seconds_f64());
         let seconds = skew.whole_seconds();

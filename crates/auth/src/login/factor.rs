@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     HashDigest, Method, PendingLogin, PendingStore, Proof, Reason, SecretToken, StoreError,
-    TokenDigest, User,
+    TokenDigest, User, is_from_future,
 };
 
 use super::admit::{Applicant, LoginState};
@@ -105,7 +105,12 @@ impl Acting<'_> {
     ) -> Result<Option<(User, Proof)>, StoreError> {
         let user = self.core.store.users().user_by_id(login.user_id).await?;
         // Disabling a user ends what waits, also where they are enabled again meanwhile.
-        let stands = |user: &User| user.is_active && user.updated_at <= login.created_at;
+        // What a wrong clock has noted in the future must not keep its user out until then.
+        let now = self.core.now();
+        let stands = |user: &User| {
+            let is_before = user.updated_at <= login.created_at;
+            user.is_active && (is_before || is_from_future(user.updated_at, now))
+        };
         let Some(user) = user.filter(stands) else { return Ok(None) };
         let hash =
             user.password_hash.clone().filter(|hash| login.password == Some(HashDigest::of(hash)));

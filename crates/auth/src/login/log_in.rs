@@ -6,7 +6,7 @@ use countersign_domain::{
 use super::admit::{Applicant, LoginState};
 use crate::core::Acting;
 use crate::metrics::Unheard;
-use crate::password::hasher::Verdict;
+use crate::password::hasher::{Against, Verdict};
 use crate::password::workers::Overloaded;
 use crate::throttle::{NotCounted, Throttled, Try};
 
@@ -89,16 +89,19 @@ impl Acting<'_> {
     async fn log_in_by_password(&self, attempt: LogIn<'_>) -> Result<LoginState, LogInError> {
         let (email, password) = self.read(attempt)?;
         let found = self.core.store.users().user_by_email(&email).await?;
+        let stand_in = self.core.stand_in(&email).await;
         let tried = self.try_login(found.as_ref(), &email).await?;
-        let user = found.as_ref().filter(|user| user.is_active);
-        let hash = user.and_then(|user| user.password_hash.as_ref());
-        let verdict = match self.core.hasher.verify(password.clone(), hash, self.caller).await {
+        // The hash of a disabled user costs what it cost before, so that it does not show that they are.
+        let hash = found.as_ref().and_then(|user| user.password_hash.as_ref());
+        let against = Against { user: found.as_ref().map(|user| user.id), hash, stand_in };
+        let verdict = match self.core.hasher.verify(password.clone(), against, self.caller).await {
             Ok(verdict) => verdict,
             Err(overloaded) => {
                 self.called_off(tried).await;
                 return Err(overloaded.into());
             }
         };
+        let user = found.as_ref().filter(|user| user.is_active);
         let (Some(user), Some(hash), Verdict::Correct { outdated }) = (user, hash, verdict) else {
             return self.refuse(tried, why_refused(found.as_ref()), found.as_ref()).await;
         };

@@ -1,14 +1,17 @@
 use std::convert::Infallible;
+#[cfg(any(test, feature = "testing"))]
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use countersign_domain::{CryptoRng, Password, PasswordHash};
+use countersign_domain::{Password, PasswordHash, UserId};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use subtle::ConstantTimeEq;
 
 use super::kernel::{Chosen, Kernel};
-use super::recipe::Recipe;
+use super::recipe::{Recipe, Scheme};
+use super::stand_in::StandIn;
 use super::workers::{Overloaded, Workers};
 use crate::caller::Caller;
 use crate::config::{ConfigError, HashingConfig};
@@ -17,10 +20,25 @@ use crate::random::rng;
 /// Hashes passwords with Argon2id and checks them against hashes.
 pub(crate) struct Hasher {
     workers: Workers<Chosen>,
-    params: Params,
-    /// Checked where there is no hash to check. No password matches it.
-    dummy: Recipe,
+    /// What new hashes are made by.
+    scheme: Scheme,
     computed: Counter,
+    #[cfg(any(test, feature = "testing"))]
+    costs: Costs,
+}
+
+/// What was computed, in order: what each hash cost, as a saved hash says it.
+#[cfg(any(test, feature = "testing"))]
+type Costs = Arc<Mutex<Vec<String>>>;
+
+/// What a password is checked against.
+pub(crate) struct Against<'a> {
+    /// Whose password it is to be, for the log.
+    pub(crate) user: Option<UserId>,
+    /// Their hash.
+    pub(crate) hash: Option<&'a PasswordHash>,
+    /// What is computed where there is no hash that can be checked.
+    pub(crate) stand_in: StandIn,
 }
 
 /// The outcome of a check.
@@ -34,11 +52,12 @@ pub(crate) enum Verdict {
 }
 
 impl HashingConfig {
-    /// Returns the parameters as Argon2 takes them.
-    fn params(&self) -> Params {
+    /// Returns what new hashes are made by.
+    pub(super) fn scheme(&self) -> Scheme {
         let &Self { memory_kib, iterations, parallelism, .. } = self;
         // Argon2 accepts what `AuthConfig::check` has accepted.
-        Params::new(memory_kib, iterations, parallelism, None).unwrap_or_default()
+        let params = Params::new(memory_kib, iterations, parallelism, None).unwrap_or_default();
+        Scheme::argon2id(params)
     }
 }
 
@@ -46,16 +65,37 @@ impl HashingConfig {
 const IMPOSSIBLE: Overloaded = Overloaded { retry_after: Duration::from_secs(60) };
 
 impl Hasher {
-    pub(crate) fn start(config: &HashingConfig, rng: &mut impl CryptoRng) -> Self {
-        let params = config.params();
-        let dummy = Recipe::new(params.clone(), rng);
-        let workers = Workers::start(config.workers, config.queue, config.max_wait);
-        Self { workers, params, dummy, computed: Counter::default() }
+    pub(crate) fn start(config: &HashingConfig) -> Self {
+        Self {
+            workers: Workers::start(config.workers, config.queue, config.max_wait),
+            scheme: config.scheme(),
+            computed: Counter::default(),
+            #[cfg(any(test, feature = "testing"))]
+            costs: Costs::default(),
+        }
     }
 
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn computed(&self) -> u64 {
         self.computed.get()
+    }
+
+    /// Returns what was computed so far, in order.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn costs_computed(&self) -> Vec<String> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what computes a hash, and notes for tests that it did.
+    fn compute(&self) -> impl Fn(&mut Chosen, &Recipe, &[u8]) -> Option<Vec<u8>> + Send + 'static {
+        #[cfg(any(test, feature = "testing"))]
+        let costs = Arc::clone(&self.costs);
+        move |kernel: &mut Chosen, recipe: &Recipe, password: &[u8]| {
+            let output = kernel.compute(recipe, password)?;
+            #[cfg(any(test, feature = "testing"))]
+            costs.lock().unwrap_or_else(PoisonError::into_inner).push(recipe.scheme.cost());
+            Some(output)
+        }
     }
 
     pub(crate) fn register_metrics(&self, registry: &mut Registry) {
@@ -92,14 +132,14 @@ impl Hasher {
         check: impl FnOnce(&Password) -> Result<(), E> + Send + 'static,
         after: impl FnOnce(&Password) -> A + Send + 'static,
     ) -> Result<Result<(PasswordHash, A), E>, Overloaded> {
-        let mut recipe = Recipe::new(self.params.clone(), &mut rng());
-        let computed = self.computed.clone();
+        let mut recipe = Recipe::new(self.scheme.clone(), &mut rng());
+        let (computed, compute) = (self.computed.clone(), self.compute());
         let job = move |kernel: &mut Chosen| {
             if let Err(error) = check(&password) {
                 return Some(Err(error));
             }
             computed.inc();
-            recipe.expected = kernel.compute(&recipe, password.expose())?;
+            recipe.expected = compute(kernel, &recipe, password.expose())?;
             Some(Ok((recipe.to_phc()?, after(&password))))
         };
         self.workers.run(caller.client.address, job).await?.ok_or(IMPOSSIBLE)
@@ -119,26 +159,36 @@ impl Hasher {
     pub(crate) async fn verify(
         &self,
         password: Password,
-        hash: Option<&PasswordHash>,
+        against: Against<'_>,
         caller: &Caller,
     ) -> Result<Verdict, Overloaded> {
+        let Against { user, hash, stand_in } = against;
+        let user = user.map(|user| user.to_string());
         let recipe = hash.and_then(|hash| match Recipe::parse(hash) {
             Ok(recipe) => Some(recipe),
             Err(error) => {
-                tracing::error!(%error, "a user cannot log in with their password");
+                let user = user.as_deref();
+                tracing::error!(%error, user, "a password hash is corrupt: its user cannot log in with it");
                 None
             }
         });
         let is_real = recipe.is_some();
-        let recipe = recipe.unwrap_or_else(|| self.dummy.clone());
-        let outdated = !recipe.is_made_with(&self.params);
-        let computed = self.computed.clone();
+        // No password matches it.
+        let instead = Recipe::new(stand_in.0, &mut rng());
+        let recipe = recipe.unwrap_or_else(|| instead.clone());
+        let outdated = !recipe.is_made_by(&self.scheme);
+        let (computed, compute) = (self.computed.clone(), self.compute());
         let matches = self
             .workers
             .run(caller.client.address, move |kernel| {
                 computed.inc();
-                let output = kernel.compute(&recipe, password.expose());
-                output.is_some_and(|output| output.ct_eq(&recipe.expected).into())
+                let Some(output) = compute(kernel, &recipe, password.expose()) else {
+                    // It was read as computable. An answer without a hash would come too soon.
+                    tracing::error!(user, "a password hash could not be computed");
+                    compute(kernel, &instead, password.expose());
+                    return false;
+                };
+                output.ct_eq(&recipe.expected).into()
             })
             .await?;
         if matches && is_real { Ok(Verdict::Correct { outdated }) } else { Ok(Verdict::Wrong) }
@@ -157,7 +207,7 @@ impl Hasher {
 /// When the system has no thread left.
 pub fn measure_hashing(config: &HashingConfig) -> Result<Duration, ConfigError> {
     config.check()?;
-    let recipe = Recipe::new(config.params(), &mut rng());
+    let recipe = Recipe::new(config.scheme(), &mut rng());
     let mut kernels: Vec<_> = (0..config.workers).map(|_| Chosen::default()).collect();
     let mut once = || {
         let start = Instant::now();
@@ -174,13 +224,15 @@ pub fn measure_hashing(config: &HashingConfig) -> Result<Duration, ConfigError> 
 
 #[cfg(test)]
 mod tests {
-    use getrandom::SysRng;
-    use getrandom::rand_core::UnwrapErr;
-
     use super::*;
 
     fn hasher() -> Hasher {
-        Hasher::start(&HashingConfig::cheap(), &mut UnwrapErr(SysRng))
+        Hasher::start(&HashingConfig::cheap())
+    }
+
+    fn against(hash: Option<&PasswordHash>) -> Against<'_> {
+        let stand_in = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
+        Against { user: None, hash, stand_in: StandIn(stand_in.scheme()) }
     }
 
     fn password(typed: &str) -> Password {
@@ -199,8 +251,9 @@ mod tests {
     async fn a_password_matches_its_own_hash_and_no_other_does() {
         let hasher = hasher();
         let saved = hash(&hasher, "tidal lantern orbit").await;
-        let verify =
-            async |typed| hasher.verify(password(typed), Some(&saved), &caller()).await.unwrap();
+        let verify = async |typed| {
+            hasher.verify(password(typed), against(Some(&saved)), &caller()).await.unwrap()
+        };
         assert_eq!(verify("tidal lantern orbit").await, Verdict::Correct { outdated: false });
         assert_eq!(verify("tidal lantern orbiT").await, Verdict::Wrong);
     }
@@ -221,7 +274,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
              $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         );
-        let verdict = hasher().verify(password("password"), Some(&saved), &caller()).await;
+        let verdict = hasher().verify(password("password"), against(Some(&saved)), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 
@@ -232,13 +285,46 @@ mod tests {
         let endless = "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q";
         let long = "$argon2id$v=19$m=64,t=4000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q";
         let foreign = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
-        let saved = [endless, long, foreign, "", "plain text"].map(PasswordHash::from_phc);
+        let [start, output] = ["$argon2id$v=19$m=8,t=1,p=1", "CTFhFdXPJO1aFaMaO6Mm5Q"];
+        let saved = [
+            endless.to_owned(),
+            long.to_owned(),
+            foreign.to_owned(),
+            String::new(),
+            "plain text".to_owned(),
+            // Salts of 4 and of 7 bytes, none at all, and outputs of 10 and of 15 bytes.
+            format!("{start}$c29tZQ${output}"),
+            format!("{start}$c29tZXNhbA${output}"),
+            format!("{start}$"),
+            start.to_owned(),
+            format!("{start}$c29tZXNhbHQ"),
+            format!("{start}$c29tZXNhbHQ$CTFhFdXPJO1aFQ"),
+            format!("{start}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm"),
+            // Less memory than four pieces for each lane, and parameters that mean nothing.
+            format!("$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=0,t=0,p=0$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=8,t=1,p=1,x=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=18$m=8,t=1,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$m=8,t=1,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2x$v=19$m=8,t=1,p=1$c29tZXNhbHQ${output}"),
+        ]
+        .map(PasswordHash::from_phc);
         let all = [None, Some(&good)].into_iter().chain(saved.iter().map(Some));
         for hash in all {
             let before = hasher.computed();
-            let verdict = hasher.verify(password("wrong"), hash, &caller()).await;
+            let verdict = hasher.verify(password("wrong"), against(hash), &caller()).await;
             assert_eq!(verdict, Ok(Verdict::Wrong), "{hash:?}");
             assert_eq!(hasher.computed() - before, 1, "{hash:?}");
+            let memory = if hash == Some(&good) { 8 } else { 16 };
+            let cost = format!("$argon2id$v=19$m={memory},t=1,p=1");
+            let computed = hasher.costs_computed();
+            assert_eq!(
+                computed.last(),
+                Some(&cost),
+                "{}",
+                hash.map_or("none", |hash| hash.as_phc())
+            );
+            assert_eq!(computed.len() as u64, hasher.computed(), "computed is more than begun");
         }
     }
 
@@ -246,8 +332,8 @@ mod tests {
     async fn a_hash_with_weaker_parameters_is_outdated() {
         let weak = hash(&hasher(), "right").await;
         let config = HashingConfig { memory_kib: 16, ..HashingConfig::cheap() };
-        let hasher = Hasher::start(&config, &mut UnwrapErr(SysRng));
-        let verdict = hasher.verify(password("right"), Some(&weak), &caller()).await;
+        let hasher = Hasher::start(&config);
+        let verdict = hasher.verify(password("right"), against(Some(&weak)), &caller()).await;
         assert_eq!(verdict, Ok(Verdict::Correct { outdated: true }));
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(any(test, not(feature = "argon2-simd")))]
 use argon2::{Argon2, Block};
 
-use super::recipe::Recipe;
+use super::recipe::{Recipe, Scheme};
 
 /// The kernel that this build hashes with.
 #[cfg(not(feature = "argon2-simd"))]
@@ -14,7 +14,7 @@ pub(super) type Chosen = Simd;
 /// Computes Argon2 in memory that it keeps for the next time. The system clears memory of this size each
 /// time it is given back and requested again, and glibc does not always give it back.
 pub(super) trait Kernel: Default {
-    /// Computes the output for a password; `None` where the recipe is none of Argon2's.
+    /// Computes the output for a password; `None` where nothing can be computed by the recipe.
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>>;
 }
 
@@ -26,8 +26,9 @@ pub(super) struct RustCrypto(Vec<Block>);
 #[cfg(any(test, not(feature = "argon2-simd")))]
 impl Kernel for RustCrypto {
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>> {
-        let argon2 = Argon2::new(recipe.algorithm, recipe.version, recipe.params.clone());
-        let count = recipe.params.block_count();
+        let Scheme::Argon2 { algorithm, version, params } = &recipe.scheme;
+        let argon2 = Argon2::new(*algorithm, *version, params.clone());
+        let count = params.block_count();
         // Exactly this many: a rare hash that needs more does not keep them.
         if self.0.len() != count {
             self.0 = Vec::new();
@@ -51,28 +52,29 @@ impl Kernel for Simd {
     fn compute(&mut self, recipe: &Recipe, password: &[u8]) -> Option<Vec<u8>> {
         use argon2_rust::params::{Memory, TagLen};
 
+        let Scheme::Argon2 { algorithm, version, params: saved } = &recipe.scheme;
         let params = argon2_rust::Params::builder()
-            .memory(Memory::kib(recipe.params.m_cost().into()))
-            .passes(recipe.params.t_cost())
-            .lanes(recipe.params.p_cost())
+            .memory(Memory::kib(saved.m_cost().into()))
+            .passes(saved.t_cost())
+            .lanes(saved.p_cost())
             // A worker is one thread.
             .threads(1)
             .tag_len(TagLen::bytes(u64::try_from(recipe.expected.len()).ok()?))
             .build()
             .ok()?;
-        let algorithm = match recipe.algorithm {
+        let algorithm = match algorithm {
             argon2::Algorithm::Argon2d => argon2_rust::Algorithm::Argon2d,
             argon2::Algorithm::Argon2i => argon2_rust::Algorithm::Argon2i,
             argon2::Algorithm::Argon2id => argon2_rust::Algorithm::Argon2id,
         };
-        let version = match recipe.version {
+        let version = match version {
             argon2::Version::V0x10 => argon2_rust::Version::V0x10,
             argon2::Version::V0x13 => argon2_rust::Version::V0x13,
         };
         let argon2 = argon2_rust::Argon2::new(algorithm, version, params);
         let hasher = self.0.get_or_insert_with(|| argon2.hasher());
         // The hasher keeps the most that it ever used. A rare hash that needs more must not keep it.
-        if hasher.reserved_blocks() != recipe.params.block_count() {
+        if hasher.reserved_blocks() != saved.block_count() {
             hasher.clear();
         }
         hasher.set_argon2(argon2);
@@ -185,7 +187,8 @@ mod tests {
                 let (memory_kib, passes, lanes) = cost;
                 let params = Params::new(memory_kib, passes, lanes, None).unwrap();
                 let (salt, output) = bytes;
-                Recipe { algorithm, version, params, salt, expected: vec![0; output] }
+                let scheme = Scheme::Argon2 { algorithm, version, params };
+                Recipe { scheme, salt, expected: vec![0; output] }
             })
         }
 
@@ -211,7 +214,7 @@ mod tests {
             let mut kernel = Simd::default();
             let mut blocks_after = |memory_kib| {
                 let params = Params::new(memory_kib, 1, 1, None).unwrap();
-                let recipe = Recipe::new(params, &mut crate::random::rng());
+                let recipe = Recipe::new(Scheme::argon2id(params), &mut crate::random::rng());
                 kernel.compute(&recipe, b"a password").unwrap();
                 kernel.0.as_ref().map_or(0, argon2_rust::Hasher::reserved_blocks)
             };

@@ -9,4 +9,5 @@ pub(crate) mod hasher;
 mod kernel;
 mod queue;
 mod recipe;
+pub(crate) mod stand_in;
 pub(crate) mod workers;

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use countersign_domain::{Duration, OffsetDateTime, Session, TokenDigest, User, UserId};
+use countersign_domain::{
+    Duration, OffsetDateTime, Session, TokenDigest, User, UserId, is_from_future,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -261,6 +263,10 @@ impl Known {
 
     /// Notes that the session was used.
     pub(crate) fn seen(&self, at: OffsetDateTime) {
+        if is_from_future(self.last_seen_at(), at) {
+            // A wrong clock noted it.
+            self.last_seen.store(micros(at), Ordering::Relaxed);
+        }
         self.last_seen.fetch_max(micros(at), Ordering::Relaxed);
     }
 }

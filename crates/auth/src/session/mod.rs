@@ -63,7 +63,7 @@ impl Sessions<'_> {
         let core = self.acting.core;
         let mut remembered = core.store.remembered().remembered_of(self.user).await?;
         let now = core.now();
-        remembered.retain(|remembered| now < remembered.expires_at);
+        remembered.retain(|remembered| remembered.stands(now));
         Ok(remembered)
     }
 

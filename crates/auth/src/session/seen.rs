@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign_domain::{OffsetDateTime, SessionId};
+use countersign_domain::{OffsetDateTime, SessionId, is_from_future};
 
 /// What has been seen of sessions and is not in the store, or not yet.
 #[derive(Debug, Default)]
@@ -61,7 +61,9 @@ impl Seen {
     pub(crate) fn note(&self, id: SessionId, at: OffsetDateTime) {
         let mut seen = self.lock();
         let last = seen.entry(id).or_insert(at);
-        *last = at.max(*last);
+        if *last < at || is_from_future(*last, at) {
+            *last = at;
+        }
     }
 
     /// Returns the times that are to be written.

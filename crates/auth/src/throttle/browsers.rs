@@ -26,7 +26,7 @@ impl Acting<'_> {
         let (token, now) = (token.digest(), self.core.now());
         let known = browsers.browser_by_token(&token).await?;
         let is_theirs = |known: &KnownBrowser| {
-            user.is_some_and(|user| user.id == known.user_id) && now < known.expires_at
+            user.is_some_and(|user| user.id == known.user_id) && known.is_known(now)
         };
         Ok(known.filter(is_theirs).map(|known| known.token))
     }
@@ -51,7 +51,8 @@ impl Acting<'_> {
         if let Some(token) = &self.caller.browser {
             let known = browsers.browser_by_token(&token.digest()).await?;
             let half = now + BROWSER_KNOWN_FOR / 2;
-            if known.is_some_and(|b| b.user_id == user.id && half < b.expires_at) {
+            let is_theirs = |b: &KnownBrowser| b.user_id == user.id && b.is_known(now);
+            if known.is_some_and(|b| is_theirs(&b) && half < b.expires_at) {
                 return Ok(None);
             }
         }

@@ -4,6 +4,8 @@
 mod account;
 mod audit;
 mod cache;
+mod clocks;
+mod enumeration;
 mod factor;
 mod follow;
 mod hashing;

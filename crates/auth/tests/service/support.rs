@@ -13,13 +13,26 @@ use countersign_auth::{
 
 pub(crate) const PASSWORD: &str = "tidal lantern orbit mauve";
 
-/// A clock that stands still until a test advances it.
+/// A clock that stands still until a test advances it, and may be wrong.
 #[derive(Clone)]
-pub(crate) struct Stopped(Arc<Mutex<OffsetDateTime>>);
+pub(crate) struct Stopped {
+    right: Arc<Mutex<OffsetDateTime>>,
+    wrong: Arc<Mutex<Duration>>,
+}
+
+impl Stopped {
+    fn at(start: OffsetDateTime) -> Self {
+        Self { right: Arc::new(Mutex::new(start)), wrong: Arc::default() }
+    }
+}
 
 impl Clock for Stopped {
     fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap()
+        *self.right.lock().unwrap() + *self.wrong.lock().unwrap()
+    }
+
+    fn steady(&self) -> Duration {
+        *self.right.lock().unwrap() - OffsetDateTime::UNIX_EPOCH
     }
 }
 
@@ -39,9 +52,15 @@ impl Service {
 
     pub(crate) fn over(store: impl Store + 'static, config: AuthConfig) -> Self {
         let start = time::macros::datetime!(2026-03-01 12:00 UTC);
-        let clock = Stopped(Arc::new(Mutex::new(start)));
+        let clock = Stopped::at(start);
         let auth = Auth::with(store, clock.clone(), config).unwrap();
         Self { auth, clock }
+    }
+
+    /// Starts another program on the same clock.
+    pub(crate) fn again(&self, store: impl Store + 'static, config: AuthConfig) -> Self {
+        let auth = Auth::with(store, self.clock.clone(), config).unwrap();
+        Self { auth, clock: self.clock.clone() }
     }
 
     /// Starts a service, and registers `ada`.
@@ -62,7 +81,18 @@ impl Service {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        *self.clock.0.lock().unwrap() += by;
+        *self.clock.right.lock().unwrap() += by;
+    }
+
+    /// Sets the clock wrong by so much.
+    pub(crate) fn set_wrong(&self, by: Duration) {
+        *self.clock.wrong.lock().unwrap() = by;
+    }
+
+    /// Cleans up after a minute.
+    pub(crate) async fn keep_house(&self) {
+        self.advance(Duration::MINUTE);
+        self.auth.jobs().housekeeping().await.unwrap();
     }
 
     pub(crate) async fn register(&self, email: &str) -> Result<UserId, RegisterError> {

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_auth::{Auth, Caller, NewUser};
-use countersign_domain::{AuditEntry, AuthEvent, AuthEventKind, Record, Store, User};
+use countersign_auth::{Auth, AuthConfig, Caller, NewUser};
+use countersign_domain::{
+    AuditEntry, AuthEvent, AuthEventKind, EmailAddress, Record, Store, User, UserId, Username,
+};
 use countersign_persistence::SqlStore;
 use fastrand::Rng;
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
 
 use crate::Outcome;
 
@@ -54,6 +58,14 @@ const TOO_LONG: &str = match std::str::from_utf8(&[b'x'; 200]) {
 /// Enough accounts that no single address, or its place in the database, decides the result for its kind.
 const OF_EACH_KIND: usize = 16;
 
+/// Where hashes have two costs, those who have none get one of them by their address. So there are enough
+/// addresses that each cost is met as often as it should.
+const STRANGERS: usize = 4_000;
+const PASSWORDLESS: usize = 400;
+
+/// The passes of a hash after its cost was raised: twice as many.
+pub(crate) const RAISED_PASSES: u32 = 4;
+
 /// The addresses of each kind.
 #[derive(Debug)]
 pub(crate) struct People(BTreeMap<Kind, Vec<String>>);
@@ -61,19 +73,35 @@ pub(crate) struct People(BTreeMap<Kind, Vec<String>>);
 impl People {
     /// Creates the accounts in a database that has the schema. All addresses have the same length, and
     /// neither they nor their order depend on the kind.
-    pub(crate) async fn make(url: &str, rng: &mut Rng) -> Outcome<Self> {
+    ///
+    /// Where the cost was `raised`, every other user registers with the cost before that.
+    pub(crate) async fn make(url: &str, raised: bool, rng: &mut Rng) -> Outcome<Self> {
         let database = SqlStore::connect(url).await?;
-        let auth = Auth::new(database.clone());
-        let mut kinds = [Kind::Known, Kind::Unknown, Kind::Disabled, Kind::Passwordless];
+        let before = Auth::new(database.clone());
+        let mut config = AuthConfig::default();
+        if raised {
+            config.hashing.iterations = RAISED_PASSES;
+        }
+        let after = Auth::with(database.clone(), database.clock(), config)?;
+        let (strangers, passwordless) =
+            if raised { (STRANGERS, PASSWORDLESS) } else { (OF_EACH_KIND, OF_EACH_KIND) };
+        let mut all = Vec::new();
+        for (kind, count) in [
+            (Kind::Known, OF_EACH_KIND),
+            (Kind::Unknown, strangers),
+            (Kind::Disabled, OF_EACH_KIND),
+            (Kind::Passwordless, passwordless),
+        ] {
+            let auths = [&before, &after].into_iter().cycle();
+            all.extend(auths.take(count).map(|auth| (kind, auth)));
+        }
+        rng.shuffle(&mut all);
         let mut people: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
-        for _ in 0..OF_EACH_KIND {
-            rng.shuffle(&mut kinds);
-            for kind in kinds {
-                let name: String = (0..12).map(|_| rng.lowercase()).collect();
-                let address = format!("{name}@example.org");
-                make(&auth, &database, kind, &address).await?;
-                people.entry(kind).or_default().push(address);
-            }
+        for (kind, auth) in all {
+            let name: String = (0..12).map(|_| rng.lowercase()).collect();
+            let address = format!("{name}@example.org");
+            make(auth, &database, kind, &address).await?;
+            people.entry(kind).or_default().push(address);
         }
         if let Some(known) = people.get(&Kind::Known).cloned() {
             people.insert(Kind::Control, known);
@@ -99,20 +127,18 @@ pub(crate) async fn make(
         return Ok(None);
     }
     let caller = &Caller::administrator();
+    // Registration needs a password. An account without one comes from another way to log in.
+    if kind == Kind::Passwordless {
+        let (email, name) = (EmailAddress::parse(address)?, Username::parse("Ada")?);
+        let now = auth.now();
+        let user = User::new(UserId::generate(now, &mut UnwrapErr(SysRng)), email, name, now);
+        store.users().insert_user(&user, &registered(&user, caller)).await?;
+        return Ok(Some(user));
+    }
     let acting = auth.by(caller);
-    let mut user = acting.register(NewUser::new(address, "Ada", PASSWORD)).await?.user;
-    match kind {
-        Kind::Disabled => {
-            acting.admin().set_active(user.id, false).await?;
-        }
-        // Registration needs a password. An account without one comes from another way to log in.
-        Kind::Passwordless => {
-            acting.admin().delete(user.id).await?;
-            user.password_hash = None;
-            store.users().insert_user(&user, &registered(&user, caller)).await?;
-            return Ok(Some(user));
-        }
-        _ => {}
+    let user = acting.register(NewUser::new(address, "Ada", PASSWORD)).await?.user;
+    if kind == Kind::Disabled {
+        acting.admin().set_active(user.id, false).await?;
     }
     Ok(Some(user))
 }

@@ -8,10 +8,10 @@ use std::thread::available_parallelism;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Tried;
 use super::door::{Door, Seen};
 use super::hashes::Cost;
-use super::people::Kind;
+use super::people::{self, Kind};
+use super::{Options, Tried};
 use crate::site::Program;
 use crate::stats::{Samples, compare};
 
@@ -30,6 +30,8 @@ pub(crate) struct Report {
     argon2: Value,
     cores: usize,
     tries: u32,
+    /// Whether the cost of hashes was raised after half of the users had registered.
+    raised: bool,
     seed: u64,
     /// A difference in time counts if its p is below this limit.
     limit: f64,
@@ -121,7 +123,7 @@ impl Report {
     pub(crate) fn new(
         program: &Program,
         seed: u64,
-        tries: u32,
+        options: &Options,
         doors: Vec<DoorReport>,
         hashes: Vec<Cost>,
     ) -> Self {
@@ -131,7 +133,8 @@ impl Report {
             profile: program.profile.clone(),
             argon2: argon2.unwrap_or_default(),
             cores: available_parallelism().map_or(1, NonZero::get),
-            tries,
+            tries: options.tries,
+            raised: options.raised,
             seed,
             limit: limit(),
             verdict: Verdict::new(&doors, &hashes),
@@ -196,6 +199,10 @@ impl fmt::Display for Report {
             argon2("parallelism"),
             self.cores,
         )?;
+        if self.raised {
+            let passes = people::RAISED_PASSES;
+            writeln!(f, "- half of the users registered before t was raised to {passes}")?;
+        }
         writeln!(f, "- {} tries of each kind, seed {}", self.tries, self.seed)?;
         writeln!(f, "- a difference in time counts when p < {:.5}", self.limit)?;
         for door in &self.doors {

@@ -7,6 +7,7 @@ mod memory;
 
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::{TokenDigest, UserId};
 
 /// A browser in which a user has logged in before.
@@ -32,5 +33,10 @@ impl KnownBrowser {
         expires_at: OffsetDateTime,
     ) -> Self {
         Self { user_id, token, created_at, expires_at }
+    }
+
+    /// Returns whether it is known at `now`: one that a wrong clock saw in the future is not.
+    pub fn is_known(&self, now: OffsetDateTime) -> bool {
+        !is_from_future(self.created_at, now) && now < self.expires_at
     }
 }

@@ -90,3 +90,31 @@ pub async fn only_so_many_logins_of_a_user_wait_and_the_expired_are_purged(store
     let purge = async |limit| pending(store).purge_pending(later, limit).await.expect("it purges");
     assert_eq!((purge(3).await, purge(9).await, purge(9).await), (3, 1, 0));
 }
+
+/// Checks that a login that a wrong clock began in the future has ended, and pushes out no other.
+pub async fn a_pending_login_from_the_future_ends_and_keeps_none_from_waiting(store: &impl Store) {
+    let (ada, first, first_token) = ada_waiting(store).await;
+    let tomorrow = START + Duration::DAY;
+    let mut tokens = Vec::new();
+    for seed in 0..10 {
+        let mut login = PendingLogin::new(ada.id, tomorrow, tomorrow + Duration::minutes(10));
+        login.methods = Method::Password.into();
+        let token = token(&mut Seed(100 + seed));
+        pending(store).save_pending(&login, &token).await.expect("the login is saved");
+        tokens.push(token);
+    }
+    for token in &tokens {
+        let found = pending(store).pending_by_token(token, START).await;
+        assert_eq!(found.expect("the store answers"), None);
+        let tried = pending(store).try_pending(token, START).await;
+        assert_eq!(tried.expect("the store answers"), None);
+    }
+    pending(store).end_pending(&first_token).await.expect("it answers");
+    pending(store).save_pending(&first, &first_token).await.expect("the login is saved");
+    let found = pending(store).pending_by_token(&first_token, START).await;
+    assert_eq!(found.expect("the store answers"), Some(first.clone()));
+    let purge = async |limit| pending(store).purge_pending(START, limit).await.expect("it purges");
+    assert_eq!((purge(4).await, purge(9).await, purge(9).await), (4, 5, 0));
+    let found = pending(store).pending_by_token(&first_token, START).await;
+    assert_eq!(found.expect("the store answers"), Some(first));
+}

@@ -1,12 +1,13 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::memory::{MemoryStore, Waiting, purge};
 use crate::{PendingLogin, PendingStore, StoreError, TokenDigest};
 
 impl Waiting {
     fn is_open(&self, now: OffsetDateTime) -> bool {
-        now < self.login.expires_at && self.tries < PendingLogin::MAX_TRIES
+        self.login.waits(now) && self.tries < PendingLogin::MAX_TRIES
     }
 }
 
@@ -21,6 +22,7 @@ impl PendingStore for MemoryStore {
         pending.push(Waiting { token: *token, login: login.clone(), tries: 0 });
         let theirs = pending.iter().filter(|one| one.login.user_id == login.user_id).count();
         let beyond = u32::try_from(theirs).unwrap_or(u32::MAX);
+        // In the order in which they came, whatever their clocks said.
         let beyond = beyond.saturating_sub(PendingLogin::MAX_PER_USER);
         purge(pending, beyond, |one| one.login.user_id == login.user_id);
         Ok(())
@@ -56,6 +58,8 @@ impl PendingStore for MemoryStore {
     }
 
     async fn purge_pending(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        Ok(purge(&mut self.state().pending, limit, |one| one.login.expires_at < now))
+        Ok(purge(&mut self.state().pending, limit, |one| {
+            one.login.expires_at < now || is_from_future(one.login.created_at, now)
+        }))
     }
 }

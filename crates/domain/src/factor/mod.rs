@@ -7,6 +7,7 @@ mod memory;
 
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::{CounterKey, HashDigest, Methods, UserId};
 
 /// A login whose user has proved something and must prove one thing more. It opens nothing.
@@ -48,5 +49,10 @@ impl PendingLogin {
             created_at,
             expires_at,
         }
+    }
+
+    /// Returns whether it has not ended at `now`. One that a wrong clock began in the future has.
+    pub fn waits(&self, now: OffsetDateTime) -> bool {
+        !is_from_future(self.created_at, now) && now < self.expires_at
     }
 }

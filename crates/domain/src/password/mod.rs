@@ -2,6 +2,7 @@ pub(crate) mod policy;
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
@@ -116,6 +117,54 @@ impl PasswordHash {
     pub fn as_phc(&self) -> &str {
         &self.0
     }
+
+    /// Returns what the string says of how it is computed, and so of what it costs: its algorithm, version
+    /// and parameters, `$argon2id$v=19$m=19456,t=2,p=1` for example. `None` where it does not begin so.
+    pub fn cost(&self) -> Option<&str> {
+        let end = self.0.match_indices('$').nth(3).map(|(at, _)| at);
+        self.0.get(..end?).filter(|cost| cost.starts_with("$argon2"))
+    }
+}
+
+/// How many users have a hash of one cost.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HashCount {
+    /// The [cost](PasswordHash::cost).
+    pub cost: String,
+    /// How many users.
+    pub users: u64,
+}
+
+impl HashCount {
+    /// The most costs that are told apart; those of the fewest users are left out.
+    pub const MOST: u32 = 64;
+
+    /// Counts the hashes of users by their cost, the commonest first.
+    pub fn of<'u>(hashes: impl IntoIterator<Item = &'u PasswordHash>) -> Vec<Self> {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for cost in hashes.into_iter().filter_map(PasswordHash::cost) {
+            *counts.entry(cost).or_default() += 1;
+        }
+        let count = |(cost, users): (&str, _)| Self { cost: cost.to_owned(), users };
+        Self::commonest(counts.into_iter().map(count).collect())
+    }
+
+    fn commonest(mut counts: Vec<Self>) -> Vec<Self> {
+        counts.sort_by(|one, other| (other.users, &one.cost).cmp(&(one.users, &other.cost)));
+        counts.truncate(Self::MOST as usize);
+        counts
+    }
+
+    /// Adds other counts to these.
+    pub fn add(counts: &mut Vec<Self>, others: Vec<Self>) {
+        for other in others {
+            match counts.iter_mut().find(|count| count.cost == other.cost) {
+                Some(count) => count.users += other.users,
+                None => counts.push(other),
+            }
+        }
+        *counts = Self::commonest(std::mem::take(counts));
+    }
 }
 
 impl fmt::Debug for PasswordHash {
@@ -146,6 +195,17 @@ mod tests {
             assert_eq!(Password::parse(typed).unwrap_err(), PasswordError::NotText);
         }
         assert_eq!(Password::parse("").unwrap_err(), PasswordError::Empty);
+    }
+
+    #[test]
+    fn the_cost_of_a_hash_is_all_before_its_salt() {
+        let cost = |phc| PasswordHash::from_phc(phc).cost().map(str::to_owned);
+        let whole = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q";
+        assert_eq!(cost(whole).as_deref(), Some("$argon2id$v=19$m=19456,t=2,p=1"));
+        for other in ["", "$", "plain", "$argon2id$v=19$m=8,t=1,p=1", "$2b$12$R9h$x$y", "€€$$$$"]
+        {
+            assert_eq!(cost(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -64,6 +64,9 @@ impl PasswordPolicy {
     /// and not made of what everybody knows about its owner. Nothing is asked of its composition
     /// (NIST SP 800-63B-4, section 3.1.1.2).
     ///
+    /// All of that must hold of the normalised password and of the one that a person sees: one character
+    /// on the screen may be eighteen after normalisation, and is one choice all the same.
+    ///
     /// # Errors
     ///
     /// Says which rule it breaks first.
@@ -73,20 +76,23 @@ impl PasswordPolicy {
         context: PasswordContext<'_>,
     ) -> Result<Password, PasswordError> {
         let password = self.parse_attempt(typed)?;
-        let got = password.chars();
-        if got < self.min_chars {
+        let seen = as_seen(typed);
+        let got = seen.chars().count();
+        if got.min(password.chars()) < self.min_chars {
             return Err(PasswordError::TooShort { min: self.min_chars, got });
         }
-        self.check_guessable(&password, context)?;
+        for form in [&password.0, &seen] {
+            self.check_guessable(form, context)?;
+        }
         Ok(password)
     }
 
     fn check_guessable(
         &self,
-        password: &Password,
+        password: &str,
         context: PasswordContext<'_>,
     ) -> Result<(), PasswordError> {
-        let folded = Zeroizing::new(password.0.to_lowercase());
+        let folded = Zeroizing::new(password.to_lowercase());
         if is_repetitive(&folded) {
             return Err(PasswordError::Repetitive);
         }
@@ -128,6 +134,28 @@ impl PasswordPolicy {
     }
 }
 
+/// Returns a password as a person sees it: normalised, except that a character of which normalisation makes
+/// several stays one. It has no more characters than what was typed.
+fn as_seen(typed: &str) -> Zeroizing<String> {
+    // Room for all of it first: growing would leave copies behind. One code point that becomes another one
+    // takes at most three times the bytes (UAX 15, section 8).
+    let mut seen = Zeroizing::new(String::with_capacity(typed.len() * 3));
+    let mut rest = typed;
+    while let Some((at, wide)) = rest.char_indices().find(|(_, c)| is_wide(*c)) {
+        let (plain, from) = rest.split_at(at);
+        seen.extend(plain.nfkc());
+        seen.push(wide);
+        rest = from.get(wide.len_utf8()..).unwrap_or_default();
+    }
+    seen.extend(rest.nfkc());
+    seen
+}
+
+/// Returns whether normalisation makes several characters of this one.
+fn is_wide(c: char) -> bool {
+    !c.is_ascii() && std::iter::once(c).nfkc().nth(1).is_some()
+}
+
 /// Returns whether `folded` is a common password, also with spaces between its words or with digits and
 /// signs around it.
 fn is_common(folded: &str) -> bool {
@@ -149,7 +177,7 @@ fn is_repetitive(folded: &str) -> bool {
 }
 
 /// Returns whether nearly all of `folded` runs along an alphabet, the digits or a keyboard's row, up or
-/// down: `123456789012345`, `abcdefghijklmno`, `qwertyuiopasdfg`.
+/// down: `123456789012345`, `abcdefghijklmno`, `qwertyuiopasdfg`, `абвгдежзийклмно`.
 fn is_sequence(folded: &str) -> bool {
     const RUNS: [&str; 4] = [
         "abcdefghijklmnopqrstuvwxyz",
@@ -158,6 +186,9 @@ fn is_sequence(folded: &str) -> bool {
         "qwertzuiopasdfghjklyxcvbnm",
     ];
     let follows = |a: char, b: char| {
+        if u32::from(a).abs_diff(u32::from(b)) == 1 {
+            return true;
+        }
         let pair = [a, b].iter().collect::<String>();
         let reverse = [b, a].iter().collect::<String>();
         RUNS.iter().any(|run| run.contains(&pair) || run.contains(&reverse))
@@ -203,6 +234,62 @@ mod tests {
             PasswordError::TooShort { min: 15, got: 14 }
         );
         assert!(set("ééàü tidal lant").is_ok(), "code points count, not bytes");
+    }
+
+    #[test]
+    fn a_character_that_normalisation_makes_long_counts_once() {
+        let short = |got| PasswordError::TooShort { min: 15, got };
+        // Normalised it is a sentence of 18 characters.
+        assert_eq!(set("\u{fdfa}").unwrap_err(), short(1));
+        assert_eq!(set("tidal lante \u{fdfa}").unwrap_err(), short(13));
+        assert!(set("tidal lantern \u{fdfa}").is_ok(), "15 on the screen");
+        assert_eq!(set("tidal \u{2026}\u{fdfb}\u{2a74}").unwrap_err(), short(9));
+        // What is one character on the screen counts once, in however many it was typed.
+        let decomposed = "e\u{301}a\u{300}o\u{302}u\u{308}n\u{303}c\u{327}s\u{30c}z\u{307}";
+        assert_eq!(set(decomposed).unwrap_err(), short(8));
+        assert_eq!(set(&format!("{decomposed}\u{fdfa}")).unwrap_err(), short(9));
+    }
+
+    #[test]
+    fn the_maximum_holds_after_normalisation_as_well() {
+        let policy = PasswordPolicy::default();
+        assert_eq!(
+            policy.parse_attempt(&"\u{fdfa}".repeat(8)).unwrap_err(),
+            PasswordError::TooLong { max: 128 }
+        );
+        assert!(policy.parse_attempt(&"\u{fdfa}".repeat(7)).is_ok());
+        assert!(
+            policy.parse_attempt(&"e\u{301}".repeat(128)).is_ok(),
+            "one password, two keyboards"
+        );
+        assert!(policy.parse_attempt(&"e\u{301}".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn a_character_that_normalisation_makes_long_hides_no_pattern() {
+        let policy = PasswordPolicy { max_chars: 1024, ..PasswordPolicy::default() };
+        let set = |typed: &str| policy.parse_new(typed, ADA).unwrap_err();
+        assert_eq!(set(&"\u{fdfa}".repeat(16)), PasswordError::Repetitive);
+        assert_eq!(set(&"\u{fdfa}\u{fdfb}a2".repeat(4)), PasswordError::Repetitive);
+        // A parenthesis around each letter, and the telegraph's symbols for the hours.
+        assert_eq!(set(&('\u{249c}'..='\u{24ab}').collect::<String>()), PasswordError::Sequence);
+        assert_eq!(set(&('\u{3358}'..='\u{3370}').collect::<String>()), PasswordError::Sequence);
+        assert_eq!(set(&('а'..='п').collect::<String>()), PasswordError::Sequence);
+        for typed in ["ada.lovelace@example.org\u{fdfa}", "lovelace countersign \u{fdfa}\u{fdfb}"] {
+            assert_eq!(set(typed), PasswordError::Personal, "{typed}");
+        }
+        assert_eq!(set("ada ｐａｓｓｗｏｒｄ 2026"), PasswordError::Common);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_may_be_set_is_long_enough_in_every_form(typed in "[a-d\u{300}-\u{303}\u{2026}\u{fdfa}-\u{fdfc}é한\u{1100}\u{1161}\u{11a8}]{0,24}") {
+            let policy = PasswordPolicy { min_chars: 8, max_chars: 1024, ..PasswordPolicy::default() };
+            if let Ok(password) = policy.parse_new(&typed, ADA) {
+                proptest::prop_assert!(typed.chars().count() >= 8);
+                proptest::prop_assert!(password.chars() >= 8);
+            }
+        }
     }
 
     #[test]

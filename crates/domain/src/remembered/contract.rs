@@ -8,6 +8,7 @@
 use futures_util::future::join_all;
 use time::Duration;
 
+use crate::clock::CLOCK_TOLERANCE;
 use crate::contract::fixtures::{
     START, Seed, any_record, grant, insert, is_live, register, renewal, session, token, user,
 };
@@ -53,6 +54,12 @@ pub(crate) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory 
 }
 
 impl Memory {
+    /// Returns the use of the first secret; the clock of it is the test's.
+    fn used(&self) -> RememberUse<'_> {
+        let (series, secret) = (&self.series, &self.secret);
+        RememberUse { series, secret, next: &self.session_token, now: START, grace_since: START }
+    }
+
     /// Presents `secret` after so many seconds, with ten seconds' grace.
     async fn present(
         &self,
@@ -299,4 +306,35 @@ pub async fn only_expired_logins_are_purged_and_only_so_many(store: &impl Store)
     assert_eq!(purge(13, 10).await.expect("none has expired"), 0);
     assert_eq!(purge(15, 2).await.expect("they are removed"), 2);
     assert_eq!(purge(15, 2).await.expect("it is removed"), 1);
+}
+
+/// Checks that a login that a wrong clock began in the future is unknown until it is removed.
+pub async fn a_remembered_login_from_the_future_is_unknown_and_purged(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let yesterday = START - Duration::DAY;
+    let use_it = async |now| {
+        let RememberUse { series, secret, next, .. } = memory.used();
+        let used = RememberUse { series, secret, next, now, grace_since: now };
+        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
+    };
+    assert_eq!(use_it(yesterday).await, RememberOutcome::Unknown);
+    let purge = async |now| store.remembered().purge_remembered(now, 10).await.expect("it purges");
+    assert_eq!(purge(START - CLOCK_TOLERANCE).await, 0, "clocks differ a little");
+    assert_eq!((purge(yesterday).await, purge(yesterday).await), (1, 0));
+    assert_eq!(use_it(START).await, RememberOutcome::Unknown);
+    assert!(!is_live(store, &memory.session_token).await);
+}
+
+/// Checks that a secret is not good until the day on which a wrong clock replaced it.
+pub async fn a_secret_that_was_replaced_in_the_future_is_a_theft(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let present = async |now| {
+        let RememberUse { series, secret, next, .. } = memory.used();
+        let used = RememberUse { series, secret, next, now, grace_since: now - Duration::MINUTE };
+        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
+    };
+    let tomorrow = START + Duration::DAY;
+    assert!(matches!(present(tomorrow).await, RememberOutcome::Rotated(..)));
+    assert!(matches!(present(tomorrow).await, RememberOutcome::Parallel(..)));
+    assert!(matches!(present(START + Duration::HOUR).await, RememberOutcome::Stolen(_)));
 }

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::memory::{MemoryStore, Series, State};
 use crate::{
     Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId, SessionId,
@@ -17,7 +18,7 @@ impl RememberStore for MemoryStore {
         let mut state = self.state();
         let State { users, remembered, .. } = &mut *state;
         let found = remembered.values_mut().find(|series| series.series == *used.series);
-        let Some(series) = found.filter(|series| used.now < series.remembered.expires_at) else {
+        let Some(series) = found.filter(|series| series.remembered.stands(used.now)) else {
             return Ok(RememberOutcome::Unknown);
         };
         let user = users.get(&series.remembered.user_id).filter(|user| user.is_active).cloned();
@@ -28,7 +29,7 @@ impl RememberStore for MemoryStore {
             return Ok(RememberOutcome::Rotated(series.remembered.clone(), user));
         }
         let stale = series.remembered.clone();
-        if series.previous == Some(*used.secret) && stale.used_at >= used.grace_since {
+        if series.previous == Some(*used.secret) && used.is_parallel_to(&stale) {
             return Ok(RememberOutcome::Parallel(stale, user));
         }
         state.end_remembered(|series| series.remembered.id == stale.id);
@@ -77,7 +78,8 @@ impl RememberStore for MemoryStore {
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
         let mut left = limit;
         Ok(self.state().end_remembered(|s| {
-            let gone = left > 0 && s.remembered.expires_at < now;
+            let is_over = s.remembered.expires_at < now;
+            let gone = left > 0 && (is_over || is_from_future(s.remembered.created_at, now));
             left -= u32::from(gone);
             gone
         }))

@@ -7,6 +7,7 @@ mod memory;
 
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::id::uuid_v7_id;
 use crate::{Client, SecretToken, TokenError, UserId};
 use rand_core::CryptoRng;
@@ -49,6 +50,11 @@ impl Remembered {
         expires_at: OffsetDateTime,
     ) -> Self {
         Self { id, user_id, client, created_at, used_at: created_at, expires_at }
+    }
+
+    /// Returns whether it stands at `now`: one that a wrong clock began in the future does not.
+    pub fn stands(&self, now: OffsetDateTime) -> bool {
+        !is_from_future(self.created_at, now) && now < self.expires_at
     }
 }
 

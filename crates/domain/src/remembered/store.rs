@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::{Record, Remembered, RememberedId, SessionId, StoreError, TokenDigest, User, UserId};
 
 /// A remembered login to be saved.
@@ -30,6 +31,16 @@ pub struct RememberUse<'a> {
     pub grace_since: OffsetDateTime,
 }
 
+impl RememberUse<'_> {
+    /// Returns whether the secret of a remembered login was replaced a moment ago, so that the one before
+    /// is still good.
+    pub fn is_parallel_to(&self, remembered: &Remembered) -> bool {
+        let used_at = remembered.used_at;
+        // Otherwise a wrong clock would hide a theft until the day that it told.
+        used_at >= self.grace_since && !is_from_future(used_at, self.now)
+    }
+}
+
 /// What became of a presented secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RememberOutcome {
@@ -41,7 +52,8 @@ pub enum RememberOutcome {
     /// It was replaced before: somebody else has used it. The remembered login and all sessions that belong
     /// to it have ended.
     Stolen(Remembered),
-    /// There is no such remembered login, it has expired, or its user may not log in.
+    /// There is no such remembered login, it does not [stand](Remembered::stands), or its user may not log
+    /// in.
     Unknown,
 }
 
@@ -77,6 +89,7 @@ pub trait RememberStore: Send + Sync {
         record: &Record,
     ) -> Result<Option<UserId>, StoreError>;
 
-    /// Removes at most `limit` remembered logins that expired before `now`. Returns how many.
+    /// Removes at most `limit` remembered logins that expired before `now`, or began in the
+    /// [future](crate::is_from_future). Returns how many.
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
 }

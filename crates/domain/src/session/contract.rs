@@ -8,6 +8,7 @@
 
 use time::Duration;
 
+use crate::clock::CLOCK_TOLERANCE;
 use crate::contract::fixtures::{
     START, Seed, ada_logged_in, any_record, grant, insert, is_live, register, renewal, session,
     token, user,
@@ -59,6 +60,39 @@ pub async fn the_oldest_sessions_end_when_there_are_too_many(store: &impl Store)
     }
     let left = store.sessions().sessions_of(ada.id).await.expect("the store answers");
     assert_eq!(left, [sessions[3].0.clone(), sessions[2].0.clone()]);
+}
+
+/// Checks that a session that begins is not the one that ends, although a wrong clock has made newer ones.
+pub async fn a_session_that_begins_outlives_those_of_a_wrong_clock(store: &impl Store) {
+    let ada = user("ada", 1);
+    register(store, &ada).await;
+    let (tomorrow, _) = session(&ada, START + Duration::DAY, 50);
+    let (now, token) = session(&ada, START, 60);
+    for (session, token) in [(&tomorrow, &session(&ada, START, 70).1), (&now, &token)] {
+        let grant = SessionGrant { max_per_user: 1, ..grant(session, token) };
+        let saved = store.sessions().insert_session(grant, &any_record()).await;
+        assert!(saved.expect("the session is saved"));
+    }
+    assert_eq!(store.sessions().sessions_of(ada.id).await.expect("the store answers"), [now]);
+    assert!(is_live(store, &token).await);
+}
+
+/// Checks that sessions are purged that began in the future, and a batch at a time.
+pub async fn sessions_from_the_future_are_purged(store: &impl Store) {
+    let (ada, _, live_token) = ada_logged_in(store).await;
+    for seed in [60, 70, 80] {
+        let began = START + CLOCK_TOLERANCE + Duration::seconds(i64::from(seed) - 59);
+        let (tomorrow, token) = session(&ada, began, seed);
+        insert(store, &tomorrow, &token).await;
+    }
+    let (soon, soon_token) = session(&ada, START + CLOCK_TOLERANCE, 90);
+    insert(store, &soon, &soon_token).await;
+    let purge = async |limit| {
+        let purged = store.sessions().purge_sessions(START, START - Duration::HOUR, limit).await;
+        purged.expect("they are removed")
+    };
+    assert_eq!([purge(2).await, purge(2).await, purge(2).await], [2, 1, 0]);
+    assert!(is_live(store, &live_token).await && is_live(store, &soon_token).await);
 }
 
 /// Checks that an earlier use does not replace a later one, in whatever order they are saved.

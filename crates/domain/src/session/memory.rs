@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::clock::is_from_future;
 use crate::memory::{MemoryStore, Series};
 use crate::{
     Ended, Keep, Proof, Record, Session, SessionGrant, SessionId, SessionRenewal, SessionStore,
@@ -35,8 +36,9 @@ impl SessionStore for MemoryStore {
             let series = Series { remembered, series, secret, previous: None };
             state.remembered.insert(grant.remembered.id, series);
         }
-        let too_many = state.sessions_newest_first(session.user_id);
-        for old in too_many.iter().skip(grant.max_per_user as usize) {
+        let mut others = state.sessions_newest_first(session.user_id);
+        others.retain(|other| other.id != session.id);
+        for old in others.iter().skip(grant.max_per_user.saturating_sub(1) as usize) {
             state.sessions.remove(&old.id);
         }
         state.record(record);
@@ -130,7 +132,8 @@ impl SessionStore for MemoryStore {
     ) -> Result<u64, StoreError> {
         let mut left = limit;
         Ok(self.state().remove_sessions(|s| {
-            let gone = left > 0 && (s.expires_at < now || s.last_seen_at < idle_since);
+            let is_over = s.expires_at < now || s.last_seen_at < idle_since;
+            let gone = left > 0 && (is_over || is_from_future(s.created_at, now));
             left -= u32::from(gone);
             gone
         }))

@@ -9,6 +9,7 @@ mod memory;
 
 use time::{Duration, OffsetDateTime};
 
+use crate::clock::is_from_future;
 use crate::id::uuid_v7_id;
 use crate::{Client, Methods, RememberedId, UserId};
 
@@ -106,22 +107,32 @@ impl Session {
         now: OffsetDateTime,
         lifetimes: &SessionLifetimes,
     ) -> bool {
-        let seen = self.last_seen_at.max(seen);
-        now < self.expires_at && now < seen.saturating_add(lifetimes.idle)
+        if is_from_future(self.created_at, now) || now >= self.expires_at {
+            return false;
+        }
+        // A use that a wrong clock noted must not keep it alive until then.
+        let proven = self.authenticated_at.unwrap_or(self.created_at);
+        let uses = [self.created_at, proven, self.last_seen_at, seen];
+        let last = uses.into_iter().filter(|at| !is_from_future(*at, now)).max();
+        last.is_some_and(|last| now < last.saturating_add(lifetimes.idle))
     }
 
     /// Returns whether the user proved who they are a short while before `now`.
     pub fn is_fresh(&self, now: OffsetDateTime, lifetimes: &SessionLifetimes) -> bool {
-        self.authenticated_at.is_some_and(|proven| now < proven.saturating_add(lifetimes.fresh))
+        self.authenticated_at.is_some_and(|proven| {
+            !is_from_future(proven, now) && now < proven.saturating_add(lifetimes.fresh)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use getrandom::SysRng;
+    use proptest::prelude::{Strategy, prop_assert, proptest};
     use rand_core::UnwrapErr;
 
     use super::*;
+    use crate::clock::CLOCK_TOLERANCE;
 
     const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -157,6 +168,52 @@ mod tests {
         let (lifetimes, session) = (SessionLifetimes::default(), session());
         assert!(session.is_fresh(START + Duration::seconds(599), &lifetimes));
         assert!(!session.is_fresh(START + Duration::seconds(600), &lifetimes));
+    }
+
+    fn moment() -> impl Strategy<Value = OffsetDateTime> {
+        (-200_000_i64..200_000).prop_map(|seconds| START + Duration::seconds(seconds))
+    }
+
+    proptest! {
+        /// Whatever a wrong clock has written, and whatever time it is now.
+        #[test]
+        fn no_clock_makes_a_session_live_or_fresh_for_longer(
+            began in moment(), proven in moment(), used in moment(), seen in moment(), now in moment(),
+        ) {
+            let lifetimes = SessionLifetimes::default();
+            let mut session = session();
+            (session.created_at, session.expires_at) = (began, began + lifetimes.absolute);
+            (session.authenticated_at, session.last_seen_at) = (Some(proven), used);
+            let tolerated = |at: OffsetDateTime, span| {
+                at <= now + CLOCK_TOLERANCE && now < at + span
+            };
+            if session.is_live_when_seen(seen, now, &lifetimes) {
+                prop_assert!(tolerated(began, lifetimes.absolute));
+                let uses = [began, proven, used, seen];
+                prop_assert!(uses.into_iter().any(|at| tolerated(at, lifetimes.idle)));
+            }
+            if session.is_fresh(now, &lifetimes) {
+                prop_assert!(tolerated(proven, lifetimes.fresh));
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_that_began_tomorrow_opens_nothing_today() {
+        let (lifetimes, session) = (SessionLifetimes::default(), session());
+        let yesterday = START - Duration::DAY;
+        assert!(
+            !session.is_live(yesterday, &lifetimes) && !session.is_fresh(yesterday, &lifetimes)
+        );
+        assert!(session.is_live(START - CLOCK_TOLERANCE, &lifetimes), "clocks differ a little");
+    }
+
+    #[test]
+    fn a_use_that_a_wrong_clock_noted_keeps_no_session_alive() {
+        let lifetimes = SessionLifetimes::default();
+        let session = Session { last_seen_at: START + Duration::hours(11), ..session() };
+        assert!(session.is_live(START + Duration::minutes(29), &lifetimes));
+        assert!(!session.is_live(START + Duration::minutes(30), &lifetimes));
     }
 
     #[test]

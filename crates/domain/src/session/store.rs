@@ -17,7 +17,7 @@ pub struct SessionGrant<'a> {
     pub proof: Option<&'a Proof>,
     /// The remembered login that begins with the session, if one does.
     pub remember: Option<RememberGrant<'a>>,
-    /// How many sessions the user may have with this one; the oldest end.
+    /// How many sessions the user may have with this one; the oldest of the others end.
     pub max_per_user: u32,
 }
 
@@ -124,8 +124,9 @@ pub trait SessionStore: Send + Sync {
         record: &Record,
     ) -> Result<Ended, StoreError>;
 
-    /// Removes at most `limit` sessions that expired before `now` or were last used before `idle_since`.
-    /// Returns how many. A remembered login outlives its sessions.
+    /// Removes at most `limit` sessions that expired before `now`, were last used before `idle_since`, or
+    /// began in the [future](crate::is_from_future): a wrong clock made those. Returns how many. A
+    /// remembered login outlives its sessions.
     async fn purge_sessions(
         &self,
         now: OffsetDateTime,

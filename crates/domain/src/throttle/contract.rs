@@ -16,6 +16,7 @@ use super::counter::{Claimant, Counter, Scope};
 use super::policy::ThrottlePolicy;
 use super::rule::{Count, Rate, Rule, Tally};
 use super::store::Counted;
+use crate::clock::CLOCK_TOLERANCE;
 use crate::contract::fixtures::{START, user};
 use crate::store::Store;
 
@@ -156,4 +157,16 @@ pub async fn only_forgotten_counters_are_purged_and_only_so_many(store: &impl St
     assert_eq!(store.throttle().purge_counters(later, 10).await.expect("they are purged"), 1);
     assert_eq!(store.throttle().purge_counters(later, 10).await.expect("none is left"), 0);
     assert!(!is_let_in(store, &[counter(3, 1)], later).await);
+}
+
+/// Checks that what a wrong clock counted in the future closes no door, now or on that day.
+pub async fn a_count_from_the_future_is_forgotten_and_purged(store: &impl Store) {
+    let (soon, tomorrow) = ([counter(1, 1)], [counter(2, 1)]);
+    assert!(is_let_in(store, &soon, START + CLOCK_TOLERANCE).await);
+    assert!(is_let_in(store, &tomorrow, START + Duration::DAY).await);
+    let purged = store.throttle().purge_counters(START, 10).await;
+    assert_eq!(purged.expect("it is removed"), 1);
+    assert!(!is_let_in(store, &soon, START).await, "clocks differ a little");
+    assert!(is_let_in(store, &tomorrow, START + Duration::DAY).await);
+    assert!(is_let_in(store, &tomorrow, START).await);
 }

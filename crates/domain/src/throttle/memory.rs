@@ -53,7 +53,7 @@ impl ThrottleStore for MemoryStore {
         let tallies = &mut self.state().counters;
         let (before, mut left) = (tallies.len(), limit);
         tallies.retain(|_, (rule, tally)| {
-            let gone = left > 0 && rule.forgets_at(*tally) <= now;
+            let gone = left > 0 && !rule.remembers(*tally, now);
             left -= u32::from(gone);
             !gone
         });

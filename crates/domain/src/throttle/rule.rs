@@ -1,5 +1,7 @@
 use time::{Duration, OffsetDateTime};
 
+use crate::clock::is_from_future;
+
 /// A number of tries in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -53,7 +55,8 @@ impl Rule {
             Self::Rate(_) => return None,
             Self::Backoff(backoff) => backoff.delay_after(tally.tries)?,
         };
-        let until = tally.since.saturating_add(closed_for);
+        // Clocks differ a little. Nobody is told to wait for longer than the rule says.
+        let until = tally.since.min(now).saturating_add(closed_for);
         (now < until).then_some(until)
     }
 
@@ -93,10 +96,10 @@ impl Rule {
         tally.since.saturating_add(self.kept_for())
     }
 
-    /// Returns whether a tally matters at `now`. A tally from far in the future comes from a wrong clock
-    /// and must keep nobody out until that day.
+    /// Returns whether a tally matters at `now`. A tally from the future comes from a wrong clock, and must
+    /// keep nobody out until that day.
     pub(super) fn remembers(&self, tally: Tally, now: OffsetDateTime) -> bool {
-        tally.since <= now.saturating_add(self.kept_for()) && now < self.forgets_at(tally)
+        !is_from_future(tally.since, now) && now < self.forgets_at(tally)
     }
 
     fn kept_for(&self) -> Duration {

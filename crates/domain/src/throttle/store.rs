@@ -38,6 +38,7 @@ pub trait ThrottleStore: Send + Sync {
         clear: &[CounterKey],
     ) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` counters that have nothing to remember at `now`. Returns how many.
+    /// Removes at most `limit` counters that have nothing to remember at `now`, because it is long ago or a
+    /// wrong clock counted it in the [future](crate::is_from_future). Returns how many.
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
 }

@@ -15,8 +15,8 @@ use crate::contract::fixtures::{
 };
 use crate::store::Store;
 use crate::{
-    AuthEventKind, Basis, Field, Keep, KnownBrowser, PasswordHash, PendingLogin, Session,
-    SessionRenewal, StoreError, TokenDigest, User, UserId, Username,
+    AuthEventKind, Basis, Field, HashCount, Keep, KnownBrowser, PasswordHash, PendingLogin,
+    Session, SessionRenewal, StoreError, TokenDigest, User, UserId, Username,
 };
 
 /// Checks that a user reads back as saved, to the microsecond, by id and by email address.
@@ -248,4 +248,28 @@ pub async fn a_deleted_user_leaves_nothing(store: &impl Store) {
         .insert_user(&user("ada", 9), &any_record())
         .await
         .expect("the address is free again");
+}
+
+/// Checks that users are counted by what their hashes cost, and that no other hash is counted.
+pub async fn users_are_counted_by_what_their_hashes_cost(store: &impl Store) {
+    let counts = async || store.users().count_hashes().await.expect("the store answers");
+    assert_eq!(counts().await, []);
+    let (cheap, dear) = ("$argon2id$v=19$m=19456,t=2,p=1", "$argon2id$v=19$m=65536,t=3,p=4");
+    let hashes = [
+        Some(format!("{cheap}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q")),
+        Some(format!("{dear}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5Q")),
+        Some(format!("{dear}$b3RoZXJzYWx0$CTFhFdXPJO1aFaMaO6Mm5Q")),
+        Some("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW".to_owned()),
+        Some("$argon2id$broken".to_owned()),
+        Some(String::new()),
+        None,
+    ];
+    for (seed, hash) in (1_u8..).zip(hashes) {
+        let mut user = user(&format!("user{seed}"), seed);
+        user.password_hash = hash.map(PasswordHash::from_phc);
+        user.is_active = seed != 3;
+        register(store, &user).await;
+    }
+    let count = |cost: &str, users| HashCount { cost: cost.to_owned(), users };
+    assert_eq!(counts().await, [count(dear, 2), count(cheap, 1)]);
 }

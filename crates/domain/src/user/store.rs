@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 
-use crate::{Basis, EmailAddress, PasswordHash, Record, SessionRenewal, StoreError, User, UserId};
+use crate::{
+    Basis, EmailAddress, HashCount, PasswordHash, Record, SessionRenewal, StoreError, User, UserId,
+};
 
 /// Keeps users.
 #[async_trait]
@@ -20,6 +22,25 @@ pub trait UserStore: Send + Sync {
 
     /// Lists at most `limit` users in the order in which they registered, beginning after `after`.
     async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
+
+    /// Counts the users who have a password by what its hash costs, the commonest cost first. It is asked
+    /// four times an hour. By default it reads the users, and no more than the first hundred thousand: a
+    /// store that has more should count them itself.
+    async fn count_hashes(&self) -> Result<Vec<HashCount>, StoreError> {
+        const PAGE: u32 = 1_000;
+        const PAGES: u32 = 100;
+        let (mut counts, mut after) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let users = self.list_users(after, PAGE).await?;
+            let hashes = users.iter().filter_map(|user| user.password_hash.as_ref());
+            HashCount::add(&mut counts, HashCount::of(hashes));
+            after = users.last().map(|user| user.id);
+            if users.len() < PAGE as usize {
+                break;
+            }
+        }
+        Ok(counts)
+    }
 
     /// Sets a new password, and ends all that belongs to the user: sessions, remembered logins, known
     /// browsers, and logins that wait for a second factor. A user who sets it in a session keeps that

@@ -2,13 +2,13 @@ pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore, StoreError, TokenDigest,
-    UserId,
+    CLOCK_TOLERANCE, CounterKey, HashDigest, OffsetDateTime, PendingLogin, PendingStore,
+    StoreError, TokenDigest, UserId,
 };
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Select, UpdateMany,
+    ColumnTrait, Condition, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, UpdateMany,
 };
 
 use self::entity::{Column, Entity, Model};
@@ -37,10 +37,12 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user.as_uuid())).order_by_desc(Column::CreatedAt)
 }
 
-/// Returns the deletion of the logins of a user that are too many.
-pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
+/// Returns the deletion of the logins of a user that are too many with this one, which stays whatever its
+/// time is.
+pub(crate) fn beyond(user: UserId, new: &TokenDigest, max: u32) -> DeleteMany<Entity> {
+    let others = newest_first(user).filter(Column::TokenDigest.ne(bytes(new)));
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    let old = newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
+    let old = others.offset(u64::from(max.saturating_sub(1))).limit(i64::MAX.unsigned_abs());
     these(old, Column::TokenDigest, Column::UserId.eq(user.as_uuid()))
 }
 
@@ -49,6 +51,15 @@ pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     let over = Column::ExpiresAt.lt(moment(now));
     let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
     these(old, Column::TokenDigest, over)
+}
+
+/// Returns the condition of logins that began in the future.
+pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
+    // They expire later, so that an index finds them.
+    let bound = now.saturating_add(CLOCK_TOLERANCE);
+    Condition::all()
+        .add(Column::ExpiresAt.gt(moment(bound)))
+        .add(Column::CreatedAt.gt(moment(bound)))
 }
 
 /// Counts a try, if one is left.
@@ -116,7 +127,8 @@ impl SqlStore {
     ) -> Result<Option<PendingLogin>, StoreError> {
         let call = self.read(Deadline::of_call()).await?;
         let found = by_token(token, now).one(&call).await.map_err(unread::<Entity>)?;
-        found.map(PendingLogin::try_from).transpose()
+        let login = found.map(PendingLogin::try_from).transpose()?;
+        Ok(login.filter(|login| login.waits(now)))
     }
 }
 
@@ -131,7 +143,7 @@ impl PendingStore for SqlStore {
         transaction!(self, Deadline::of_call(), |change| {
             let insertion = Entity::insert(row.clone()).exec_without_returning(change);
             insertion.await.map_err(unavailable)?;
-            let too_many = beyond(login.user_id, PendingLogin::MAX_PER_USER);
+            let too_many = beyond(login.user_id, token, PendingLogin::MAX_PER_USER);
             too_many.exec(change).await.map_err(unavailable).map(drop)
         })
     }
@@ -160,6 +172,9 @@ impl PendingStore for SqlStore {
     }
 
     async fn purge_pending(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        self.change_rows(expired(now, limit)).await
+        let expired = self.change_rows(expired(now, limit)).await?;
+        let rest = limit.saturating_sub(u32::try_from(expired).unwrap_or(u32::MAX));
+        Ok(expired
+            + self.remove_found::<Entity, Vec<u8>>(Column::TokenDigest, unborn(now), rest).await?)
     }
 }

@@ -3,13 +3,14 @@ pub(crate) mod row;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    SessionId, StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
+    Remembered, RememberedId, SessionId, StoreError, TokenDigest, User, UserId,
 };
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DeleteMany, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, SelectTwoRequired,
+    ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, SelectTwoRequired,
 };
 
 use self::entity::{Column, Entity};
@@ -42,6 +43,15 @@ pub(crate) fn expired(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     these(old, Column::Id, over)
 }
 
+/// Returns the condition of remembered logins that began in the future.
+pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
+    // Ids sort by time, so that the key finds them.
+    let bound = now.saturating_add(CLOCK_TOLERANCE);
+    Condition::all()
+        .add(Column::Id.gte(RememberedId::lowest(bound).as_uuid()))
+        .add(Column::CreatedAt.gt(moment(bound)))
+}
+
 /// Returns what the use of a remembered login comes to, if what is found stays as it is; changes nothing.
 async fn outcome(
     db: &impl ConnectionTrait,
@@ -53,13 +63,13 @@ async fn outcome(
         return Ok(RememberOutcome::Unknown);
     };
     let (Series { remembered, secret, previous }, user) = (row.try_into()?, User::try_from(user)?);
-    Ok(if used.now >= remembered.expires_at || !user.is_active {
+    Ok(if !remembered.stands(used.now) || !user.is_active {
         RememberOutcome::Unknown
     } else if secret == *used.secret {
         let mut rotated = remembered;
         rotated.used_at = used.now;
         RememberOutcome::Rotated(rotated, user)
-    } else if previous == Some(*used.secret) && remembered.used_at >= used.grace_since {
+    } else if previous == Some(*used.secret) && used.is_parallel_to(&remembered) {
         RememberOutcome::Parallel(remembered, user)
     } else {
         RememberOutcome::Stolen(remembered)
@@ -157,6 +167,8 @@ impl RememberStore for SqlStore {
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        self.change_rows(expired(now, limit)).await
+        let expired = self.change_rows(expired(now, limit)).await?;
+        let rest = limit.saturating_sub(u32::try_from(expired).unwrap_or(u32::MAX));
+        Ok(expired + self.remove_found::<Entity, Uuid>(Column::Id, unborn(now), rest).await?)
     }
 }

@@ -3,8 +3,8 @@ pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    Ended, Keep, OffsetDateTime, Proof, Record, RememberedId, Session, SessionGrant, SessionId,
-    SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, Ended, Keep, OffsetDateTime, Proof, Record, RememberedId, Session,
+    SessionGrant, SessionId, SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::{TimeDateTime, Uuid};
 use sea_orm::sea_query::Expr;
@@ -69,10 +69,11 @@ pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
         .order_by_desc(Column::Id)
 }
 
-/// Returns the sessions of a user that are too many.
-pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
+/// Returns the sessions of a user that are too many with this one, which stays whatever its time is.
+pub(crate) fn beyond(user: UserId, new: SessionId, max: u32) -> DeleteMany<Entity> {
+    let others = newest_first(user).filter(Column::Id.ne(new.as_uuid()));
     // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    let old = newest_first(user).offset(u64::from(max)).limit(i64::MAX.unsigned_abs());
+    let old = others.offset(u64::from(max.saturating_sub(1))).limit(i64::MAX.unsigned_abs());
     these(old, Column::Id, Column::UserId.eq(user.as_uuid()))
 }
 
@@ -88,11 +89,21 @@ pub(crate) fn dead(
     these(Entity::find().filter(over.clone()).limit(u64::from(limit)), Column::Id, over)
 }
 
+/// Returns the condition of sessions that began in the future.
+pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
+    // Ids sort by time, so that the key finds them.
+    let bound = now.saturating_add(CLOCK_TOLERANCE);
+    Condition::all()
+        .add(Column::Id.gte(SessionId::lowest(bound).as_uuid()))
+        .add(Column::CreatedAt.gt(moment(bound)))
+}
+
 /// Returns how many sessions are live, which [`dead`] finds none of.
 pub(crate) fn live(now: OffsetDateTime, idle_since: OffsetDateTime) -> Select<Entity> {
     Entity::find()
         .filter(Column::ExpiresAt.gt(moment(now)))
         .filter(Column::LastSeenAt.gt(moment(idle_since)))
+        .filter(Column::CreatedAt.lte(moment(now.saturating_add(CLOCK_TOLERANCE))))
         .select_only()
         .column_as(Column::Id.count(), "live")
 }
@@ -169,7 +180,8 @@ impl SessionStore for SqlStore {
             let row = session_row(grant.session, grant.token).into_active_model();
             let insertion = Entity::insert(row).exec_without_returning(change);
             insertion.await.map_err(unavailable)?;
-            beyond(user, grant.max_per_user).exec(change).await.map_err(unavailable)?;
+            let too_many = beyond(user, grant.session.id, grant.max_per_user);
+            too_many.exec(change).await.map_err(unavailable)?;
             append(change, record).await?;
             Ok(true)
         })
@@ -273,7 +285,9 @@ impl SessionStore for SqlStore {
         idle_since: OffsetDateTime,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        self.change_rows(dead(now, idle_since, limit)).await
+        let dead = self.change_rows(dead(now, idle_since, limit)).await?;
+        let rest = limit.saturating_sub(u32::try_from(dead).unwrap_or(u32::MAX));
+        Ok(dead + self.remove_found::<Entity, Uuid>(Column::Id, unborn(now), rest).await?)
     }
 }
 

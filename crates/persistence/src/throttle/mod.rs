@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use countersign_domain::throttle::{Count, Counter, Tally, closed};
-use countersign_domain::{Counted, CounterKey, OffsetDateTime, StoreError, ThrottleStore};
+use countersign_domain::{
+    CLOCK_TOLERANCE, Counted, CounterKey, OffsetDateTime, StoreError, ThrottleStore,
+};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DeleteMany, EntityTrait, IntoActiveModel,
+    QueryFilter, QuerySelect, Select,
 };
 
 use self::entity::{Column, Entity, Model};
@@ -27,6 +29,13 @@ pub(crate) fn forgotten(now: OffsetDateTime, limit: u32) -> DeleteMany<Entity> {
     let over = Column::ForgottenAt.lte(moment(now));
     let old = Entity::find().filter(over.clone()).limit(u64::from(limit));
     these(old, Column::Key, over)
+}
+
+/// Returns the condition of counters that began to count in the future.
+pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
+    // They are forgotten later, so that an index finds them.
+    let bound = now.saturating_add(CLOCK_TOLERANCE);
+    Condition::all().add(Column::ForgottenAt.gt(moment(bound))).add(Column::Since.gt(moment(bound)))
 }
 
 /// Keeps everybody else from these counters until the transaction ends. A row that is not there
@@ -152,6 +161,8 @@ impl ThrottleStore for SqlStore {
     }
 
     async fn purge_counters(&self, now: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        self.change_rows(forgotten(now, limit)).await
+        let forgotten = self.change_rows(forgotten(now, limit)).await?;
+        let rest = limit.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX));
+        Ok(forgotten + self.remove_found::<Entity, Vec<u8>>(Column::Key, unborn(now), rest).await?)
     }
 }

@@ -1,14 +1,16 @@
+mod cost;
 pub(crate) mod entity;
 pub(crate) mod lock;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    Basis, EmailAddress, Keep, PasswordHash, Record, SessionRenewal, StoreError, User, UserId,
-    UserStore, Username,
+    Basis, EmailAddress, HashCount, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
+    UserId, UserStore, Username,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, Select,
 };
 
 use self::entity::{Column, Entity, Model};
@@ -95,6 +97,18 @@ impl UserStore for SqlStore {
         let call = self.read(Deadline::of_call()).await?;
         let rows = page(after, limit).all(&call).await.map_err(unread::<Entity>)?;
         rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn count_hashes(&self) -> Result<Vec<HashCount>, StoreError> {
+        let question = cost::count(self.reader().get_database_backend());
+        let call = self.read(Deadline::of_call()).await?;
+        let rows = call.query_all_raw(question).await.map_err(unavailable)?;
+        let count = |row: &QueryResult| {
+            let cost = row.try_get_by_index(0).map_err(unavailable)?;
+            let users: i64 = row.try_get_by_index(1).map_err(unavailable)?;
+            Ok(HashCount { cost, users: users.unsigned_abs() })
+        };
+        rows.iter().map(count).collect()
     }
 
     async fn replace_password(

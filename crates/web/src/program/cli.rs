@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -58,9 +59,8 @@ pub(crate) enum Command {
         after_help = "Example: countersign export --to postgres://countersign@db.example/site"
     )]
     Export {
-        /// The database to fill: an empty one, or one that an interrupted export has begun to fill
-        #[arg(long, value_name = "URL")]
-        to: Secret<DatabaseUrl>,
+        #[command(flatten)]
+        to: Target,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -83,6 +83,22 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// The database that an export fills. Without one of these options `COUNTERSIGN_EXPORT_TO` names it.
+#[derive(Args, Clone, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Target {
+    /// The database to fill: an empty one, or one that an interrupted export has begun to fill. Other
+    /// users of this machine can read it; use one of the other ways if it holds a password
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<Secret<DatabaseUrl>>,
+    /// The file that holds the URL of the database to fill
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_file: Option<PathBuf>,
+    /// Read the URL of the database to fill from the first line of standard input
+    #[arg(long)]
+    pub(crate) to_stdin: bool,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -278,6 +294,14 @@ pub(crate) enum HashVerb {
         #[arg(long, default_value = "250ms", value_name = "DURATION")]
         target: Span,
     },
+}
+
+/// Ends the program as one that was used wrongly: no way to name the target of an export was used.
+pub(crate) fn no_target() -> ! {
+    let mut command = Cli::command();
+    let missing =
+        "name the database to fill: with --to, --to-file, --to-stdin or COUNTERSIGN_EXPORT_TO";
+    command.error(ErrorKind::MissingRequiredArgument, missing).exit()
 }
 
 /// Prints completions for `shell`.

@@ -1,17 +1,60 @@
 //! `countersign export`: copies the site into another database.
 
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::path::Path;
+
 use countersign_auth::Auth;
 use countersign_domain::Store;
 use countersign_persistence::{ComparedTable, ExportError, SqlStore};
 use serde_json::{Value, json};
 
 use super::audit::explain;
+use super::cli::{Target, no_target};
 use super::failure::Failure;
 use super::migrate;
 use super::output::{self, hex};
 use super::progress::Bar;
 use super::service::block_on;
-use super::settings::{DatabaseUrl, Secret, Settings};
+use super::settings::sources::variable;
+use super::settings::{DatabaseUrl, Secret, Settings, secret};
+
+/// The variables that name the database to fill, after their prefix.
+pub(crate) const EXPORT_TO: &str = "EXPORT_TO";
+pub(crate) const EXPORT_TO_FILE: &str = "EXPORT_TO_FILE";
+
+/// Returns the database to fill, from wherever it is named. What cannot be read is said without a word of
+/// what is in it.
+pub(crate) fn target(named: &Target) -> Result<Secret<DatabaseUrl>, Failure> {
+    let of_environment = |name| variable(&format!("COUNTERSIGN_{name}"));
+    let read = if let Some(to) = &named.to {
+        return Ok(to.clone());
+    } else if let Some(path) = &named.to_file {
+        read_file(path)?
+    } else if named.to_stdin {
+        first_line(stdin())?
+    } else if let Some(url) = of_environment(EXPORT_TO) {
+        url.into_string().map_err(|_| Failure::new("COUNTERSIGN_EXPORT_TO is not text"))?
+    } else if let Some(path) = of_environment(EXPORT_TO_FILE) {
+        read_file(Path::new(&path))?
+    } else {
+        no_target()
+    };
+    read.trim().parse().map_err(Failure::new)
+}
+
+fn read_file(path: &Path) -> Result<String, Failure> {
+    let cannot = |error| Failure::new(format!("{} cannot be read: {error}", path.display()));
+    secret::read(path).map_err(cannot)
+}
+
+/// Reads the first line of standard input, of which no more than a URL is read.
+fn first_line(from: impl Read) -> Result<String, Failure> {
+    const MOST: u64 = 8 * 1024;
+    let mut line = String::new();
+    let read = BufReader::new(from.take(MOST)).read_line(&mut line);
+    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))?;
+    Ok(line)
+}
 
 /// Copies the configured database into the one at `to`, and compares both.
 pub(crate) fn run(
@@ -21,7 +64,9 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let url = to.expose().as_str();
     if url == settings.database_url() {
-        return Err(Failure::new("--to names the configured database itself: name another one"));
+        return Err(Failure::new(
+            "that is the configured database itself: name another one to fill",
+        ));
     }
     block_on(async {
         let source = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
@@ -42,7 +87,7 @@ pub(crate) fn run(
                 ExportError::Source(error) => {
                     at("the configured database", &Failure::store(&error))
                 }
-                ExportError::Target(error) => at("the database of --to", &Failure::store(&error)),
+                ExportError::Target(error) => at("the database to fill", &Failure::store(&error)),
             };
             source.copy_into(&target, &tell).await.map_err(explain)?;
             source.compare_with(&target, &tell).await.map_err(explain)?
@@ -132,8 +177,8 @@ fn check_same(compared: &[ComparedTable]) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "the copy differs in {}: stop whatever uses one of the two databases, empty the database of \
-         --to and begin again",
+        "the copy differs in {}: stop whatever uses one of the two databases, empty the \
+         database that was filled and begin again",
         names.join(", ")
     )))
 }

@@ -45,7 +45,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::User { verb } => accounts::user(verb, &load()?),
         Command::Session { verb } => accounts::session(verb, &load()?),
         Command::Audit { verb } => audit::run(verb, &load()?),
-        Command::Export { to, json } => export::run(&to, json, &load()?),
+        Command::Export { to, json } => export::run(&export::target(&to)?, json, &load()?),
         Command::Config { verb: ConfigVerb::Check } => {
             load()?;
             output::say("The configuration is valid.")

@@ -71,7 +71,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
         }
         reports.push(report);
         let again = place.export(from, to, &[]);
-        assert_eq!(again.works().matches("the same").count(), 8, "{again:?}");
+        assert_eq!(again.works().matches("the same").count(), 9, "{again:?}");
         assert!(!again.stderr.contains("copied"), "{again:?}");
     }
     assert!(reports.iter().all(|report| *report == reports[0]));
@@ -146,7 +146,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
         done.works();
         // The program prints a line when it copies a table, and another when it verifies it.
         let told: BTreeSet<_> = done.stderr.lines().collect();
-        assert_eq!((told.len(), done.stderr.lines().count()), (7 + 8, 7 + 8), "{done:?}");
+        assert_eq!((told.len(), done.stderr.lines().count()), (8 + 9, 8 + 9), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
         for more in [&["--json"][..], &[]] {
             let done = place.export(source, to, more);
@@ -203,4 +203,42 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
     let status = place.run(&["--database-url", "sqlite://other.db", "migrate", "status"]);
     assert_eq!(status.works().lines().filter(|line| line.starts_with("pending ")).count(), 1);
     assert_eq!(place.run(&["export"]).code, Some(2));
+}
+
+#[tokio::test]
+async fn the_target_of_an_export_need_not_be_on_the_command_line_and_its_password_is_never_shown() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    let file = |url: &str| {
+        std::fs::write(place.path("target"), format!("{url}\n")).unwrap();
+        place.path("target").display().to_string()
+    };
+    let export = |way: &str, url: &str| match way {
+        "file" => place.run(&["export", "--to-file", &file(url)]),
+        "stdin" => place.run_with(&[], &["export", "--to-stdin"], &format!("{url}\nmore\n")),
+        "environment" => place.run_with(&[("COUNTERSIGN_EXPORT_TO", url)], &["export"], ""),
+        _ => place.run_with(&[("COUNTERSIGN_EXPORT_TO_FILE", &file(url))], &["export"], ""),
+    };
+    for way in ["file", "stdin", "environment", "file of the environment"] {
+        let home = format!("sqlite://{}.db?mode=rwc", way.replace(' ', "-"));
+        assert!(export(way, &home).works().contains("the same"), "{way}");
+        for (url, says) in [
+            ("postgres://ada:s3cret@127.0.0.1:1/site", "no server listens there"),
+            ("redis://ada:s3cret@h/x", "use sqlite://"),
+            ("s3cret", "use sqlite://"),
+            ("", "use sqlite://"),
+        ] {
+            let done = export(way, url);
+            assert!(done.fails().contains(says), "{way}: {done:?}");
+            assert!(!format!("{done:?}").contains("s3cret"), "{way}: {done:?}");
+        }
+    }
+    let gone = place.run(&["export", "--to-file", "nowhere"]);
+    assert!(gone.fails().contains("nowhere cannot be read"), "{gone:?}");
+    let both = place.run(&["export", "--to", "sqlite://a.db", "--to-stdin"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    // The variables name no key of the configuration.
+    let to = [("COUNTERSIGN_EXPORT_TO", "postgres://ada:s3cret@h/x")];
+    place.run_with(&to, &["config", "check"], "").works();
+    assert!(!place.run_with(&to, &["config", "show"], "").works().contains("s3cret"));
 }

@@ -68,7 +68,7 @@ fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     let server = place.serve(&[]);
     let mut ada = server.member(EMAIL, PASSWORD);
     // Without the table of sessions, every page of a member fails.
-    place.run(&["migrate", "down", "4"]).works();
+    place.run(&["migrate", "down", "5"]).works();
     let reply = ada.get("/blogs");
     assert_eq!(reply.is(503).header("Retry-After"), Some("5"));
     let id = reply.header("X-Request-Id").unwrap();
@@ -109,6 +109,8 @@ fn what_another_site_sends_is_refused_and_logged_without_what_it_says() {
         assert_eq!(fields["request_id"].as_str(), reply.is(403).header("X-Request-Id"));
         assert!(!log.contains("canary") && !log.contains("evil") && !log.contains(&token), "{log}");
     }
+    let book = include_str!("../../../../docs/withstand.md");
+    assert!(book.contains("`a request from another site was refused`"), "the book says so");
     // Requests from this site, and GET requests from others, are not logged.
     ada.send("GET", "/blogs", &[("Sec-Fetch-Site", "cross-site")]).is(200);
     ada.send("POST", "/logout", &[("Sec-Fetch-Site", "same-origin")]).is(303);

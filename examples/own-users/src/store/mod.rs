@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use countersign_web::SqlStore;
 use countersign_web::domain::{
     AuditStore, Basis, BrowserStore, Clock, Duration, Keep, OffsetDateTime, PasswordHash,
-    PendingStore, Record, RememberStore, SessionId, SessionStore, Store, StoreError, ThrottleStore,
-    UserId, UserStore,
+    PendingStore, Record, RememberStore, SessionId, SessionStore, SiteStore, Store, StoreError,
+    ThrottleStore, UserId, UserStore,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::sea_query::SelectStatement;
@@ -137,6 +137,10 @@ impl Store for Members {
 
     fn pending(&self) -> Option<&dyn PendingStore> {
         self.tables.pending()
+    }
+
+    fn site(&self) -> Option<&dyn SiteStore> {
+        self.tables.site()
     }
 
     async fn ready(&self) -> Answer<()> {

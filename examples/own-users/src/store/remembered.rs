@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId,
-    SessionId, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
+    Remembered, RememberedId, SessionId, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use super::{Answer, commit, delete, may, memories_of, record_and_commit, update};
 use crate::Members;
@@ -23,11 +25,10 @@ impl RememberStore for Members {
             .filter(memory::Column::Series.eq(bytes(used.series)))
             .find_both_related(member::Entity);
         let found = found.one(&change).await.map_err(unavailable)?;
-        let Some((row, owner)) =
-            found.filter(|(row, owner)| moment(used.now) < row.ends_at && owner.is_welcome)
-        else {
+        let Some((row, owner)) = found else { return Ok(RememberOutcome::Unknown) };
+        if !owner.is_welcome || !Remembered::from(row.clone()).stands(used.now) {
             return Ok(RememberOutcome::Unknown);
-        };
+        }
         let shown = |kept: &[u8]| TokenDigest::from_bytes(kept).as_ref() == Some(used.secret);
         let (is_current, id) = (shown(&row.secret), row.id);
         let is_earlier = row.earlier.as_deref().is_some_and(shown);
@@ -43,7 +44,7 @@ impl RememberStore for Members {
             remembered.used_at = used.now;
             return Ok(RememberOutcome::Rotated(remembered, owner));
         }
-        if is_earlier && remembered.used_at >= used.grace_since {
+        if is_earlier && used.is_parallel_to(&remembered) {
             return Ok(RememberOutcome::Parallel(remembered, owner));
         }
         let stolen = memory::Entity::delete_many().filter(memory::Column::Id.eq(id));
@@ -89,8 +90,11 @@ impl RememberStore for Members {
     }
 
     async fn purge_remembered(&self, now: OffsetDateTime, limit: u32) -> Answer<u64> {
+        let over = Condition::any()
+            .add(memory::Column::EndsAt.lt(moment(now)))
+            .add(memory::Column::BeganAt.gt(moment(now + CLOCK_TOLERANCE)));
         let dead = memory::Entity::find()
-            .filter(memory::Column::EndsAt.lt(moment(now)))
+            .filter(over)
             .limit(u64::from(limit))
             .select_only()
             .column(memory::Column::Id)

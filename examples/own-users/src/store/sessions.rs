@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    Ended, Keep, OffsetDateTime, PasswordHash, Proof, Record, Session, SessionGrant, SessionId,
-    SessionRenewal, SessionStore, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, Ended, Keep, OffsetDateTime, PasswordHash, Proof, Record, Session,
+    SessionGrant, SessionId, SessionRenewal, SessionStore, TokenDigest, User, UserId,
 };
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::{
@@ -61,15 +61,19 @@ impl SessionStore for Members {
         let row = row::visit(session, grant.token).into_active_model();
         let insertion = visit::Entity::insert(row).exec_without_returning(&change);
         insertion.await.map_err(unavailable)?;
+        // The new one stays, also where a wrong clock has begun others in the future.
+        let others = visit::Column::Id.ne(session.id.as_uuid());
         let newest = visit::Entity::find()
             .filter(visit::Column::Member.eq(user.as_uuid()))
+            .filter(others.clone())
             .order_by_desc(visit::Column::BeganAt)
             .order_by_desc(visit::Column::Id)
-            .limit(u64::from(grant.max_per_user))
+            .limit(u64::from(grant.max_per_user.saturating_sub(1)))
             .select_only()
             .column(visit::Column::Id)
             .into_query();
-        let too_many = visits_of(user).filter(visit::Column::Id.not_in_subquery(newest));
+        let too_many = visits_of(user).filter(others);
+        let too_many = too_many.filter(visit::Column::Id.not_in_subquery(newest));
         delete(too_many, &change).await?;
         record_and_commit(change, record).await?;
         Ok(true)
@@ -160,7 +164,8 @@ impl SessionStore for Members {
     ) -> Answer<u64> {
         let over = Condition::any()
             .add(visit::Column::EndsAt.lt(moment(now)))
-            .add(visit::Column::SeenAt.lt(moment(idle_since)));
+            .add(visit::Column::SeenAt.lt(moment(idle_since)))
+            .add(visit::Column::BeganAt.gt(moment(now + CLOCK_TOLERANCE)));
         let dead = visit::Entity::find()
             .filter(over)
             .limit(u64::from(limit))

@@ -9,7 +9,7 @@ mod pace;
 mod password;
 mod remember;
 mod schema;
-mod secret;
+pub(crate) mod secret;
 mod section;
 mod session;
 pub(crate) mod show;

@@ -8,6 +8,7 @@ use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::{Figment, Profile};
 
 use super::secret::HIDDEN;
+use crate::program::export::{EXPORT_TO, EXPORT_TO_FILE};
 use crate::program::failure::Failure;
 
 /// The configuration file, if nothing else is named. It need not exist.
@@ -45,7 +46,9 @@ pub(crate) fn collect(file: Option<&Path>) -> Result<Figment, Failure> {
         }
         None => {}
     }
-    let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
+    // The export reads its own.
+    let ours = Env::prefixed("COUNTERSIGN_").ignore(&[EXPORT_TO, EXPORT_TO_FILE]);
+    let ours = ours.map(|name| own_key(name.as_str()).into()).global();
     let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
     let rocket = Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]);
     for variables in [&rocket, &plain, &ours] {
@@ -75,6 +78,6 @@ pub(crate) fn is_readable(value: &str) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the configuration begins here")]
-fn variable(name: &str) -> Option<std::ffi::OsString> {
+pub(crate) fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
