@@ -98,6 +98,9 @@ impl Acting<'_> {
         let factors = self.core.factors.of(user).await?;
         let is_enough = factors.is_empty() || factors.iter().any(|f| proof.methods().contains(*f));
         if !is_enough {
+            if !self.still_holds(user, &proof).await? {
+                return Ok(Err(tried));
+            }
             let waiting = self.wait_for_factor(user, &proof, remember, &tried, factors).await?;
             self.core.metrics.login_ended(Unheard::FactorRequired);
             return Ok(Ok(LoginState::FactorRequired(waiting)));
@@ -109,6 +112,16 @@ impl Acting<'_> {
         self.succeeded(tried).await;
         begun.browser_token = self.save_browser(user).await;
         Ok(Ok(LoginState::Complete(begun)))
+    }
+
+    /// Returns whether what a user has proved still counts: they are active, and have the password that was
+    /// checked.
+    async fn still_holds(&self, user: &User, proof: &Proof) -> Result<bool, StoreError> {
+        let found = self.core.store.users().user_by_id(user.id).await?;
+        let hash = proof.password_hash();
+        Ok(found.is_some_and(|user| {
+            user.is_active && hash.is_none_or(|hash| user.password_hash.as_ref() == Some(hash))
+        }))
     }
 
     async fn wait_for_factor(

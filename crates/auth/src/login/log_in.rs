@@ -105,11 +105,11 @@ impl Acting<'_> {
         let (Some(user), Some(hash), Verdict::Correct { outdated }) = (user, hash, verdict) else {
             return self.refuse(tried, why_refused(found.as_ref()), found.as_ref()).await;
         };
-        let upgraded = match outdated {
+        let proved = match outdated {
             true => self.upgrade_hash(user, hash, password).await,
-            false => None,
+            false => hash.clone(),
         };
-        let proof = Proof::password(upgraded.unwrap_or_else(|| hash.clone()));
+        let proof = Proof::password(proved);
         let applicant = Applicant { user, proof, remember: attempt.remember, tried };
         match self.admit(applicant).await? {
             Ok(state) => Ok(state),
@@ -154,25 +154,44 @@ impl Acting<'_> {
         Ok(admitted.ok())
     }
 
-    /// Makes the saved hash as strong as a new one would be. The login goes on if that fails: the next one
-    /// makes up for it.
+    /// Makes the saved hash as strong as a new one would be. Returns the hash on which the login rests. It
+    /// goes on if this fails: the next one makes up for it.
     async fn upgrade_hash(
         &self,
         user: &User,
         old: &PasswordHash,
         password: Password,
-    ) -> Option<PasswordHash> {
-        let new = self.core.hasher.hash(password, self.caller).await.ok()?;
+    ) -> PasswordHash {
+        let Ok(new) = self.core.hasher.hash(password.clone(), self.caller).await else {
+            return old.clone();
+        };
+        let users = self.core.store.users();
         let under_way = self.core.cache.change(Some(user.id));
-        match self.core.store.users().upgrade_password_hash(user.id, old, &new).await {
-            Ok(is_upgraded) => {
-                under_way.end(is_upgraded.then_some(user.id));
-                is_upgraded.then_some(new)
+        match users.upgrade_password_hash(user.id, old, &new).await {
+            Ok(true) => {
+                under_way.end(Some(user.id));
+                new
+            }
+            Ok(false) => {
+                under_way.end(None);
+                self.other_hash(user, password).await.unwrap_or_else(|| old.clone())
             }
             Err(error) => {
                 tracing::warn!(%error, user = %user.id, "a password hash was not upgraded");
-                None
+                old.clone()
             }
+        }
+    }
+
+    /// Returns the hash that the user has by now, if it is of the same password: another login has upgraded
+    /// it meanwhile.
+    async fn other_hash(&self, user: &User, password: Password) -> Option<PasswordHash> {
+        let found = self.core.store.users().user_by_id(user.id).await.ok()??;
+        let stand_in = self.core.stand_in(&user.email).await;
+        let against = Against { user: Some(user.id), hash: found.password_hash.as_ref(), stand_in };
+        match self.core.hasher.verify(password, against, self.caller).await {
+            Ok(Verdict::Correct { .. }) => found.password_hash,
+            _ => None,
         }
     }
 }

@@ -311,3 +311,13 @@ async fn a_store_that_keeps_no_waiting_logins_lets_nobody_in_who_has_a_second_fa
     assert!(matches!(refused, LogInError::Store(_)), "{refused}");
     assert_eq!(service.sessions_of(ada).await, 1);
 }
+
+#[tokio::test]
+async fn a_disabled_user_for_whom_an_application_vouches_waits_for_no_factor() {
+    let (service, ada) = Service::with_factor().await;
+    let user = service.auth.users().by_id(ada).await.unwrap().unwrap();
+    service.admin().set_active(ada, false).await.unwrap();
+    assert!(service.acting().log_in_user(&user, false).await.unwrap().is_none());
+    service.admin().delete(ada).await.unwrap();
+    assert!(service.acting().log_in_user(&user, false).await.unwrap().is_none());
+}

@@ -142,6 +142,22 @@ async fn an_old_hash_is_made_stronger_at_the_next_login() {
 }
 
 #[tokio::test]
+async fn of_many_logins_that_make_a_hash_stronger_at_once_none_is_refused() {
+    let store = MemoryStore::default();
+    let clock = Service::new().clock;
+    let before = Auth::with(store.clone(), clock.clone(), cheap()).unwrap();
+    let new = NewUser::new("ada@example.org", "Ada", PASSWORD);
+    before.by(&browser()).register(new).await.unwrap();
+    let auth = Auth::with(store, clock.clone(), AuthConfig::default()).unwrap();
+    let service = Service { auth, clock };
+    let log_in = || service.try_log_in("ada@example.org", PASSWORD);
+    let (one, two, three, four) = tokio::join!(log_in(), log_in(), log_in(), log_in());
+    for login in [one, two, three, four] {
+        login.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_session_idles_out_unless_it_is_used() {
     let service = Service::with_ada().await;
     let begun = service.log_in().await;
