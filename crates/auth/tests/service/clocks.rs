@@ -66,9 +66,12 @@ impl Store for Server {
     }
 }
 
+/// Starts another program on a store.
+type Again = Arc<dyn Fn(&Service) -> Service>;
+
 /// What there is to be removed: sessions, remembered logins, counters that are full, and records.
 async fn what_is_there(service: &Service) -> (usize, usize, bool, usize) {
-    let ada = service.auth.users().list(None, 1).await.unwrap()[0].id;
+    let ada = service.auth.users().list(None, 1).await.unwrap().first().unwrap().id;
     let acting = service.acting();
     let sessions = acting.sessions(ada).list().await.unwrap().len();
     let remembered = acting.sessions(ada).remembered().await.unwrap().len();
@@ -159,7 +162,7 @@ async fn a_program_that_starts_with_a_wrong_clock_erases_nothing_and_one_after_a
     let memory = MemoryStore::default();
     let database = SqlStore::connect("sqlite::memory:").await.unwrap();
     countersign_migration::up(database.connection()).await.unwrap();
-    let stores: [Arc<dyn Fn(&Service) -> Service>; 2] = [
+    let stores: [Again; 2] = [
         Arc::new(move |service| service.again(memory.clone(), cheap())),
         Arc::new(move |service| service.again(database.clone(), cheap())),
     ];
