@@ -248,9 +248,9 @@ impl HashingConfig {
 fn check_throttle(policy: &ThrottlePolicy) -> Result<(), ConfigError> {
     let rates = [
         ("throttle.account_from_address", policy.account_from_address),
-        ("throttle.address_tries", policy.address_tries),
+        ("throttle.account_tries", policy.account_tries),
+        ("throttle.account_codes", policy.account_codes),
         ("throttle.address_failures", policy.address),
-        ("throttle.network_tries", policy.network_tries),
         ("throttle.network_failures", policy.network),
         ("throttle.site_failures", policy.site),
         ("throttle.registrations", policy.registrations),

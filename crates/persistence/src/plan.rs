@@ -3,7 +3,6 @@
 mod servers;
 
 use countersign_domain::contract::any_record;
-use countersign_domain::throttle::Claimant;
 use countersign_domain::{
     AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, SessionId, ThrottlePolicy,
     TokenDigest, UserId,
@@ -120,8 +119,9 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
     let db = database.reader();
     let user = UserId::from_uuid(Uuid::nil());
     let token = TokenDigest::from_bytes(&[0; 32]).unwrap();
+    let email = EmailAddress::parse("1@example.org").unwrap();
     let keys: Vec<_> = ThrottlePolicy::default()
-        .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
+        .login(&email, Some([203, 0, 113, 7].into()), None)
         .iter()
         .map(|counter| counter.key)
         .collect();

@@ -2,7 +2,7 @@
 
 pub(crate) mod browsers;
 
-use countersign_domain::throttle::{Claimant, Count, Counter, OnSuccess, Tally};
+use countersign_domain::throttle::{Count, Counter, OnSuccess, Tally};
 use countersign_domain::{
     AuthEventKind, Counted, CounterKey, Duration, EmailAddress, OffsetDateTime, Reason, SessionId,
     StoreError, User, UserId,
@@ -37,6 +37,12 @@ impl From<StoreError> for NotCounted {
 pub(crate) struct Try(Vec<(Counter, Count)>);
 
 impl Try {
+    /// Returns two tries as one, which succeeds or fails.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Returns the counters of the try, each with the beginning of its period, to take it back later.
     pub(crate) fn counted(&self) -> Vec<(CounterKey, OffsetDateTime)> {
         self.0.iter().map(|(counter, count)| (counter.key, count.after.since)).collect()
@@ -44,13 +50,27 @@ impl Try {
 }
 
 impl Acting<'_> {
-    /// Counts a try to prove that one is `user`, or, if there is none, the owner of `email`.
+    /// Counts a try to prove that one is the owner of `email`, who is `user`, if there is one.
     pub(crate) async fn try_login(
         &self,
         user: Option<&User>,
         email: &EmailAddress,
     ) -> Result<Try, NotCounted> {
         let counters = self.login_counters(user, email).await?;
+        self.count(counters, "user_login_refused").await
+    }
+
+    /// Counts a code by which somebody wants to complete a login as `user`.
+    pub(crate) async fn try_code(&self, user: UserId) -> Result<Try, NotCounted> {
+        let Some(policy) = &self.core.config.throttle else { return Ok(Try::default()) };
+        self.count(policy.code(user), "user_login_refused").await
+    }
+
+    /// Counts a code by which a logged-in user wants to prove who they are: as a code, and as a try.
+    pub(crate) async fn try_login_by_code(&self, user: &User) -> Result<Try, NotCounted> {
+        let Some(policy) = &self.core.config.throttle else { return Ok(Try::default()) };
+        let mut counters = self.login_counters(Some(user), &user.email).await?;
+        counters.extend(policy.code(user.id));
         self.count(counters, "user_login_refused").await
     }
 
@@ -83,8 +103,7 @@ impl Acting<'_> {
     ) -> Result<Vec<Counter>, StoreError> {
         let Some(policy) = &self.core.config.throttle else { return Ok(Vec::new()) };
         let browser = self.known_browser(user).await?;
-        let claimant = user.map_or(Claimant::Nobody(email), |user| Claimant::User(user.id));
-        Ok(policy.login(claimant, self.caller.client.address, browser.as_ref()))
+        Ok(policy.login(email, self.caller.client.address, browser.as_ref()))
     }
 
     /// Counts a try. `kind` is what the log says if it is not let in.
@@ -163,7 +182,16 @@ impl Acting<'_> {
     /// seen to it. Failures from single addresses are forgotten by themselves within minutes.
     pub(crate) async fn forget_failures(&self, user: UserId) {
         let Some(policy) = &self.core.config.throttle else { return };
-        let counters = policy.login(Claimant::User(user), None, None);
+        let user = match self.core.store.users().user_by_id(user).await {
+            Ok(Some(user)) => user,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, %user, "the failures on an account stay counted");
+                return;
+            }
+        };
+        let mut counters = policy.login(&user.email, None, None);
+        counters.extend(policy.code(user.id));
         let own = counters.iter().filter(|one| one.scope.on_success() == OnSuccess::Clear);
         let own: Vec<_> = own.map(|counter| counter.key).collect();
         self.settle_try(&[], &own).await;

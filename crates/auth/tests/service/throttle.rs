@@ -27,9 +27,7 @@ fn config(throttle: ThrottlePolicy) -> AuthConfig {
 fn accounts_only() -> ThrottlePolicy {
     let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
     let mut policy = ThrottlePolicy::default();
-    policy.address_tries = often;
     policy.address = often;
-    policy.network_tries = often;
     policy.network = often;
     policy.site = often;
     policy
@@ -154,15 +152,53 @@ async fn a_success_clears_ones_own_counters_and_not_the_addresses() {
 }
 
 #[tokio::test]
-async fn an_address_tries_thirty_times_a_minute_whatever_comes_of_it() {
-    let service = Service::ada_behind(ThrottlePolicy::default()).await;
-    let here = from([203, 0, 113, 7]);
-    for _ in 0..30 {
-        service.try_as(&here, ADA, PASSWORD).await.unwrap();
+async fn fifty_people_of_an_office_get_in_within_a_minute() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    for n in 0..50 {
+        let email = &format!("user{n}@example.org");
+        service
+            .auth
+            .by(&stranger(n))
+            .register(NewUser::new(email, "User", PASSWORD))
+            .await
+            .unwrap();
+        // Some of them mistype their password first.
+        if n % 10 == 0 {
+            service.fails(&office, email).await;
+        }
+        service.try_as(&office, email, PASSWORD).await.unwrap();
+        service.advance(Duration::SECOND);
     }
-    assert_eq!(service.wait_of(&here, ADA).await, 60);
+}
+
+#[tokio::test]
+async fn an_account_has_thirty_tries_a_minute_whatever_comes_of_them() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    service.register("eve@example.org").await.unwrap();
+    for n in 0..30 {
+        service.try_as(&stranger(n), ADA, PASSWORD).await.unwrap();
+    }
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 60);
+    service.try_as(&stranger(1), "eve@example.org", PASSWORD).await.unwrap();
     service.advance(Duration::MINUTE);
-    service.try_as(&here, ADA, PASSWORD).await.unwrap();
+    service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_counted_stays_when_an_account_begins_and_when_it_ends() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&stranger(99), "Ada@Example.org").await, 1);
+    let ada = service.register(ADA).await.unwrap();
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    service.admin().delete(ada).await.unwrap();
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    service.advance(Duration::SECOND);
+    service.fails(&stranger(99), ADA).await;
+    assert_eq!(service.wait_of(&stranger(98), ADA).await, 2);
 }
 
 #[tokio::test]

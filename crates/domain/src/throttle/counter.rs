@@ -2,7 +2,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::rule::{Rule, Tally};
-use crate::{EmailAddress, Reason, UserId};
+use crate::Reason;
 
 /// What a counter counts: which tries, and at which door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,14 +17,14 @@ pub enum Scope {
     KnownBrowserDelay,
     /// Tries on one account in known browsers, successful ones too.
     KnownBrowserTries,
+    /// Tries on one account in other browsers, successful ones too.
+    AccountTries,
+    /// Codes of a second factor that were tried on one account.
+    AccountCodes,
     /// Failures from one address.
     AddressFailures,
-    /// Tries from one address, successful ones too.
-    AddressTries,
     /// Failures from one network.
     NetworkFailures,
-    /// Tries from one network, successful ones too.
-    NetworkTries,
     /// Failures on the whole site.
     Site,
     /// Registrations from one address.
@@ -50,12 +50,12 @@ impl Scope {
         match self {
             Self::AccountFromAddress
             | Self::Account
+            | Self::AccountCodes
             | Self::KnownBrowser
             | Self::KnownBrowserDelay => OnSuccess::Clear,
             Self::AddressFailures | Self::NetworkFailures | Self::Site => OnSuccess::TakeBack,
             Self::KnownBrowserTries
-            | Self::AddressTries
-            | Self::NetworkTries
+            | Self::AccountTries
             | Self::AddressRegistrations
             | Self::NetworkRegistrations => OnSuccess::Keep,
         }
@@ -65,16 +65,12 @@ impl Scope {
     pub fn reason(self) -> Reason {
         match self {
             Self::AccountFromAddress => Reason::AccountFromAddress,
-            Self::Account => Reason::Account,
+            Self::Account | Self::AccountTries | Self::AccountCodes => Reason::Account,
             Self::KnownBrowser | Self::KnownBrowserDelay | Self::KnownBrowserTries => {
                 Reason::KnownBrowser
             }
-            Self::AddressFailures | Self::AddressTries | Self::AddressRegistrations => {
-                Reason::Address
-            }
-            Self::NetworkFailures | Self::NetworkTries | Self::NetworkRegistrations => {
-                Reason::Network
-            }
+            Self::AddressFailures | Self::AddressRegistrations => Reason::Address,
+            Self::NetworkFailures | Self::NetworkRegistrations => Reason::Network,
             Self::Site => Reason::Site,
         }
     }
@@ -93,12 +89,12 @@ impl Scope {
             Self::KnownBrowserDelay => 4,
             Self::KnownBrowserTries => 5,
             Self::AddressFailures => 6,
-            Self::AddressTries => 7,
             Self::NetworkFailures => 8,
-            Self::NetworkTries => 9,
             Self::Site => 10,
             Self::AddressRegistrations => 11,
             Self::NetworkRegistrations => 12,
+            Self::AccountTries => 13,
+            Self::AccountCodes => 14,
         }
     }
 }
@@ -168,22 +164,4 @@ pub fn closed(
         (!is_open).then_some((index, until))
     });
     closed.max_by_key(|(_, until)| *until)
-}
-
-/// Who somebody claims to be with a try.
-#[derive(Clone, Copy, Debug)]
-pub enum Claimant<'a> {
-    /// A user that exists. Whatever door and spelling is tried, it is one person.
-    User(UserId),
-    /// Nobody has this address, which must not show.
-    Nobody(&'a EmailAddress),
-}
-
-impl Claimant<'_> {
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        match self {
-            Self::User(id) => [b"user ", id.as_uuid().as_bytes().as_slice()].concat(),
-            Self::Nobody(email) => [b"nobody ", email.canonical().as_bytes()].concat(),
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! The same of servers, which choose by what they have counted: so there are rows, and they were
 //! counted.
 
-use countersign_domain::throttle::Claimant;
 use countersign_domain::{
     AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, SessionId, ThrottlePolicy,
     TokenDigest, UserId,
@@ -95,7 +94,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
     let token = TokenDigest::from_bytes(&SHA256_OF_1).unwrap();
     let email = EmailAddress::parse("1@example.org").unwrap();
     let keys: Vec<_> = ThrottlePolicy::default()
-        .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
+        .login(&email, Some([203, 0, 113, 7].into()), None)
         .iter()
         .map(|counter| counter.key)
         .collect();
