@@ -41,7 +41,7 @@ pub use audit::event::{Actor, ActorKind, AuthEvent, AuthEventKind, Reason, Subje
 pub use audit::store::AuditStore;
 pub use audit::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, BrokenChain, ChainLink};
 pub use browser::KnownBrowser;
-pub use browser::store::BrowserStore;
+pub use browser::store::{BrowserStore, BrowserUse};
 pub use client::{Client, network};
 pub use clock::{Clock, SystemClock};
 pub use error::{Field, StoreError};

@@ -139,7 +139,7 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
             "INDEX throttle_counters_forgotten_at_idx (forgotten_at<?)",
         ),
         (
-            plan(db, &browser::beyond(user, 9)).await,
+            plan(db, &browser::of_user(user)).await,
             "INDEX known_browsers_user_id_created_at_idx (user_id=?)",
         ),
         (

@@ -27,6 +27,12 @@ impl Jobs<'_> {
             store.sessions().touch_sessions(used).await?;
             seen.forget(used);
         }
+        if let Some(browsers) = store.browsers() {
+            for used in seen.unwritten_browsers().chunks(BATCH as usize) {
+                browsers.use_browsers(used).await?;
+                seen.browsers_written(used, self.0.now());
+            }
+        }
         // A machine whose clock is ahead must not remove what stands for the others.
         self.0.follow_clock().await?;
         let now = self.0.now();

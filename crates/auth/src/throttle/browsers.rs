@@ -2,17 +2,15 @@
 //! not slow its owner down.
 
 use countersign_domain::{
-    Duration, KnownBrowser, SecretToken, StoreError, TokenDigest, User, UserId,
+    BrowserUse, Duration, KnownBrowser, OffsetDateTime, SecretToken, StoreError, TokenDigest, User,
+    UserId,
 };
 
-use crate::core::Acting;
+use crate::core::{Acting, Core};
 use crate::random::rng;
 
 /// How long a browser is known. Browsers keep no cookie for longer than 400 days (RFC 6265bis, section 5.5).
 pub const BROWSER_KNOWN_FOR: Duration = Duration::days(365);
-
-/// The number of browsers of a user that are known at once.
-const MAX_BROWSERS: u32 = 20;
 
 impl Acting<'_> {
     /// Finds what recognises the caller's browser, if `user` has logged in with it before. Asks the store
@@ -54,13 +52,14 @@ impl Acting<'_> {
             let known = browsers.browser_by_token(&token.digest()).await?;
             let half = now + BROWSER_KNOWN_FOR / 2;
             if known.is_some_and(|b| b.user_id == user.id && half < b.expires_at) {
+                self.core.note_browser(Some(token), user.id, now);
                 return Ok(None);
             }
         }
         // Never the token that was shown: somebody else may have put it there.
         let token = SecretToken::generate(&mut rng());
         let browser = KnownBrowser::new(user.id, token.digest(), now, now + BROWSER_KNOWN_FOR);
-        browsers.save_browser(&browser, MAX_BROWSERS).await?;
+        browsers.save_browser(&browser).await?;
         Ok(Some(token))
     }
 
@@ -70,6 +69,23 @@ impl Acting<'_> {
         let Some(browsers) = self.core.store.browsers() else { return };
         if let Err(error) = browsers.forget_browsers(user, keep).await {
             tracing::warn!(%error, %user, "the browsers of a user stay known");
+        }
+    }
+}
+
+impl Core {
+    /// Notes that a browser has shown its token while `user` is logged in there. It is written behind, so
+    /// that a browser in use costs the store one write an hour.
+    pub(crate) fn note_browser(
+        &self,
+        browser: Option<&SecretToken>,
+        user: UserId,
+        now: OffsetDateTime,
+    ) {
+        if let (Some(token), Some(_), Some(_)) =
+            (browser, self.config.throttle, self.store.browsers())
+        {
+            self.seen.note_browser(BrowserUse { token: token.digest(), user, at: now });
         }
     }
 }

@@ -275,6 +275,61 @@ async fn a_known_browser_is_slowed_down_by_itself() {
 }
 
 #[tokio::test]
+async fn logins_that_leave_no_browser_behind_shut_no_owner_out_of_their_own() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token);
+    let script = async || {
+        for _ in 0..25 {
+            service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+        }
+        service.advance(Duration::MINUTE);
+        for n in 0..10 {
+            service.fails(&stranger(n), ADA).await;
+        }
+        assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    };
+    script().await;
+    service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    // A second browser is used for some pages, and comes back the next day.
+    service.advance(Duration::DAY);
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_work = browser().with_browser(begun.browser_token.clone());
+    service.advance(Duration::SECOND);
+    service.auth.by(&at_work).authenticate(&begun.token).await.unwrap().unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    script().await;
+    service.try_as(&at_work, ADA, PASSWORD).await.unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    service.advance(Duration::DAY);
+    service.try_as(&at_work, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn private_windows_shut_no_owner_out_of_the_browser_that_they_use() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let use_pages = async |known: &Caller, token: &SecretToken| {
+        service.auth.by(known).authenticate(token).await.unwrap().unwrap();
+        service.auth.jobs().housekeeping().await.unwrap();
+    };
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token.clone());
+    service.advance(Duration::hours(2));
+    let begun = service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    use_pages(&at_home, &begun.token).await;
+    for _ in 0..40 {
+        let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+        let private = browser().with_browser(begun.browser_token.clone());
+        service.advance(Duration::minutes(5));
+        use_pages(&private, &begun.token).await;
+    }
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_browser_is_known_to_its_own_user_alone() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;
     service.register("eve@example.org").await.unwrap();
