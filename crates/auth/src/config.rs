@@ -254,6 +254,8 @@ fn check_throttle(policy: &ThrottlePolicy) -> Result<(), ConfigError> {
         ("throttle.network_failures", policy.network),
         ("throttle.site_failures", policy.site),
         ("throttle.registrations", policy.registrations),
+        ("throttle.resumptions", policy.resumptions),
+        ("throttle.address_resumptions", policy.address_resumptions),
     ];
     let day = countersign_domain::Duration::DAY.whole_seconds();
     for (key, rate) in rates {

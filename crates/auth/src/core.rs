@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use countersign_domain::{
-    AuditEntry, AuthEvent, AuthEventKind, Clock, Ended, OffsetDateTime, Record, RememberOutcome,
-    SessionId, Store, StoreError, UserId,
+    AuditEntry, AuthEvent, AuthEventKind, Clock, Ended, OffsetDateTime, Record, SessionId, Store,
+    StoreError, UserId,
 };
 
 use crate::caller::Caller;
@@ -67,16 +67,6 @@ impl Outcome for Ended {
 impl Outcome for Option<UserId> {
     fn changed(&self, _: Option<UserId>) -> Option<UserId> {
         *self
-    }
-}
-
-impl Outcome for RememberOutcome {
-    fn changed(&self, _: Option<UserId>) -> Option<UserId> {
-        match self {
-            Self::Stolen(remembered) => Some(remembered.user_id),
-            // A rotated secret changes nothing that is remembered of sessions, and is no event.
-            Self::Rotated(..) | Self::Parallel(..) | Self::Unknown => None,
-        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use crate::remembered::contract::*;
 pub use crate::session::contract::*;
 pub use crate::throttle::contract::*;
 pub use crate::user::contract::*;
-pub use fixtures::{any_record, record};
+pub use fixtures::{alike, any_record, record, remember_use};
 pub use nothing::*;
 
 /// Makes a test of each promise that a store gives; see the [module](crate::contract).
@@ -59,7 +59,14 @@ macro_rules! store_contract {
             a_session_is_refused_when_its_remembered_login_has_ended,
             a_used_secret_is_replaced,
             a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request,
-            a_secret_that_was_replaced_before_is_a_theft_and_ends_everything,
+            a_secret_whose_successor_was_presented_is_a_theft_and_ends_everything,
+            a_lost_answer_is_no_theft,
+            a_copy_shows_when_both_have_used_a_secret,
+            a_session_takes_the_place_of_the_earlier_one_of_its_login,
+            a_parallel_request_whose_session_has_ended_begins_another,
+            a_login_that_is_bound_ends_in_another_browser,
+            a_use_that_changes_nothing_is_told_beforehand,
+            the_least_used_logins_end_when_there_are_too_many,
             one_of_many_who_use_a_secret_at_once_replaces_it,
             an_expired_or_disabled_login_is_not_remembered,
             a_remembered_login_ends_with_any_of_its_sessions,

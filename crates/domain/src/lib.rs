@@ -50,7 +50,10 @@ pub use factor::store::PendingStore;
 pub use password::policy::{PasswordContext, PasswordPolicy};
 pub use password::{Password, PasswordError, PasswordHash};
 pub use record::{Mail, Record};
-pub use remembered::store::{RememberGrant, RememberOutcome, RememberStore, RememberUse};
+pub use remembered::store::{
+    RememberGrant, RememberOutcome, RememberRecords, RememberStep, RememberStore, RememberUse,
+    Resumption,
+};
 pub use remembered::{RememberToken, Remembered, RememberedId};
 pub use session::principal::{Principal, Via};
 pub use session::proof::{HashDigest, Method, Methods, Proof};

@@ -107,7 +107,11 @@ impl Acting<'_> {
     }
 
     /// Counts a try. `kind` is what the log says if it is not let in.
-    async fn count(&self, counters: Vec<Counter>, kind: &str) -> Result<Try, NotCounted> {
+    pub(crate) async fn count(
+        &self,
+        counters: Vec<Counter>,
+        kind: &str,
+    ) -> Result<Try, NotCounted> {
         if counters.is_empty() {
             return Ok(Try::default());
         }

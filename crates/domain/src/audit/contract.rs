@@ -11,13 +11,14 @@ use time::Duration;
 
 use crate::client::network;
 use crate::contract::fixtures::{
-    START, Seed, ada_logged_in, any_record, insert, record, session, token, user,
+    START, Seed, ada_logged_in, alike, any_record, insert, record, remember_use, session, token,
+    user,
 };
 use crate::remembered::contract::remember;
 use crate::store::Store;
 use crate::{
     Actor, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, Methods, PasswordHash,
-    Reason, Record, RememberUse, SessionRenewal, StoreError, Subject, UserId,
+    Reason, Record, SessionRenewal, StoreError, Subject, UserId,
 };
 
 /// Returns the whole trail, the oldest first, after it has checked the chain.
@@ -145,14 +146,8 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
         .end_sessions_of(ada.id, Some(session.id), record)
         .await
         .expect("there are no others");
-    let used = RememberUse {
-        series: &token,
-        secret: &token,
-        next: &token,
-        now: START,
-        grace_since: START,
-    };
-    store.remembered().use_remembered(used, record).await.expect("nothing is done");
+    let used = remember_use([&token; 3], START, &session.client);
+    store.remembered().use_remembered(used, alike(record)).await.expect("nothing is done");
     assert_eq!(trail(store).await.len(), before);
 }
 

@@ -1,11 +1,8 @@
 //! What is not there.
 
-use super::fixtures::{START, Seed, any_record, session, user};
+use super::fixtures::{START, Seed, alike, any_record, remember_use, session, user};
 use crate::store::Store;
-use crate::{
-    Client, Ended, Methods, PasswordHash, RememberOutcome, RememberUse, RememberedId,
-    SessionRenewal,
-};
+use crate::{Client, Ended, Methods, PasswordHash, RememberOutcome, RememberedId, SessionRenewal};
 
 /// Checks that asking for what was never saved is no error.
 pub async fn what_is_not_there_is_no_error(store: &impl Store) {
@@ -48,10 +45,11 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
             .expect("the store answers")
     );
     assert!(store.remembered().remembered_of(id).await.expect("the store answers").is_empty());
-    let used = RememberUse { series: &token, secret: &token, next: &token, now, grace_since: now };
-    let outcome =
-        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers");
-    assert_eq!(outcome, RememberOutcome::Unknown);
+    let (used, record) = (remember_use([&token; 3], now, &client), any_record());
+    let outcome = store.remembered().use_remembered(used, alike(&record)).await;
+    assert_eq!(outcome.expect("the store answers"), RememberOutcome::Unknown);
+    let outcome = store.remembered().peek_remembered(used).await.expect("the store answers");
+    assert_eq!(outcome, Some(RememberOutcome::Unknown));
     let remembered = RememberedId::generate(now, &mut Seed(90));
     assert!(
         !store

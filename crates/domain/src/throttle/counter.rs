@@ -31,6 +31,12 @@ pub enum Scope {
     AddressRegistrations,
     /// Registrations from one network.
     NetworkRegistrations,
+    /// Sessions that one remembered login begins.
+    Resumptions,
+    /// Sessions that remembered logins begin from one address.
+    AddressResumptions,
+    /// Sessions that remembered logins begin from one network.
+    NetworkResumptions,
 }
 
 /// What happens to a counted try that succeeds.
@@ -57,7 +63,10 @@ impl Scope {
             Self::KnownBrowserTries
             | Self::AccountTries
             | Self::AddressRegistrations
-            | Self::NetworkRegistrations => OnSuccess::Keep,
+            | Self::NetworkRegistrations
+            | Self::Resumptions
+            | Self::AddressResumptions
+            | Self::NetworkResumptions => OnSuccess::Keep,
         }
     }
 
@@ -65,12 +74,18 @@ impl Scope {
     pub fn reason(self) -> Reason {
         match self {
             Self::AccountFromAddress => Reason::AccountFromAddress,
-            Self::Account | Self::AccountTries | Self::AccountCodes => Reason::Account,
+            Self::Account | Self::AccountTries | Self::AccountCodes | Self::Resumptions => {
+                Reason::Account
+            }
             Self::KnownBrowser | Self::KnownBrowserDelay | Self::KnownBrowserTries => {
                 Reason::KnownBrowser
             }
-            Self::AddressFailures | Self::AddressRegistrations => Reason::Address,
-            Self::NetworkFailures | Self::NetworkRegistrations => Reason::Network,
+            Self::AddressFailures | Self::AddressRegistrations | Self::AddressResumptions => {
+                Reason::Address
+            }
+            Self::NetworkFailures | Self::NetworkRegistrations | Self::NetworkResumptions => {
+                Reason::Network
+            }
             Self::Site => Reason::Site,
         }
     }
@@ -95,6 +110,9 @@ impl Scope {
             Self::NetworkRegistrations => 12,
             Self::AccountTries => 13,
             Self::AccountCodes => 14,
+            Self::Resumptions => 15,
+            Self::AddressResumptions => 16,
+            Self::NetworkResumptions => 17,
         }
     }
 }

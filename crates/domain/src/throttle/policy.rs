@@ -29,6 +29,10 @@ pub struct ThrottlePolicy {
     pub site: Rate,
     /// Registrations from one address: 20 a minute.
     pub registrations: Rate,
+    /// Sessions that one remembered login begins: 30 in 10 minutes.
+    pub resumptions: Rate,
+    /// Sessions that remembered logins begin from one address: 300 a minute.
+    pub address_resumptions: Rate,
 }
 
 impl Default for ThrottlePolicy {
@@ -43,6 +47,8 @@ impl Default for ThrottlePolicy {
             network: per_minute(30),
             site: per_minute(1_200),
             registrations: per_minute(20),
+            resumptions: Rate { tries: 30, period: Duration::minutes(10) },
+            address_resumptions: per_minute(300),
         }
     }
 }
@@ -61,11 +67,10 @@ impl ThrottlePolicy {
             Scope::NetworkFailures => Rule::Rate(self.network),
             Scope::Site => Rule::Rate(self.site),
             Scope::AddressRegistrations => Rule::Rate(self.registrations),
-            // A network has as many people behind it as three addresses.
-            Scope::NetworkRegistrations => {
-                let Rate { tries, period } = self.registrations;
-                Rule::Rate(Rate { tries: tries.saturating_mul(3), period })
-            }
+            Scope::NetworkRegistrations => Rule::Rate(of_network(self.registrations)),
+            Scope::Resumptions => Rule::Rate(self.resumptions),
+            Scope::AddressResumptions => Rule::Rate(self.address_resumptions),
+            Scope::NetworkResumptions => Rule::Rate(of_network(self.address_resumptions)),
         }
     }
 
@@ -124,9 +129,27 @@ impl ThrottlePolicy {
         ]
     }
 
+    /// Returns the counters of a session that a remembered login is to begin.
+    pub fn resumption(&self, series: &TokenDigest, address: Option<IpAddr>) -> Vec<Counter> {
+        let mut counters = vec![self.counter(Scope::Resumptions, &[series.as_bytes()])];
+        if let Some(address) = address {
+            let (here, net) = place(address);
+            counters.extend([
+                self.counter(Scope::AddressResumptions, &[here.as_bytes()]),
+                self.counter(Scope::NetworkResumptions, &[net.as_bytes()]),
+            ]);
+        }
+        counters
+    }
+
     fn counter(&self, scope: Scope, subject: &[&[u8]]) -> Counter {
         Counter::new(scope, self.rule(scope), subject)
     }
+}
+
+/// Returns the rate of a network, which has as many people behind it as three addresses.
+fn of_network(Rate { tries, period }: Rate) -> Rate {
+    Rate { tries: tries.saturating_mul(3), period }
 }
 
 /// Returns an address and its network, as keys write them.

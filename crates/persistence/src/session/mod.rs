@@ -19,8 +19,8 @@ use crate::database::SqlStore;
 use crate::ending::{remembered_but, sessions_but, that_of};
 use crate::error::{corrupt, unavailable, unread, unread_two};
 use crate::query::these;
-use crate::remembered::entity as remembered;
 use crate::remembered::row::remembered_row;
+use crate::remembered::{beyond as logins_beyond, entity as remembered};
 use crate::row::{address, bytes, client, moment};
 use crate::user::entity as user;
 use crate::user::lock::lock;
@@ -75,6 +75,29 @@ pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
     these(old, Column::Id, Column::UserId.eq(user.as_uuid()))
 }
 
+/// Returns the sessions of a remembered login: one at most.
+pub(crate) fn of_login(id: RememberedId) -> Select<Entity> {
+    Entity::find().filter(Column::RememberedId.eq(id.as_uuid()))
+}
+
+/// Begins a session in place of the earlier one of its remembered login, and ends those of its user that are
+/// too many. Whoever calls this holds the lock of the user, so that of several at once one is left.
+pub(crate) async fn begin(
+    change: &impl ConnectionTrait,
+    session: &Session,
+    token: &TokenDigest,
+    max_per_user: u32,
+) -> Result<(), StoreError> {
+    if let Some(login) = session.remembered {
+        let earlier = Entity::delete_many().filter(Column::RememberedId.eq(login.as_uuid()));
+        earlier.exec(change).await.map_err(unavailable)?;
+    }
+    let row = session_row(session, token).into_active_model();
+    Entity::insert(row).exec_without_returning(change).await.map_err(unavailable)?;
+    let too_many = beyond(session.user_id, max_per_user).exec(change).await;
+    too_many.map_err(unavailable).map(drop)
+}
+
 /// Returns at most `limit` sessions that are over.
 pub(crate) fn dead(
     now: OffsetDateTime,
@@ -110,7 +133,9 @@ async fn belongs(db: &impl ConnectionTrait, grant: &SessionGrant<'_>) -> Result<
     if let Some(remember) = grant.remember {
         let row = remembered_row(remember).into_active_model();
         let insertion = remembered::Entity::insert(row).exec_without_returning(db);
-        return insertion.await.map(|_| true).map_err(unavailable);
+        insertion.await.map_err(unavailable)?;
+        let too_many = logins_beyond(grant.session.user_id, grant.max_per_user).exec(db).await;
+        return too_many.map(|_| true).map_err(unavailable);
     }
     let Some(id) = grant.session.remembered else {
         return Ok(true);
@@ -146,10 +171,7 @@ impl SessionStore for SqlStore {
             if holds.map_err(unavailable)?.is_none() || !belongs(change, &grant).await? {
                 return Ok(false);
             }
-            let row = session_row(grant.session, grant.token).into_active_model();
-            let insertion = Entity::insert(row).exec_without_returning(change);
-            insertion.await.map_err(unavailable)?;
-            beyond(user, grant.max_per_user).exec(change).await.map_err(unavailable)?;
+            begin(change, grant.session, grant.token, grant.max_per_user).await?;
             append(change, record).await?;
             Ok(true)
         })

@@ -31,6 +31,10 @@ section! {
         site_failures: Pace = site,
         /// Registrations from one address.
         registrations: Pace = registrations,
+        /// Sessions that one remembered login begins.
+        resumptions: Pace = resumptions,
+        /// Sessions that remembered logins begin from one address.
+        address_resumptions: Pace = address_resumptions,
     }
     and {
         /// Whether guesses are slowed down at all.
