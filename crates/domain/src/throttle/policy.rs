@@ -95,17 +95,15 @@ impl ThrottlePolicy {
                 self.counter(Scope::KnownBrowserTries, &[who]),
             ];
         }
-        let mut counters = vec![
-            self.counter(Scope::Account, &[who]),
-            // Strangers are slowed down before they could use it up.
-            self.counter(Scope::AccountTries, &[who]),
-            self.counter(Scope::Site, &[]),
-        ];
+        let mut counters =
+            vec![self.counter(Scope::Account, &[who]), self.counter(Scope::Site, &[])];
         // Callers without an address are no one place: five of them would close an account for all.
         if let Some(address) = address {
             let (here, net) = place(address);
             counters.extend([
                 self.counter(Scope::AccountFromAddress, &[who, here.as_bytes()]),
+                // Strangers are slowed down before they could use it up.
+                self.counter(Scope::AccountTries, &[who]),
                 self.counter(Scope::AddressFailures, &[here.as_bytes()]),
                 self.counter(Scope::NetworkFailures, &[net.as_bytes()]),
             ]);
