@@ -36,8 +36,9 @@ impl RememberStore for MemoryStore {
         used: RememberUse<'_>,
     ) -> Result<Option<RememberOutcome>, StoreError> {
         Ok(match self.state().found(used) {
-            None => Some(RememberOutcome::Unknown),
-            Some(Found { step: RememberStep::Expired, .. }) => Some(RememberOutcome::Unknown),
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
             Some(Found { step: RememberStep::Join, remembered, user, session: Some(session) }) => {
                 Some(RememberOutcome::Parallel(remembered, user, session))
             }

@@ -109,8 +109,9 @@ impl RememberStore for SqlStore {
         used: RememberUse<'_>,
     ) -> Result<Option<RememberOutcome>, StoreError> {
         Ok(match find(&self.read(Deadline::of_call()).await?, used).await? {
-            None => Some(RememberOutcome::Unknown),
-            Some(Found { step: RememberStep::Expired, .. }) => Some(RememberOutcome::Unknown),
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
             Some(Found { step: RememberStep::Join, remembered, user, session: Some(session) }) => {
                 Some(RememberOutcome::Parallel(remembered, user, session))
             }

@@ -42,8 +42,9 @@ async fn find(db: &impl ConnectionTrait, used: RememberUse<'_>) -> Answer<Option
 impl RememberStore for Members {
     async fn peek_remembered(&self, used: RememberUse<'_>) -> Answer<Option<RememberOutcome>> {
         Ok(match find(&self.db, used).await? {
-            None => Some(RememberOutcome::Unknown),
-            Some(Found { step: RememberStep::Expired, .. }) => Some(RememberOutcome::Unknown),
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
             Some(Found { step: RememberStep::Join, remembered, owner, visit: Some(visit) }) => {
                 Some(RememberOutcome::Parallel(remembered, owner, visit))
             }
