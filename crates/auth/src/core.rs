@@ -18,6 +18,7 @@ use crate::password::hasher::Hasher;
 use crate::random::rng;
 use crate::session::cache::SessionCache;
 use crate::session::seen::Seen;
+use crate::throttle::under_way::UnderWay;
 
 /// The parts of the service, which all of its clones share.
 pub(crate) struct Core {
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) skew: Skew,
     pub(crate) factors: Factors,
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 /// What a store answers, as its ports return it.
@@ -86,6 +88,7 @@ impl Core {
             metrics: Metrics::default(),
             skew: Skew::default(),
             factors: Factors::default(),
+            under_way: Arc::default(),
             config,
         }
     }

@@ -172,6 +172,50 @@ async fn fifty_people_of_an_office_get_in_within_a_minute() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_right_passwords_at_the_same_moment_from_one_address_are_all_let_in() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    for n in 0..50 {
+        let new = &format!("user{n}@example.org");
+        service.auth.by(&stranger(n)).register(NewUser::new(new, "User", PASSWORD)).await.unwrap();
+    }
+    let tries = (0..50).map(|n| {
+        let (auth, office) = (service.auth.clone(), office.clone());
+        tokio::spawn(async move {
+            let email = &format!("user{n}@example.org");
+            auth.by(&office).log_in(LogIn::new(email, PASSWORD)).await.map(complete)
+        })
+    });
+    for tried in tries.collect::<Vec<_>>() {
+        tried.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_wrong_passwords_at_the_same_moment_from_one_address_ten_are_let_in() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    let tries = (0..50).map(|n| {
+        let (auth, office) = (service.auth.clone(), office.clone());
+        tokio::spawn(async move {
+            let email = &format!("user{n}@example.org");
+            auth.by(&office).log_in(LogIn::new(email, "wrong")).await.map(complete)
+        })
+    });
+    let mut failed = 0;
+    for tried in tries.collect::<Vec<_>>() {
+        match tried.await.unwrap() {
+            Err(LogInError::WrongCredentials) => failed += 1,
+            Err(LogInError::Throttled(throttled)) => {
+                assert_eq!(throttled.retry_after.as_secs(), 60);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(failed, 10);
+}
+
 #[tokio::test]
 async fn an_account_has_thirty_tries_a_minute_whatever_comes_of_them() {
     let service = Service::ada_behind(ThrottlePolicy::default()).await;

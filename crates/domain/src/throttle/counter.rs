@@ -91,7 +91,7 @@ impl Scope {
     }
 
     /// Returns whether it counts the failures of one place.
-    fn is_place(self) -> bool {
+    pub fn is_place(self) -> bool {
         matches!(self, Self::AddressFailures | Self::NetworkFailures)
     }
 
