@@ -20,6 +20,8 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("token_digest").binary_len(32).not_null().primary_key())
             .col(ColumnDef::new("user_id").uuid().not_null())
             .col(moment(schema, "created_at"))
+            .col(moment(schema, "used_at"))
+            .col(ColumnDef::new("is_proven").boolean().not_null())
             .col(moment(schema, "expires_at"))
             .take();
         create_table(schema, "known_browsers", browsers).await?;

@@ -248,12 +248,14 @@ impl HashingConfig {
 fn check_throttle(policy: &ThrottlePolicy) -> Result<(), ConfigError> {
     let rates = [
         ("throttle.account_from_address", policy.account_from_address),
-        ("throttle.address_tries", policy.address_tries),
+        ("throttle.account_tries", policy.account_tries),
+        ("throttle.account_codes", policy.account_codes),
         ("throttle.address_failures", policy.address),
-        ("throttle.network_tries", policy.network_tries),
         ("throttle.network_failures", policy.network),
         ("throttle.site_failures", policy.site),
         ("throttle.registrations", policy.registrations),
+        ("throttle.resumptions", policy.resumptions),
+        ("throttle.address_resumptions", policy.address_resumptions),
     ];
     let day = countersign_domain::Duration::DAY.whole_seconds();
     for (key, rate) in rates {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use countersign_domain::{
     AuditEntry, AuthEvent, AuthEventKind, Clock, EmailAddress, Ended, OffsetDateTime, Record,
-    RememberOutcome, SessionId, Store, StoreError, UserId,
+    SessionId, Store, StoreError, UserId,
 };
 
 use crate::caller::Caller;
@@ -20,6 +20,7 @@ use crate::password::stand_in::{StandIn, StandIns};
 use crate::random::rng;
 use crate::session::cache::SessionCache;
 use crate::session::seen::Seen;
+use crate::throttle::under_way::UnderWay;
 
 /// The parts of the service, which all of its clones share.
 pub(crate) struct Core {
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) trust: Trust,
     pub(crate) stand_ins: StandIns,
     pub(crate) factors: Factors,
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 /// What a store answers, as its ports return it.
@@ -74,16 +76,6 @@ impl Outcome for Option<UserId> {
     }
 }
 
-impl Outcome for RememberOutcome {
-    fn changed(&self, _: Option<UserId>) -> Option<UserId> {
-        match self {
-            Self::Stolen(remembered) => Some(remembered.user_id),
-            // A rotated secret changes nothing that is remembered of sessions, and is no event.
-            Self::Rotated(..) | Self::Parallel(..) | Self::Unknown => None,
-        }
-    }
-}
-
 impl Core {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: AuthConfig) -> Self {
         let sessions = config.sessions;
@@ -102,6 +94,7 @@ impl Core {
             metrics: Metrics::default(),
             skew: Skew::default(),
             factors: Factors::default(),
+            under_way: Arc::default(),
             config,
         }
     }

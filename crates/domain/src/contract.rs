@@ -29,7 +29,7 @@ pub use crate::session::contract::*;
 pub use crate::site::contract::*;
 pub use crate::throttle::contract::*;
 pub use crate::user::contract::*;
-pub use fixtures::{any_record, record};
+pub use fixtures::{alike, any_record, record, remember_use};
 pub use nothing::*;
 
 /// Makes a test of each promise that a store gives; see the [module](crate::contract).
@@ -67,7 +67,14 @@ macro_rules! store_contract {
             a_session_is_refused_when_its_remembered_login_has_ended,
             a_used_secret_is_replaced,
             a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request,
-            a_secret_that_was_replaced_before_is_a_theft_and_ends_everything,
+            a_secret_whose_successor_was_presented_is_a_theft_and_ends_everything,
+            a_lost_answer_is_no_theft,
+            a_copy_shows_when_both_have_used_a_secret,
+            a_session_takes_the_place_of_the_earlier_one_of_its_login,
+            a_parallel_request_whose_session_has_ended_begins_another,
+            a_login_that_is_bound_ends_in_another_browser,
+            a_use_that_changes_nothing_is_told_beforehand,
+            the_least_used_logins_end_when_there_are_too_many,
             one_of_many_who_use_a_secret_at_once_replaces_it,
             an_expired_or_disabled_login_is_not_remembered,
             a_remembered_login_ends_with_any_of_its_sessions,
@@ -76,7 +83,7 @@ macro_rules! store_contract {
             remembered_logins_are_listed_and_ended_by_their_owner_alone,
             only_expired_logins_are_purged_and_only_so_many,
             a_remembered_login_from_the_future_is_unknown_and_purged,
-            a_secret_that_was_replaced_in_the_future_is_a_theft,
+            a_secret_that_was_replaced_in_the_future_joins_nothing,
             a_counter_lets_in_so_many_tries_and_the_next_one_later,
             a_try_is_counted_by_all_counters_or_by_none,
             of_many_tries_at_once_no_more_are_let_in_than_may,
@@ -84,8 +91,11 @@ macro_rules! store_contract {
             a_try_that_is_taken_back_begins_no_delay_anew,
             a_counter_with_a_growing_delay_is_kept,
             only_forgotten_counters_are_purged_and_only_so_many,
-            browsers_are_known_until_there_are_too_many,
             a_count_from_the_future_is_forgotten_and_purged,
+            a_browser_reads_back_as_saved,
+            a_browser_that_shows_its_token_has_come_back,
+            what_never_comes_back_evicts_no_browser,
+            of_browsers_that_come_back_the_least_recently_used_are_forgotten,
             only_expired_browsers_are_purged_and_only_so_many,
             a_pending_login_reads_back_and_ends_in_time,
             a_pending_login_takes_so_many_tries_however_many_come_at_once,

@@ -42,7 +42,7 @@ pub use audit::event::{Actor, ActorKind, AuthEvent, AuthEventKind, Reason, Subje
 pub use audit::store::AuditStore;
 pub use audit::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, BrokenChain, ChainLink};
 pub use browser::KnownBrowser;
-pub use browser::store::BrowserStore;
+pub use browser::store::{BrowserStore, BrowserUse};
 pub use client::{Client, network};
 pub use clock::{CLOCK_TOLERANCE, Clock, ClockReading, ClockWatch, SystemClock, is_from_future};
 pub use error::{Field, StoreError};
@@ -51,7 +51,10 @@ pub use factor::store::PendingStore;
 pub use password::policy::{PasswordContext, PasswordPolicy};
 pub use password::{HashCount, Password, PasswordError, PasswordHash};
 pub use record::{Mail, Record};
-pub use remembered::store::{RememberGrant, RememberOutcome, RememberStore, RememberUse};
+pub use remembered::store::{
+    RememberGrant, RememberOutcome, RememberRecords, RememberStep, RememberStore, RememberUse,
+    Resumption,
+};
 pub use remembered::{RememberToken, Remembered, RememberedId};
 pub use session::principal::{Principal, Via};
 pub use session::proof::{HashDigest, Method, Methods, Proof};

@@ -105,6 +105,30 @@ impl State {
         (before - self.remembered.len()) as u64
     }
 
+    /// Ends the remembered logins of a user that are too many: the ones that were not used for the longest.
+    pub(crate) fn forget_beyond(&mut self, user: UserId, max: u32) {
+        let all = self.remembered.values().map(|series| &series.remembered);
+        let mut all: Vec<_> =
+            all.filter(|r| r.user_id == user).map(|r| (r.used_at, r.id)).collect();
+        all.sort_by_key(|one| std::cmp::Reverse(*one));
+        let gone: Vec<_> = all.into_iter().skip(max as usize).map(|(_, id)| id).collect();
+        self.end_remembered(|series| gone.contains(&series.remembered.id));
+    }
+
+    /// Begins a session in place of the earlier one of its remembered login, and ends those of its user that
+    /// are too many.
+    pub(crate) fn begin(&mut self, session: &Session, token: &TokenDigest, max: u32) {
+        let login = session.remembered;
+        self.remove_sessions(|earlier| login.is_some() && earlier.remembered == login);
+        self.sessions.insert(session.id, (*token, session.clone()));
+        let mut others = self.sessions_newest_first(session.user_id);
+        // The new one stays, also where a wrong clock has begun others in the future.
+        others.retain(|other| other.id != session.id);
+        for old in others.iter().skip(max.saturating_sub(1) as usize) {
+            self.sessions.remove(&old.id);
+        }
+    }
+
     pub(crate) fn remove_sessions(&mut self, mut gone: impl FnMut(&Session) -> bool) -> u64 {
         let before = self.sessions.len();
         self.sessions.retain(|_, (_, session)| !gone(session));

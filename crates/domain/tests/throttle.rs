@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use countersign_domain::throttle::{
-    Backoff, Claimant, Counter, Rate, Rule, Scope, Tally, ThrottlePolicy, closed,
+    Backoff, Counter, Rate, Rule, Scope, Tally, ThrottlePolicy, closed,
 };
 use countersign_domain::{
     CLOCK_TOLERANCE, Duration, EmailAddress, OffsetDateTime, SecretToken, TokenDigest, UserId,
@@ -221,7 +221,6 @@ proptest! {
 /// A try to log in.
 #[derive(Clone, Debug)]
 struct Try {
-    user: Option<UserId>,
     email: EmailAddress,
     address: Option<IpAddr>,
     browser: Option<TokenDigest>,
@@ -247,10 +246,8 @@ fn tries() -> impl Strategy<Value = Try> {
     let browser = select(vec!["A", "Q"]).prop_map(|letter| {
         SecretToken::parse(&letter.repeat(SecretToken::CHARS)).unwrap().digest()
     });
-    let user = prop::option::of((0_u8..3).prop_map(user));
-    let parts = (user, email, prop::option::of(addresses()), prop::option::of(browser));
-    parts.prop_map(|(user, email, address, browser)| Try {
-        user,
+    let parts = (email, prop::option::of(addresses()), prop::option::of(browser));
+    parts.prop_map(|(email, address, browser)| Try {
         email: EmailAddress::parse(email).unwrap(),
         address,
         browser,
@@ -258,41 +255,28 @@ fn tries() -> impl Strategy<Value = Try> {
 }
 
 impl Try {
-    fn claimant(&self) -> Claimant<'_> {
-        self.user.map_or(Claimant::Nobody(&self.email), Claimant::User)
-    }
-
     fn counters(&self) -> Vec<Counter> {
-        ThrottlePolicy::default().login(self.claimant(), self.address, self.browser.as_ref())
+        ThrottlePolicy::default().login(&self.email, self.address, self.browser.as_ref())
     }
 
     /// Describes what a counter counts.
     fn subject(&self, counter: &Counter) -> String {
-        let who = match self.user {
-            Some(id) => id.to_string(),
-            None => self.email.canonical().to_owned(),
-        };
+        let who = self.email.canonical().to_owned();
         let address = self.address.map(|address| address.to_canonical());
         let subject = match counter.scope {
             Scope::AccountFromAddress => format!("{who} {address:?}"),
             // All known browsers of one user share it.
-            Scope::Account | Scope::KnownBrowserTries => who,
+            Scope::Account | Scope::AccountTries | Scope::KnownBrowserTries => who,
             Scope::KnownBrowser | Scope::KnownBrowserDelay => {
                 format!("{who} {:?}", self.browser.map(|token| *token.as_bytes()))
             }
-            Scope::AddressFailures | Scope::AddressTries => format!("{address:?}"),
-            Scope::NetworkFailures | Scope::NetworkTries => {
-                format!("{:?}", address.map(network))
-            }
+            Scope::AddressFailures => format!("{address:?}"),
+            Scope::NetworkFailures => format!("{:?}", address.map(network)),
             Scope::Site => String::new(),
             other => panic!("{other:?} counts no login"),
         };
         format!("{:?} {subject}", counter.scope)
     }
-}
-
-fn kinds(counters: &[Counter]) -> Vec<(Rule, Scope)> {
-    counters.iter().map(|counter| (counter.rule, counter.scope)).collect()
 }
 
 proptest! {
@@ -321,10 +305,14 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_counted_like_somebody(one in tries(), id in 0_u8..3) {
-        let nobody = Try { user: None, browser: None, ..one };
-        let somebody = Try { user: Some(user(id)), ..nobody.clone() };
-        prop_assert_eq!(kinds(&nobody.counters()), kinds(&somebody.counters()));
+    fn the_codes_of_a_user_are_counted_by_themselves(one in tries(), id in 0_u8..3) {
+        let policy = ThrottlePolicy::default();
+        let codes = policy.code(user(id));
+        prop_assert_eq!(&codes, &policy.code(user(id)));
+        prop_assert_ne!(codes[0].key, policy.code(user(id + 1))[0].key);
+        for counter in one.counters() {
+            prop_assert_ne!(codes[0].key, counter.key);
+        }
     }
 
     #[test]

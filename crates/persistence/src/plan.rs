@@ -2,13 +2,12 @@
 
 mod servers;
 
-use countersign_domain::contract::any_record;
-use countersign_domain::throttle::Claimant;
+use countersign_domain::contract::{alike, any_record, remember_use};
 use countersign_domain::{
     AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, SessionId, ThrottlePolicy,
     TokenDigest, UserId,
 };
-use countersign_domain::{RememberOutcome, RememberUse, Store};
+use countersign_domain::{Client, RememberOutcome, Store};
 use sea_orm::prelude::Uuid;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryTrait,
@@ -63,8 +62,8 @@ async fn every_query_uses_an_index() {
     }
     let of_user = "INDEX sessions_user_id_created_at_idx (user_id=?)";
     let all = [
-        (plan(db, &session::newest_first(user_id)).await, of_user),
-        (plan(db, &session::beyond(user_id, session_id, 9)).await, of_user),
+        (plan(db, &session::begin::newest_first(user_id)).await, of_user),
+        (plan(db, &session::begin::beyond(user_id, session_id, 9)).await, of_user),
         (plan(db, &ending::sessions_but(user_id, Some(session_id))).await, of_user),
         (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
         (
@@ -104,6 +103,7 @@ async fn every_query_of_remembered_logins_uses_an_index() {
     let all = [
         (by_series, "INDEX remembered_logins_series_digest_key (series_digest=?)"),
         (plan(db, &remembered::newest_first(user_id)).await, of_user),
+        (plan(db, &remembered::beyond(user_id, 9)).await, of_user),
         (that_of, of_user),
         (all_but, of_user),
         (expired, "INDEX remembered_logins_expires_at_idx (expires_at<?)"),
@@ -120,8 +120,9 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
     let db = database.reader();
     let user = UserId::from_uuid(Uuid::nil());
     let token = TokenDigest::from_bytes(&[0; 32]).unwrap();
+    let email = EmailAddress::parse("1@example.org").unwrap();
     let keys: Vec<_> = ThrottlePolicy::default()
-        .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
+        .login(&email, Some([203, 0, 113, 7].into()), None)
         .iter()
         .map(|counter| counter.key)
         .collect();
@@ -139,7 +140,7 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
             "INDEX throttle_counters_forgotten_at_idx (forgotten_at<?)",
         ),
         (
-            plan(db, &browser::beyond(user, 9)).await,
+            plan(db, &browser::of_user(user)).await,
             "INDEX known_browsers_user_id_created_at_idx (user_id=?)",
         ),
         (
@@ -177,10 +178,12 @@ async fn a_series_that_was_made_up_waits_for_no_writer() {
     let (database, _dir) = database().await;
     let token = &TokenDigest::from_bytes(&[0; 32]).unwrap();
     let change = begin(&database).await.unwrap();
-    let used =
-        RememberUse { series: token, secret: token, next: token, now: NOW, grace_since: NOW };
-    let outcome = database.remembered().use_remembered(used, &any_record()).await.unwrap();
+    let (client, record) = (Client::default(), any_record());
+    let used = remember_use([token; 3], NOW, &client);
+    let outcome = database.remembered().use_remembered(used, alike(&record)).await.unwrap();
     assert_eq!(outcome, RememberOutcome::Unknown);
+    let outcome = database.remembered().peek_remembered(used).await.unwrap();
+    assert_eq!(outcome, Some(RememberOutcome::Unknown));
     change.rollback().await.unwrap();
 }
 

@@ -7,10 +7,10 @@
 mod server;
 mod support;
 
-use countersign_domain::contract::any_record;
+use countersign_domain::contract::{alike, any_record, remember_use};
 use countersign_domain::{
-    Basis, Client, Keep, RememberGrant, RememberOutcome, RememberUse, Remembered, RememberedId,
-    Session, SessionGrant, SessionRenewal, Store, StoreError, TokenDigest, User,
+    Basis, Client, Keep, RememberGrant, RememberOutcome, Remembered, RememberedId, Session,
+    SessionGrant, SessionId, SessionRenewal, Store, StoreError, TokenDigest, User,
 };
 use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
@@ -47,14 +47,11 @@ impl Login {
     /// Presents the first secret after a minute.
     async fn present(&self, database: &SqlStore) -> Result<RememberOutcome, StoreError> {
         let now = START + Duration::MINUTE;
-        let (series, secret, next) = (&self.series, &self.secret, &token());
-        database
-            .remembered()
-            .use_remembered(
-                RememberUse { series, secret, next, now, grace_since: now },
-                &any_record(),
-            )
-            .await
+        let (next, record) = (token(), any_record());
+        let secrets = [&self.series, &self.secret, &next];
+        let mut used = remember_use(secrets, now, &self.session.client);
+        used.begins.id = SessionId::generate(now, &mut rng());
+        database.remembered().use_remembered(used, alike(&record)).await
     }
 }
 
@@ -128,7 +125,7 @@ async fn with_login(file: &File) -> (SqlStore, User, Login) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_many_programs_replaces_a_secret_and_all_others_came_with_it() {
     let file = File::new();
-    let (_database, _, login) = with_login(&file).await;
+    let (_database, ada, login) = with_login(&file).await;
     let mut programs = Vec::new();
     for _ in 0..8 {
         programs.push(file.open().await);
@@ -149,6 +146,7 @@ async fn one_of_many_programs_replaces_a_secret_and_all_others_came_with_it() {
         }
     }
     assert_eq!(rotated, 1);
+    assert_eq!(database_sessions(&file.open().await, &ada).await.len(), 1);
 }
 
 #[tokio::test]
@@ -161,7 +159,12 @@ async fn what_was_replaced_is_there_after_reopening() {
     let used_at = START + Duration::MINUTE;
     let mut used = login.remembered;
     used.used_at = used_at;
-    assert_eq!(outcome, RememberOutcome::Parallel(used, ada));
+    let session = database_sessions(&file.open().await, &ada).await.remove(0);
+    assert_eq!(outcome, RememberOutcome::Parallel(used, ada, session));
+}
+
+async fn database_sessions(database: &SqlStore, user: &User) -> Vec<Session> {
+    database.sessions().sessions_of(user.id).await.unwrap()
 }
 
 #[tokio::test]

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_domain::SessionGrant;
-use countersign_domain::contract::any_record;
-use countersign_domain::{Store, StoreError, User};
+use countersign_domain::contract::{alike, any_record, remember_use};
+use countersign_domain::{
+    RememberGrant, RememberOutcome, Remembered, RememberedId, SessionGrant, SessionId, Store,
+    StoreError, User,
+};
 use countersign_persistence::SqlStore;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use server::{Engine, TestDatabase};
-use support::{START, hash, session, user};
+use support::{START, hash, rng, session, token, user};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -212,6 +214,57 @@ async fn a_change_given_up_half_way_leaves_nothing_behind() {
         let ends = database.audit().audit_ends().await.unwrap();
         assert_eq!(records.last().unwrap().link, ends.last, "the chain is whole");
         assert_eq!(records.len() as u64, ends.last.number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_all_tabs_that_two_nodes_serve_at_once_one_begins_the_session_of_all() {
+    for on in TestDatabase::of_each().await {
+        let nodes = [migrated(&on.url).await, SqlStore::connect(&on.url).await.unwrap()];
+        let ada = user("ada");
+        nodes[0].users().insert_user(&ada, &any_record()).await.unwrap();
+        let (mut first, first_token) = session(&ada, START);
+        let (id, end) =
+            (RememberedId::generate(START, &mut rng()), START + time::Duration::days(14));
+        let remembered = Remembered::new(id, ada.id, first.client.clone(), START, end);
+        first.remembered = Some(id);
+        let (series, mut secret) = (token(), token());
+        let grant = SessionGrant {
+            session: &first,
+            token: &first_token,
+            proof: None,
+            remember: Some(RememberGrant {
+                remembered: &remembered,
+                series: &series,
+                secret: &secret,
+            }),
+            max_per_user: 20,
+        };
+        assert!(nodes[0].sessions().insert_session(grant, &any_record()).await.unwrap());
+        for round in 1..=5 {
+            let now = START + time::Duration::hours(round);
+            let tabs = (0..26).map(|n| {
+                let (node, client) = (nodes[n % 2].clone(), first.client.clone());
+                tokio::spawn(async move {
+                    let (next, record) = (token(), any_record());
+                    let mut used = remember_use([&series, &secret, &next], now, &client);
+                    used.begins.id = SessionId::generate(now, &mut rng());
+                    (next, node.remembered().use_remembered(used, alike(&record)).await.unwrap())
+                })
+            });
+            let mut begun = Vec::new();
+            for tab in tabs.collect::<Vec<_>>() {
+                match tab.await.unwrap() {
+                    (next, RememberOutcome::Rotated(_, _, session)) => begun.push((next, session)),
+                    (_, RememberOutcome::Parallel(..)) => {}
+                    (_, other) => panic!("{other:?}"),
+                }
+            }
+            let [(next, begun)] = &begun[..] else { panic!("{} have begun", begun.len()) };
+            let left = nodes[1].sessions().sessions_of(ada.id).await.unwrap();
+            assert_eq!(&left[..], std::slice::from_ref(begun));
+            secret = *next;
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl Acting<'_> {
         typed: &str,
     ) -> Result<Confirmed, ConfirmError> {
         let user = self.standing(who).await?.ok_or(ConfirmError::Ended)?;
-        let tried = self.try_login(Some(&user), &user.email).await?;
+        let tried = self.try_login_by_code(&user).await?;
         match self.core.factors.check(&user, typed).await? {
             Some(method) => {
                 self.succeeded(tried).await;

@@ -35,6 +35,13 @@ impl Jobs<'_> {
             seen.forget(used);
         }
         self.0.stand_ins.keep_up(&**store, clock.steady()).await;
+        if let Some(browsers) = store.browsers() {
+            for used in seen.unwritten_browsers().chunks(BATCH as usize) {
+                browsers.use_browsers(used).await?;
+                seen.browsers_written(used, self.0.now());
+            }
+        }
+        // A machine whose clock is ahead must not remove what stands for the others.
         self.0.follow_clock().await?;
         let Some(now) = self.0.trust.now(&**store, clock, &self.0.skew).await? else {
             return Ok(());

@@ -7,6 +7,7 @@ use countersign_domain::{
 
 use super::admit::{Applicant, LoginState};
 use crate::core::Acting;
+use crate::throttle::{NotCounted, Throttled};
 
 /// Why a login was not completed.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum FactorError {
     /// again.
     #[error("the login has ended")]
     Ended,
+    /// Too many codes were tried on the account: try again later. The login waits on, and this was no try.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,7 +50,7 @@ impl Acting<'_> {
     }
 
     /// Completes a login that waits for a second factor. A login takes at most [`PendingLogin::MAX_TRIES`]
-    /// codes.
+    /// codes, and an account so many in all its logins together as the throttle lets in.
     ///
     /// # Errors
     ///
@@ -61,26 +65,26 @@ impl Acting<'_> {
         }
         let store = self.core.store.pending().ok_or(FactorError::Ended)?;
         let token = token.digest();
-        let login = store.try_pending(&token, self.core.now()).await?;
+        let login = store.pending_by_token(&token, self.core.now()).await?;
         let login = login.ok_or(FactorError::Ended)?;
         let Some((user, earlier)) = self.standing_applicant(&login).await? else {
             return end(store, &token).await;
         };
+        // First by the account: a code that is not let in there must not use this login up.
+        let tried = self.try_code(user.id).await?;
+        if store.try_pending(&token, self.core.now()).await?.is_none() {
+            self.called_off(tried).await;
+            return Err(FactorError::Ended);
+        }
         let Some(method) = self.core.factors.check(&user, code).await? else {
-            let mut record = self.record(
-                countersign_domain::AuthEventKind::UserLoginFailed,
-                Some(user.id),
-                None,
-            );
-            record.audit.event.reason = Some(Reason::WrongCode);
-            self.write_down(&[record]).await?;
+            self.failed(tried, Reason::WrongCode, Some(user.id), None).await?;
             return Err(FactorError::WrongCode);
         };
         // Of several right codes at once, one completes the login.
         if !store.end_pending(&token).await? {
             return Err(FactorError::Ended);
         }
-        let tried = self.recall_try(&user, &login.counted).await?;
+        let tried = self.recall_try(&user, &login.counted).await?.and(tried);
         let proof = earlier.and(Proof::factor(method));
         let applicant = Applicant { user: &user, proof, remember: login.remember, tried };
         self.admit(applicant).await?.map_err(|_| FactorError::Ended)
@@ -124,4 +128,13 @@ impl Acting<'_> {
 async fn end(store: &dyn PendingStore, token: &TokenDigest) -> Result<LoginState, FactorError> {
     store.end_pending(token).await?;
     Err(FactorError::Ended)
+}
+
+impl From<NotCounted> for FactorError {
+    fn from(error: NotCounted) -> Self {
+        match error {
+            NotCounted::Throttled(throttled) => throttled.into(),
+            NotCounted::Store(error) => error.into(),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use countersign_domain::{
 
 use super::cache::{Answer, Known};
 use crate::config::Protection;
-use crate::core::{Acting, Core};
+use crate::core::Acting;
 
 /// A user who has shown the token of a session that stands.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Acting<'_> {
         token: &SecretToken,
     ) -> Result<Option<Authenticated>, StoreError> {
         let core = self.core;
-        let Some(known) = core.find_session(token).await? else { return Ok(None) };
+        let Some(known) = self.find_session(token).await? else { return Ok(None) };
         let (user, session) = (&known.user, &known.session);
         let (now, lifetimes) = (core.now(), &core.config.sessions.lifetimes);
         if !user.is_active || !session.is_live_when_seen(known.last_seen_at(), now, lifetimes) {
@@ -111,21 +111,23 @@ impl Acting<'_> {
     }
 }
 
-impl Core {
+impl Acting<'_> {
     /// Finds the session with this token, whatever state it is in: in memory, or in the store.
     async fn find_session(&self, token: &SecretToken) -> Result<Option<Arc<Known>>, StoreError> {
-        let token = token.digest();
-        let asked = match self.cache.look_up(&token, self.now()) {
+        let (core, token) = (self.core, token.digest());
+        let asked = match core.cache.look_up(&token, core.now()) {
             Answer::Session(known) => return Ok(Some(known)),
             Answer::Nobody => return Ok(None),
             Answer::Ask(asked) => asked,
         };
-        let found = self.store.sessions().session_by_token(&token).await?;
-        let known = self.cache.keep(&token, asked, found);
-        if let Some(known) = &known
-            && let Some(seen) = self.seen.last(known.session.id)
-        {
-            known.seen(seen);
+        let found = core.store.sessions().session_by_token(&token).await?;
+        let known = core.cache.keep(&token, asked, found);
+        if let Some(known) = &known {
+            // Here, since the store was asked anyway: not with every page.
+            core.note_browser(self.caller.browser.as_ref(), known.user.id, core.now());
+            if let Some(seen) = core.seen.last(known.session.id) {
+                known.seen(seen);
+            }
         }
         Ok(known)
     }

@@ -1,16 +1,16 @@
 //! The browsers that users are known to use. Each has counters of its own, so that strangers' guesses do
 //! not slow its owner down.
 
-use countersign_domain::{Duration, KnownBrowser, SecretToken, StoreError, TokenDigest, User};
+use countersign_domain::{
+    BrowserUse, Duration, KnownBrowser, OffsetDateTime, SecretToken, StoreError, TokenDigest, User,
+    UserId,
+};
 
-use crate::core::Acting;
+use crate::core::{Acting, Core};
 use crate::random::rng;
 
 /// How long a browser is known. Browsers keep no cookie for longer than 400 days (RFC 6265bis, section 5.5).
 pub const BROWSER_KNOWN_FOR: Duration = Duration::days(365);
-
-/// The number of browsers of a user that are known at once.
-const MAX_BROWSERS: u32 = 20;
 
 impl Acting<'_> {
     /// Finds what recognises the caller's browser, if `user` has logged in with it before. Asks the store
@@ -53,13 +53,31 @@ impl Acting<'_> {
             let half = now + BROWSER_KNOWN_FOR / 2;
             let is_theirs = |b: &KnownBrowser| b.user_id == user.id && b.is_known(now);
             if known.is_some_and(|b| is_theirs(&b) && half < b.expires_at) {
+                self.core.note_browser(Some(token), user.id, now);
                 return Ok(None);
             }
         }
         // Never the token that was shown: somebody else may have put it there.
         let token = SecretToken::generate(&mut rng());
         let browser = KnownBrowser::new(user.id, token.digest(), now, now + BROWSER_KNOWN_FOR);
-        browsers.save_browser(&browser, MAX_BROWSERS).await?;
+        browsers.save_browser(&browser).await?;
         Ok(Some(token))
+    }
+}
+
+impl Core {
+    /// Notes that a browser has shown its token while `user` is logged in there. It is written behind, so
+    /// that a browser in use costs the store one write an hour.
+    pub(crate) fn note_browser(
+        &self,
+        browser: Option<&SecretToken>,
+        user: UserId,
+        now: OffsetDateTime,
+    ) {
+        if let (Some(token), Some(_), Some(_)) =
+            (browser, self.config.throttle, self.store.browsers())
+        {
+            self.seen.note_browser(BrowserUse { token: token.digest(), user, at: now });
+        }
     }
 }

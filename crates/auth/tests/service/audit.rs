@@ -1,7 +1,7 @@
 //! Tests that the audit trail records what happens, and keeps it.
 
 use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Client, Duration, Reason, Subject};
-use countersign_auth::{AuditError, AuthEventKind, Caller, Credential};
+use countersign_auth::{AuditError, AuthEventKind, Caller, Credential, NewSession, Resumed};
 
 use crate::support::{PASSWORD, Service, browser, cheap};
 
@@ -14,13 +14,23 @@ impl Service {
     }
 }
 
+async fn resumed(service: &Service, begun: &NewSession) -> NewSession {
+    let token = begun.remember_token.as_ref().unwrap();
+    match service.acting().resume(token).await.unwrap() {
+        Resumed::Session(resumed) => *resumed,
+        other => panic!("no session: {other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn everything_that_happens_to_a_user_is_written_down() {
     use AuthEventKind as Kind;
     let service = Service::with_ada().await;
     let begun = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
-    let who = service.authenticate(&begun.token).await.unwrap();
     let (ada, caller) = (begun.user.id, browser().in_request("r-1"));
+    let resumed = resumed(&service, &begun).await;
+    service.log_in().await;
+    let who = service.authenticate(&resumed.token).await.unwrap();
     let (acting, account) = (service.auth.by(&caller), service.auth.by(&caller).account(&who));
     account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
     acting.resume(&begun.remember_token.unwrap()).await.unwrap();
@@ -37,8 +47,9 @@ async fn everything_that_happens_to_a_user_is_written_down() {
     let expected = [
         (Kind::UserRegistered, None),
         (Kind::UserLoggedIn, None),
-        (Kind::UserLoginConfirmed, None),
         (Kind::UserRemembered, None),
+        (Kind::UserLoggedIn, None),
+        (Kind::UserLoginConfirmed, None),
         (Kind::SessionsRevoked, None),
         (Kind::PasswordChanged, None),
         (Kind::UserLoginFailed, Some(Reason::WrongPassword)),
@@ -51,7 +62,7 @@ async fn everything_that_happens_to_a_user_is_written_down() {
         (Kind::UserLoginFailed, Some(Reason::UnknownUser)),
     ];
     assert_eq!(service.trail().await, expected);
-    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 14);
+    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 15);
 }
 
 #[tokio::test]
@@ -97,11 +108,11 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
     let service = Service::with_ada().await;
     service.try_log_in("ada@example.org", "wrong").await.unwrap_err();
     let begun = service.log_in_with("ada@example.org", PASSWORD, true).await.unwrap();
-    let who = service.authenticate(&begun.token).await.unwrap();
+    // Whoever is remembered has proved nothing.
+    let resumed = resumed(&service, &begun).await;
+    let who = service.authenticate(&resumed.token).await.unwrap();
     let (ada, account) = (begun.user.id, service.acting().account(&who));
     account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
-    // Whoever is remembered has proved nothing.
-    service.acting().resume(&begun.remember_token.unwrap()).await.unwrap();
     account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
     account.delete(Some(Credential::Password(NEW_PASSWORD))).await.unwrap();
     let records = service.auth.audit().activity(ada, None, 9).await.unwrap();
@@ -111,8 +122,8 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
         (Kind::UserRegistered, Actor::VISITOR),
         (Kind::UserLoginFailed, Actor::VISITOR),
         (Kind::UserLoggedIn, Actor::user(ada)),
-        (Kind::UserLoginConfirmed, Actor::user(ada)),
         (Kind::UserRemembered, Actor::VISITOR),
+        (Kind::UserLoginConfirmed, Actor::user(ada)),
         (Kind::PasswordChanged, Actor::user(ada)),
         (Kind::UserDeleted, Actor::user(ada)),
     ];

@@ -222,11 +222,19 @@ async fn who_is_disabled_or_deleted_is_out_with_the_next_request() {
 async fn a_theft_ends_sessions_with_the_next_request() {
     let ada = Ada::new().await;
     let token = ada.there.remember_token.as_ref().unwrap();
-    assert!(matches!(ada.acting().resume(token).await.unwrap(), Resumed::Session(_)));
+    let resume = async |token| match ada.acting().resume(token).await.unwrap() {
+        Resumed::Session(begun) => *begun,
+        other => panic!("no session: {other:?}"),
+    };
+    let thiefs = resume(token).await;
+    assert!(ada.is_out_there().await, "the session has taken the place of the earlier one");
     ada.service.advance(Duration::seconds(11));
-    assert!(ada.is_in(&ada.there.token).await);
-    assert!(matches!(ada.acting().resume(token).await.unwrap(), Resumed::Stolen));
-    assert!(ada.is_out_there().await);
+    assert!(ada.is_in(&thiefs.token).await);
+    let owners = resume(token).await;
+    assert!(!ada.is_in(&thiefs.token).await && ada.is_in(&owners.token).await);
+    let stolen = thiefs.remember_token.unwrap();
+    assert!(matches!(ada.acting().resume(&stolen).await.unwrap(), Resumed::Stolen));
+    assert!(!ada.is_in(&owners.token).await);
 }
 
 #[tokio::test]

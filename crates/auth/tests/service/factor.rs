@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
-    Actor, AuditFilter, AuditStore, Duration, Method, OffsetDateTime, PendingLogin, PendingStore,
-    Reason, RememberStore, SessionStore, Store, StoreError, ThrottleStore, TokenDigest, UserId,
-    UserStore,
+    Actor, AuditFilter, AuditStore, Client, Duration, Method, OffsetDateTime, PendingLogin,
+    PendingStore, Reason, RememberStore, SessionStore, Store, StoreError, ThrottleStore,
+    TokenDigest, UserId, UserStore,
 };
 use countersign_auth::{
-    AuthEventKind, FactorError, LogIn, LogInError, LoginState, NewPendingLogin,
+    AuthEventKind, Caller, ConfirmError, Credential, FactorError, LogIn, LogInError, LoginState,
+    NewPendingLogin,
 };
 use tokio::sync::Barrier;
 
@@ -132,6 +133,81 @@ async fn the_fifth_wrong_code_ends_the_login() {
     // The next login waits for its own code.
     let next = service.password_right().await;
     complete(service.verify(&next, CODE).await.unwrap());
+}
+
+/// Returns a caller from a different network for each number.
+fn stranger(n: u32) -> Caller {
+    let address = std::net::Ipv4Addr::from_bits(0x0B00_0000 + n * 256);
+    Caller::visitor(Client::new(Some(address.into()), Some("Test/1.0")))
+}
+
+#[tokio::test]
+async fn an_account_takes_ten_codes_in_a_quarter_of_an_hour_over_all_its_logins() {
+    let (service, ada) = Service::with_factor().await;
+    let (one, two) = (service.password_right().await, service.password_right().await);
+    for n in 0..10 {
+        let (caller, login) = (stranger(n), if n % 2 == 0 { &one } else { &two });
+        let wrong = service.auth.by(&caller).verify_factor(&login.token, "314159").await;
+        assert!(matches!(wrong, Err(FactorError::WrongCode)), "{wrong:?}");
+    }
+    // The password is right each time, which lets in no more codes.
+    service.advance(Duration::minutes(5));
+    let pending = service.password_right().await;
+    let refused = service.verify(&pending, CODE).await;
+    let Err(FactorError::Throttled(throttled)) = refused else { panic!("{refused:?}") };
+    assert_eq!(throttled.retry_after.as_secs(), 600);
+    let closed = AuditFilter { kind: Some(AuthEventKind::UserThrottled), ..AuditFilter::default() };
+    let closed = service.auth.audit().records(closed, 9).await.unwrap();
+    assert_eq!(closed.iter().map(|r| r.event.user).collect::<Vec<_>>(), [Some(ada)]);
+    service.advance(Duration::minutes(9));
+    let pending = service.password_right().await;
+    for _ in 0..6 {
+        let refused = service.verify(&pending, CODE).await;
+        assert!(matches!(refused, Err(FactorError::Throttled(_))), "{refused:?}");
+    }
+    // Codes that were not let in did not use the login up.
+    service.advance(Duration::minutes(1));
+    complete(service.verify(&pending, CODE).await.unwrap());
+}
+
+#[tokio::test]
+async fn codes_that_confirm_a_login_and_codes_that_complete_one_are_counted_together() {
+    let (service, _) = Service::with_factor().await;
+    let pending = service.password_right().await;
+    let begun = complete(service.verify(&pending, CODE).await.unwrap());
+    let who = service.authenticate(&begun.token).await.unwrap();
+    let pending = service.password_right().await;
+    for n in 0..5 {
+        if n < 4 {
+            let wrong = service.verify(&pending, "314159").await;
+            assert!(matches!(wrong, Err(FactorError::WrongCode)), "{wrong:?}");
+        }
+        let caller = stranger(n);
+        let account = service.auth.by(&caller).account(&who);
+        let wrong = account.reauthenticate(Credential::Code("314159")).await;
+        assert!(matches!(wrong, Err(ConfirmError::WrongCode)), "{wrong:?}");
+    }
+    let last = service.verify(&pending, "314159").await;
+    assert!(matches!(last, Err(FactorError::WrongCode)), "{last:?}");
+    let pending = service.password_right().await;
+    let refused = service.verify(&pending, CODE).await;
+    assert!(matches!(refused, Err(FactorError::Throttled(_))), "{refused:?}");
+    let caller = stranger(99);
+    let account = service.auth.by(&caller).account(&who);
+    let refused = account.reauthenticate(Credential::Code(CODE)).await;
+    assert!(matches!(refused, Err(ConfirmError::Throttled(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_completed_login_forgets_the_codes_before_it() {
+    let (service, _) = Service::with_factor().await;
+    for _ in 0..4 {
+        let pending = service.password_right().await;
+        for _ in 0..4 {
+            service.verify(&pending, "314159").await.unwrap_err();
+        }
+        complete(service.verify(&pending, CODE).await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign_auth::domain::{Client, Duration, PasswordError, RememberToken};
+use countersign_auth::domain::{
+    AuditFilter, Client, Duration, PasswordError, RememberToken, ThrottlePolicy,
+};
 use countersign_auth::{
     AuthEvent, AuthEventKind, AuthEvents, Caller, ChangePasswordError, ConfirmError, Credential,
     NewSession, Protection, Resumed,
@@ -78,15 +80,128 @@ async fn a_login_is_remembered_for_a_fortnight() {
 }
 
 #[tokio::test]
-async fn requests_that_were_under_way_together_all_get_a_session() {
+async fn requests_that_were_under_way_together_have_one_session() {
     let service = Service::with_ada().await;
     let (_, token) = service.remembered().await;
     service.advance(Duration::days(1));
     let first = session(service.resume(&token).await);
     service.advance(Duration::seconds(10));
-    let second = session(service.resume(&token).await);
-    assert!(first.remember_token.is_some());
-    assert!(second.remember_token.is_none());
+    for _ in 0..25 {
+        let Resumed::Joined(known) = service.resume(&token).await else { panic!("a session") };
+        assert!(!known.is_fresh);
+        assert_eq!(*known.session, first.session);
+    }
+    let sessions = service.acting().sessions(first.user.id);
+    assert_eq!(sessions.list().await.unwrap(), std::slice::from_ref(&first.session));
+    assert!(service.authenticate(&first.token).await.is_some());
+    let resumed =
+        AuditFilter { kind: Some(AuthEventKind::UserRemembered), ..AuditFilter::default() };
+    assert_eq!(service.auth.audit().records(resumed, 99).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tabs_that_are_restored_at_once_are_one_device_and_end_no_other() {
+    let mut config = cheap();
+    config.sessions.max_per_user = 3;
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    let phone = service.log_in().await;
+    service.advance(Duration::SECOND);
+    let (_, token) = service.remembered().await;
+    service.advance(Duration::minutes(5));
+    let tabs = (0..25).map(|_| {
+        let (auth, token) = (service.auth.clone(), token.clone());
+        tokio::spawn(async move { auth.by(&browser()).resume(&token).await.unwrap() })
+    });
+    let mut begun = Vec::new();
+    for tab in tabs.collect::<Vec<_>>() {
+        match tab.await.unwrap() {
+            Resumed::Session(session) => begun.push(session.session),
+            Resumed::Joined(_) => {}
+            other => panic!("no session: {other:?}"),
+        }
+    }
+    assert_eq!(begun.len(), 1);
+    assert!(service.authenticate(&phone.token).await.is_some());
+    let sessions = service.acting().sessions(phone.user.id).list().await.unwrap();
+    assert_eq!(sessions.iter().map(|s| s.id).collect::<Vec<_>>(), [begun[0].id, phone.session.id]);
+}
+
+#[tokio::test]
+async fn a_remembered_login_begins_so_many_sessions_and_its_address_so_many() {
+    let service = Service::with_ada().await;
+    let (begun, mut token) = service.remembered().await;
+    let next = async |token: &RememberToken| match service.resume(token).await {
+        Resumed::Session(begun) => Ok(begun.remember_token.unwrap()),
+        Resumed::Throttled(throttled) => Err(throttled.retry_after.as_secs()),
+        other => panic!("neither: {other:?}"),
+    };
+    for _ in 0..30 {
+        token = next(&token).await.unwrap();
+    }
+    assert_eq!(next(&token).await.unwrap_err(), 600);
+    assert_eq!(service.acting().sessions(begun.user.id).list().await.unwrap().len(), 1);
+    let (_, other) = service.remembered().await;
+    next(&other).await.unwrap();
+    service.advance(Duration::minutes(10));
+    // The login stands, and so does its secret.
+    next(&token).await.unwrap();
+    let mut config = cheap();
+    let mut policy = ThrottlePolicy::default();
+    policy.address_resumptions.tries = 2;
+    config.throttle = Some(policy);
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    let mut last = None;
+    for _ in 0..3 {
+        let (_, token) = service.remembered().await;
+        last = Some(service.resume(&token).await);
+    }
+    assert!(matches!(last, Some(Resumed::Throttled(_))), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_theft_and_begins_a_session_in_place_of_the_lost_one() {
+    let service = Service::with_ada().await;
+    let (_, token) = service.remembered().await;
+    let lost = session(service.resume(&token).await);
+    service.advance(Duration::seconds(11));
+    let begun = session(service.resume(&token).await);
+    assert!(service.authenticate(&lost.token).await.is_none());
+    assert!(service.authenticate(&begun.token).await.is_some());
+    assert_eq!(service.acting().sessions(begun.user.id).list().await.unwrap().len(), 1);
+    session(service.resume(&begun.remember_token.unwrap()).await);
+}
+
+#[tokio::test]
+async fn where_protection_is_strong_another_browser_ends_what_it_shows_the_token_of() {
+    for (protection, ends) in [(Protection::Strong, true), (Protection::Basic, false)] {
+        let service = Service::with_protection(protection).await;
+        let (begun, token) = service.remembered().await;
+        let resumed = service.auth.by(&another_browser()).resume(&token).await.unwrap();
+        assert_eq!(matches!(resumed, Resumed::Unknown), ends, "{resumed:?}");
+        let left = service.acting().sessions(begun.user.id).remembered().await.unwrap();
+        assert_eq!(left.is_empty(), ends);
+        assert!(service.authenticate(&begun.token).await.is_none(), "it has ended or was replaced");
+        let told = service.auth.audit().activity(begun.user.id, None, 1).await.unwrap();
+        assert_eq!(told[0].event.kind == AuthEventKind::SessionProtected, ends);
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_remembered_on_as_many_devices_as_they_may_have() {
+    let mut config = cheap();
+    config.sessions.max_per_user = 3;
+    let service = Service::with(config);
+    service.register(ADA).await.unwrap();
+    for _ in 0..9 {
+        service.remembered().await;
+        service.advance(Duration::SECOND);
+    }
+    let (begun, token) = service.remembered().await;
+    let sessions = service.acting().sessions(begun.user.id);
+    assert_eq!(sessions.remembered().await.unwrap().len(), 3);
+    session(service.resume(&token).await);
 }
 
 #[tokio::test]
@@ -96,11 +211,14 @@ async fn a_stolen_login_ends_for_thief_and_owner_and_somebody_hears_of_it() {
     let (first, token) = service.remembered().await;
     let thiefs = session(service.resume(&token).await);
     service.advance(Duration::seconds(11));
-    assert!(matches!(service.resume(&token).await, Resumed::Stolen));
-    assert!(service.authenticate(&first.token).await.is_none());
-    assert!(service.authenticate(&thiefs.token).await.is_none());
-    let thiefs = thiefs.remember_token.unwrap();
-    assert!(matches!(service.resume(&thiefs).await, Resumed::Unknown));
+    // The owner shows the secret that the thief has used, as if an answer had been lost.
+    let owners = session(service.resume(&token).await);
+    assert!(matches!(service.resume(&thiefs.remember_token.unwrap()).await, Resumed::Stolen));
+    for token in [&first.token, &thiefs.token, &owners.token] {
+        assert!(service.authenticate(token).await.is_none());
+    }
+    let owners = owners.remember_token.unwrap();
+    assert!(matches!(service.resume(&owners).await, Resumed::Unknown));
     assert!(heard.kinds(&service).await.contains(&AuthEventKind::RememberedStolen));
 }
 

@@ -27,9 +27,7 @@ fn config(throttle: ThrottlePolicy) -> AuthConfig {
 fn accounts_only() -> ThrottlePolicy {
     let often = Rate { tries: 1_000_000, period: Duration::MINUTE };
     let mut policy = ThrottlePolicy::default();
-    policy.address_tries = often;
     policy.address = often;
-    policy.network_tries = often;
     policy.network = often;
     policy.site = often;
     policy
@@ -154,15 +152,97 @@ async fn a_success_clears_ones_own_counters_and_not_the_addresses() {
 }
 
 #[tokio::test]
-async fn an_address_tries_thirty_times_a_minute_whatever_comes_of_it() {
-    let service = Service::ada_behind(ThrottlePolicy::default()).await;
-    let here = from([203, 0, 113, 7]);
-    for _ in 0..30 {
-        service.try_as(&here, ADA, PASSWORD).await.unwrap();
+async fn fifty_people_of_an_office_get_in_within_a_minute() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    for n in 0..50 {
+        let email = &format!("user{n}@example.org");
+        service
+            .auth
+            .by(&stranger(n))
+            .register(NewUser::new(email, "User", PASSWORD))
+            .await
+            .unwrap();
+        // Some of them mistype their password first.
+        if n % 10 == 0 {
+            service.fails(&office, email).await;
+        }
+        service.try_as(&office, email, PASSWORD).await.unwrap();
+        service.advance(Duration::SECOND);
     }
-    assert_eq!(service.wait_of(&here, ADA).await, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_right_passwords_at_the_same_moment_from_one_address_are_all_let_in() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    for n in 0..50 {
+        let new = &format!("user{n}@example.org");
+        service.auth.by(&stranger(n)).register(NewUser::new(new, "User", PASSWORD)).await.unwrap();
+    }
+    let tries = (0..50).map(|n| {
+        let (auth, office) = (service.auth.clone(), office.clone());
+        tokio::spawn(async move {
+            let email = &format!("user{n}@example.org");
+            auth.by(&office).log_in(LogIn::new(email, PASSWORD)).await.map(complete)
+        })
+    });
+    for tried in tries.collect::<Vec<_>>() {
+        tried.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_wrong_passwords_at_the_same_moment_from_one_address_ten_are_let_in() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    let office = from([203, 0, 113, 7]);
+    let tries = (0..50).map(|n| {
+        let (auth, office) = (service.auth.clone(), office.clone());
+        tokio::spawn(async move {
+            let email = &format!("user{n}@example.org");
+            auth.by(&office).log_in(LogIn::new(email, "wrong")).await.map(complete)
+        })
+    });
+    let mut failed = 0;
+    for tried in tries.collect::<Vec<_>>() {
+        match tried.await.unwrap() {
+            Err(LogInError::WrongCredentials) => failed += 1,
+            Err(LogInError::Throttled(throttled)) => {
+                assert_eq!(throttled.retry_after.as_secs(), 60);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(failed, 10);
+}
+
+#[tokio::test]
+async fn an_account_has_thirty_tries_a_minute_whatever_comes_of_them() {
+    let service = Service::ada_behind(ThrottlePolicy::default()).await;
+    service.register("eve@example.org").await.unwrap();
+    for n in 0..30 {
+        service.try_as(&stranger(n), ADA, PASSWORD).await.unwrap();
+    }
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 60);
+    service.try_as(&stranger(1), "eve@example.org", PASSWORD).await.unwrap();
     service.advance(Duration::MINUTE);
-    service.try_as(&here, ADA, PASSWORD).await.unwrap();
+    service.try_as(&stranger(99), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_counted_stays_when_an_account_begins_and_when_it_ends() {
+    let service = Service::with(config(ThrottlePolicy::default()));
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    assert_eq!(service.wait_of(&stranger(99), "Ada@Example.org").await, 1);
+    let ada = service.register(ADA).await.unwrap();
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    service.admin().delete(ada).await.unwrap();
+    assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    service.advance(Duration::SECOND);
+    service.fails(&stranger(99), ADA).await;
+    assert_eq!(service.wait_of(&stranger(98), ADA).await, 2);
 }
 
 #[tokio::test]
@@ -236,6 +316,61 @@ async fn a_known_browser_is_slowed_down_by_itself() {
     }
     assert_eq!(service.wait_of(&at_home, ADA).await, 300);
     service.try_as(&stranger(1), ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn logins_that_leave_no_browser_behind_shut_no_owner_out_of_their_own() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token);
+    let script = async || {
+        for _ in 0..25 {
+            service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+        }
+        service.advance(Duration::MINUTE);
+        for n in 0..10 {
+            service.fails(&stranger(n), ADA).await;
+        }
+        assert_eq!(service.wait_of(&stranger(99), ADA).await, 1);
+    };
+    script().await;
+    service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    // A second browser is used for some pages, and comes back the next day.
+    service.advance(Duration::DAY);
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_work = browser().with_browser(begun.browser_token.clone());
+    service.advance(Duration::SECOND);
+    service.auth.by(&at_work).authenticate(&begun.token).await.unwrap().unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    script().await;
+    service.try_as(&at_work, ADA, PASSWORD).await.unwrap();
+    service.auth.jobs().housekeeping().await.unwrap();
+    service.advance(Duration::DAY);
+    service.try_as(&at_work, ADA, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn private_windows_shut_no_owner_out_of_the_browser_that_they_use() {
+    let service = Service::ada_behind(accounts_only()).await;
+    let use_pages = async |known: &Caller, token: &SecretToken| {
+        service.auth.by(known).authenticate(token).await.unwrap().unwrap();
+        service.auth.jobs().housekeeping().await.unwrap();
+    };
+    let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+    let at_home = browser().with_browser(begun.browser_token.clone());
+    service.advance(Duration::hours(2));
+    let begun = service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
+    use_pages(&at_home, &begun.token).await;
+    for _ in 0..40 {
+        let begun = service.try_as(&browser(), ADA, PASSWORD).await.unwrap();
+        let private = browser().with_browser(begun.browser_token.clone());
+        service.advance(Duration::minutes(5));
+        use_pages(&private, &begun.token).await;
+    }
+    for n in 0..10 {
+        service.fails(&stranger(n), ADA).await;
+    }
+    service.try_as(&at_home, ADA, PASSWORD).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign_auth::{Auth, Caller};
-use countersign_domain::throttle::{Claimant, OnSuccess};
+use countersign_domain::throttle::OnSuccess;
 use countersign_domain::{
     Client, Clock, Counted, EmailAddress, SecretToken, Store, SystemClock, ThrottlePolicy,
 };
@@ -104,8 +104,8 @@ impl Site {
         }
         // The throttle must not slow anybody down: the load decides how often a user logs in.
         let mut policy = ThrottlePolicy::default();
-        policy.address_tries.tries = u32::MAX;
-        let counters = policy.login(Claimant::User(user.id), address, digest.as_ref());
+        policy.account_tries.tries = u32::MAX;
+        let counters = policy.login(&user.email, address, digest.as_ref());
         let counted = self.database.throttle().count_try(&counters, SystemClock.now()).await?;
         let Counted::In(counts) = counted else { return Err("a login was slowed down".into()) };
         let caller = Caller::visitor(Client::new(address, None)).with_browser(browser);

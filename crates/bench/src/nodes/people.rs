@@ -150,9 +150,9 @@ fn insert_users(start: u64, end: u64) -> String {
 fn insert_browsers(start: u64, end: u64) -> String {
     let user = user("n");
     format!(
-        "INSERT INTO known_browsers (token_digest, user_id, created_at, expires_at) \
-         SELECT sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), {user}, now() AT TIME ZONE 'UTC', \
-         (now() + interval '365 days') AT TIME ZONE 'UTC' \
+        "INSERT INTO known_browsers (token_digest, user_id, created_at, used_at, is_proven, \
+         expires_at) SELECT sha256(decode(lpad(to_hex(n), 64, '0'), 'hex')), {user}, \
+         now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', true, (now() + interval '365 days') AT TIME ZONE 'UTC' \
          FROM generate_series({start}::bigint, {end} - 1) n"
     )
 }

@@ -11,13 +11,14 @@ use time::Duration;
 
 use crate::client::network;
 use crate::contract::fixtures::{
-    START, Seed, ada_logged_in, any_record, insert, record, renewal, session, token, user,
+    START, Seed, ada_logged_in, alike, any_record, insert, record, remember_use, renewal, session,
+    token, user,
 };
 use crate::remembered::contract::remember;
 use crate::store::Store;
 use crate::{
     Actor, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, Ended, Keep, PasswordHash,
-    Reason, Record, RememberUse, StoreError, Subject, User, UserId,
+    Reason, Record, StoreError, Subject, User, UserId,
 };
 
 /// Returns the whole trail, the oldest first, after it has checked the chain.
@@ -142,14 +143,8 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
     let keep = Keep { session: session.id, browser: None };
     let ended = store.sessions().end_sessions_of(ada.id, Some(keep), record).await;
     assert_eq!(ended.expect("there are no others"), Ended::default());
-    let used = RememberUse {
-        series: &token,
-        secret: &token,
-        next: &token,
-        now: START,
-        grace_since: START,
-    };
-    store.remembered().use_remembered(used, record).await.expect("nothing is done");
+    let used = remember_use([&token; 3], START, &session.client);
+    store.remembered().use_remembered(used, alike(record)).await.expect("nothing is done");
     assert_eq!(trail(store).await.len(), before);
 }
 

@@ -2,20 +2,25 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::memory::{MemoryStore, purge};
-use crate::{BrowserStore, KnownBrowser, StoreError, TokenDigest};
+use crate::{BrowserStore, BrowserUse, KnownBrowser, StoreError, TokenDigest};
 
 #[async_trait]
 impl BrowserStore for MemoryStore {
-    async fn save_browser(
-        &self,
-        browser: &KnownBrowser,
-        max_per_user: u32,
-    ) -> Result<(), StoreError> {
+    async fn save_browser(&self, browser: &KnownBrowser) -> Result<(), StoreError> {
         let browsers = &mut self.state().browsers;
         browsers.push(*browser);
-        let theirs = browsers.iter().filter(|b| b.user_id == browser.user_id).count();
-        let beyond = u32::try_from(theirs).unwrap_or(u32::MAX).saturating_sub(max_per_user);
-        purge(browsers, beyond, |b| b.user_id == browser.user_id);
+        let all = browsers.iter().filter(|b| b.user_id == browser.user_id).copied();
+        let too_many = KnownBrowser::too_many(&all.collect::<Vec<_>>(), &browser.token);
+        browsers.retain(|b| !too_many.contains(&b.token));
+        Ok(())
+    }
+
+    async fn use_browsers(&self, used: &[BrowserUse]) -> Result<(), StoreError> {
+        let browsers = &mut self.state().browsers;
+        for BrowserUse { token, user, at } in used {
+            let theirs = browsers.iter_mut().filter(|b| b.token == *token && b.user_id == *user);
+            theirs.for_each(|browser| *browser = browser.used(*at));
+        }
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use time::{Duration, OffsetDateTime};
 use crate::store::Store;
 use crate::{
     Actor, AuditEntry, AuthEvent, AuthEventKind, Basis, Client, CryptoRng, EmailAddress, Method,
-    PasswordHash, Record, SecretToken, Session, SessionGrant, SessionId, SessionRenewal,
-    TokenDigest, User, UserId, Username,
+    PasswordHash, Record, RememberRecords, RememberUse, Resumption, SecretToken, Session,
+    SessionGrant, SessionId, SessionRenewal, TokenDigest, User, UserId, Username,
 };
 
 pub(crate) const START: OffsetDateTime = time::macros::datetime!(2026-03-01 12:00:00.000_001 UTC);
@@ -110,6 +110,30 @@ pub fn record(kind: AuthEventKind, at: OffsetDateTime) -> Record {
     event.client = Client::new(Some([203, 0, 113, 7].into()), Some("Contract/1.0"));
     event.request_id = Some("contract-1".to_owned());
     Record::new(AuditEntry::new(event, &mut Seed(99)))
+}
+
+/// Returns the use of a remembered login, by the series, the secret and the next secret, at `now` by
+/// `client`, with ten seconds for requests that were under way together. The session that begins has the
+/// next secret for its token, so that no two have the same.
+pub fn remember_use<'a>(
+    [series, secret, next]: [&'a TokenDigest; 3],
+    now: OffsetDateTime,
+    client: &'a Client,
+) -> RememberUse<'a> {
+    let seed = next.as_bytes().iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte) / 2;
+    let begins = Resumption {
+        id: SessionId::generate(now, &mut Seed(seed)),
+        token: next,
+        expires_at: now + Duration::hours(12),
+        max_per_user: 20,
+    };
+    let grace_since = now - Duration::seconds(10);
+    RememberUse { series, secret, next, now, grace_since, client, is_bound: false, begins }
+}
+
+/// Returns records that are all the same, where the test is about something else.
+pub fn alike(record: &Record) -> RememberRecords<'_> {
+    RememberRecords { resumed: record, stolen: record, moved: record }
 }
 
 /// Returns a record where the test is about something else.

@@ -1,8 +1,8 @@
 //! What is not there.
 
-use super::fixtures::{START, Seed, any_record, renewal, session, user};
+use super::fixtures::{START, Seed, alike, any_record, remember_use, renewal, session, user};
 use crate::store::Store;
-use crate::{Ended, PasswordHash, RememberOutcome, RememberUse, RememberedId};
+use crate::{Ended, PasswordHash, RememberOutcome, RememberedId};
 
 /// Checks that asking for what was never saved is no error.
 pub async fn what_is_not_there_is_no_error(store: &impl Store) {
@@ -33,10 +33,11 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     let renewed = store.sessions().renew_session(renewal, &any_record()).await;
     assert!(!renewed.expect("the store answers"));
     assert!(store.remembered().remembered_of(id).await.expect("the store answers").is_empty());
-    let used = RememberUse { series: &token, secret: &token, next: &token, now, grace_since: now };
-    let outcome =
-        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers");
-    assert_eq!(outcome, RememberOutcome::Unknown);
+    let (used, record) = (remember_use([&token; 3], now, &session.client), any_record());
+    let outcome = store.remembered().use_remembered(used, alike(&record)).await;
+    assert_eq!(outcome.expect("the store answers"), RememberOutcome::Unknown);
+    let outcome = store.remembered().peek_remembered(used).await.expect("the store answers");
+    assert_eq!(outcome, Some(RememberOutcome::Unknown));
     let remembered = RememberedId::generate(now, &mut Seed(90));
     assert!(
         !store

@@ -2,6 +2,8 @@
 #![expect(
     clippy::missing_panics_doc,
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test says that a promise is broken by panicking"
 )]
 
@@ -10,12 +12,13 @@ use time::Duration;
 
 use crate::clock::CLOCK_TOLERANCE;
 use crate::contract::fixtures::{
-    START, Seed, any_record, grant, insert, is_live, register, renewal, session, token, user,
+    START, Seed, alike, any_record, grant, insert, is_live, register, remember_use, renewal,
+    session, token, user,
 };
 use crate::store::Store;
 use crate::{
-    Ended, Keep, PasswordHash, Proof, RememberGrant, RememberOutcome, RememberUse, Remembered,
-    RememberedId, Session, SessionGrant, TokenDigest, User,
+    Client, Ended, Keep, PasswordHash, Proof, RememberGrant, RememberOutcome, RememberUse,
+    Remembered, RememberedId, Session, SessionGrant, TokenDigest, User,
 };
 
 /// A login that `ada` is remembered by, with what is recognised of its token.
@@ -36,6 +39,10 @@ async fn ada_remembered(store: &impl Store) -> Memory {
 }
 
 pub(crate) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory {
+    remember_at_most(store, ada, seed, 20).await
+}
+
+async fn remember_at_most(store: &impl Store, ada: User, seed: u8, max_per_user: u32) -> Memory {
     let (mut session, session_token) = session(&ada, START, seed);
     let rng = &mut Seed(seed + 3);
     let (id, end) = (RememberedId::generate(START, rng), START + Duration::days(14));
@@ -45,6 +52,7 @@ pub(crate) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory 
     let grant = RememberGrant { remembered: &remembered, series: &series, secret: &secret };
     let grant = SessionGrant {
         remember: Some(grant),
+        max_per_user,
         ..crate::contract::fixtures::grant(&session, &session_token)
     };
     assert!(
@@ -54,10 +62,15 @@ pub(crate) async fn remember(store: &impl Store, ada: User, seed: u8) -> Memory 
 }
 
 impl Memory {
-    /// Returns the use of the first secret; the clock of it is the test's.
-    fn used(&self) -> RememberUse<'_> {
-        let (series, secret) = (&self.series, &self.secret);
-        RememberUse { series, secret, next: &self.session_token, now: START, grace_since: START }
+    /// Returns the use of `secret` after so many seconds.
+    fn using<'a>(
+        &'a self,
+        secret: &'a TokenDigest,
+        next: &'a TokenDigest,
+        after: i64,
+    ) -> RememberUse<'a> {
+        let now = START + Duration::seconds(after);
+        remember_use([&self.series, secret, next], now, &self.session.client)
     }
 
     /// Presents `secret` after so many seconds, with ten seconds' grace.
@@ -68,15 +81,27 @@ impl Memory {
         next: &TokenDigest,
         after: i64,
     ) -> RememberOutcome {
-        let now = START + Duration::seconds(after);
-        let grace_since = now - Duration::seconds(10);
-        let used = RememberUse { series: &self.series, secret, next, now, grace_since };
-        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
+        let (used, record) = (self.using(secret, next, after), any_record());
+        store.remembered().use_remembered(used, alike(&record)).await.expect("the store answers")
     }
 
     async fn is_known(&self, store: &impl Store) -> bool {
         let all = store.remembered().remembered_of(self.ada.id).await.expect("the store answers");
         all.iter().any(|remembered| remembered.id == self.remembered.id)
+    }
+
+    /// Returns the sessions of the user.
+    async fn sessions(&self, store: &impl Store) -> Vec<Session> {
+        store.sessions().sessions_of(self.ada.id).await.expect("the store answers")
+    }
+}
+
+/// Returns the session that has begun; the test fails if none has.
+#[track_caller]
+fn begun(outcome: RememberOutcome) -> Session {
+    match outcome {
+        RememberOutcome::Rotated(_, _, session) => session,
+        other => panic!("no session has begun: {other:?}"),
     }
 }
 
@@ -140,39 +165,117 @@ pub async fn a_used_secret_is_replaced(store: &impl Store) {
     let mut secret = memory.secret;
     for n in 1..=3_u8 {
         let (next, after) = (token(&mut Seed(100 + n)), 3_600 * i64::from(n));
+        let used = memory.using(&secret, &next, after);
         let outcome = memory.present(store, &secret, &next, after).await;
         let rotated = used_at(&memory.remembered, after);
-        assert_eq!(outcome, RememberOutcome::Rotated(rotated, memory.ada.clone()));
+        let session = used.session(&rotated);
+        assert_eq!(session.remembered, Some(rotated.id));
+        assert_eq!((session.authenticated_at, session.created_at), (None, used.now));
+        let expected = RememberOutcome::Rotated(rotated, memory.ada.clone(), session.clone());
+        assert_eq!(outcome, expected);
+        let found = store.sessions().session_by_token(&next).await.expect("the store answers");
+        assert_eq!(found.map(|(session, _)| session), Some(session));
         secret = next;
     }
+}
+
+/// Checks that a remembered login has one session, however it began.
+pub async fn a_session_takes_the_place_of_the_earlier_one_of_its_login(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let (other, other_token) = session(&memory.ada, START, 90);
+    insert(store, &other, &other_token).await;
+    let next = token(&mut Seed(100));
+    let resumed = begun(memory.present(store, &memory.secret, &next, 60).await);
+    assert!(!is_live(store, &memory.session_token).await);
+    assert!(is_live(store, &other_token).await, "it is on another device");
+    let (mut later, later_token) = session(&memory.ada, START + Duration::HOUR, 120);
+    later.remembered = Some(memory.remembered.id);
+    insert(store, &later, &later_token).await;
+    assert!(!is_live(store, &next).await);
+    assert_eq!(memory.sessions(store).await, [later, other]);
+    assert_eq!(resumed.remembered, Some(memory.remembered.id));
+    // It does not outlive its login.
+    let (last, day) = (token(&mut Seed(110)), 24 * 60 * 60);
+    let resumed = begun(memory.present(store, &next, &last, 14 * day - 60).await);
+    assert_eq!(resumed.expires_at, memory.remembered.expires_at);
 }
 
 /// Checks that a browser may show one secret with several pages that it opens at once.
 pub async fn a_secret_that_was_replaced_a_moment_ago_is_a_parallel_request(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
-    memory.present(store, &memory.secret, &next, 60).await;
+    let first = begun(memory.present(store, &memory.secret, &next, 60).await);
     let parallel = memory.present(store, &memory.secret, &other, 70).await;
     let stands = used_at(&memory.remembered, 60);
-    assert_eq!(parallel, RememberOutcome::Parallel(stands, memory.ada.clone()));
-    let outcome = memory.present(store, &next, &other, 80).await;
-    assert!(matches!(outcome, RememberOutcome::Rotated(..)), "{outcome:?}");
+    let expected = RememberOutcome::Parallel(stands, memory.ada.clone(), first);
+    assert_eq!(parallel, expected);
+    assert!(is_live(store, &next).await && !is_live(store, &other).await);
+    begun(memory.present(store, &next, &other, 80).await);
 }
 
-/// Checks that a secret that is shown twice ends the login, since nobody can tell thief from owner.
-pub async fn a_secret_that_was_replaced_before_is_a_theft_and_ends_everything(store: &impl Store) {
+/// Checks that the session of a parallel request is begun anew if it has ended meanwhile.
+pub async fn a_parallel_request_whose_session_has_ended_begins_another(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let (next, other) = (token(&mut Seed(100)), token(&mut Seed(110)));
-    memory.present(store, &memory.secret, &next, 60).await;
-    let (mut later, later_token) = session(&memory.ada, START, 120);
-    later.remembered = Some(memory.remembered.id);
-    insert(store, &later, &later_token).await;
-    let outcome = memory.present(store, &memory.secret, &other, 71).await;
-    assert_eq!(outcome, RememberOutcome::Stolen(used_at(&memory.remembered, 60)));
+    begun(memory.present(store, &memory.secret, &next, 60).await);
+    let (newest, newest_token) = session(&memory.ada, START + Duration::hours(1), 90);
+    let alone = SessionGrant { max_per_user: 1, ..grant(&newest, &newest_token) };
+    let saved = store.sessions().insert_session(alone, &any_record()).await;
+    assert!(saved.expect("the store answers") && !is_live(store, &next).await);
+    begun(memory.present(store, &memory.secret, &other, 65).await);
+    assert!(is_live(store, &other).await);
+}
+
+/// Checks that the old secret is good until its successor was presented: the answer with it may be lost.
+pub async fn a_lost_answer_is_no_theft(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let lost: Vec<_> = (0..3).map(|n| token(&mut Seed(100 + 10 * n))).collect();
+    for (n, next) in (1..).zip(&lost) {
+        begun(memory.present(store, &memory.secret, next, 3_600 * n).await);
+        assert_eq!(memory.sessions(store).await.len(), 1);
+    }
+    // The last answer has arrived.
+    let next = token(&mut Seed(150));
+    begun(memory.present(store, &lost[2], &next, 4 * 3_600).await);
+    assert!(memory.is_known(store).await);
+    let outcome = memory.present(store, &memory.secret, &lost[0], 4 * 3_600 + 1).await;
+    assert_eq!(outcome, RememberOutcome::Stolen(used_at(&memory.remembered, 4 * 3_600)));
+}
+
+/// Checks that a copy of a secret is noticed as soon as both who have it have come back, whoever was first.
+pub async fn a_copy_shows_when_both_have_used_a_secret(store: &impl Store) {
+    let mut memory = ada_remembered(store).await;
+    for (round, first_returns) in (0_u8..).zip([true, false]) {
+        let tokens = [0, 10, 20].map(|n| token(&mut Seed(100 + 40 * round + n)));
+        let [first, second, next] = &tokens;
+        begun(memory.present(store, &memory.secret, first, 60).await);
+        begun(memory.present(store, &memory.secret, second, 120).await);
+        if !first_returns {
+            begun(memory.present(store, second, next, 180).await);
+        }
+        let outcome = memory.present(store, first, next, 240).await;
+        assert!(matches!(outcome, RememberOutcome::Stolen(_)), "{outcome:?}");
+        assert!(!memory.is_known(store).await && memory.sessions(store).await.is_empty());
+        memory = remember(store, memory.ada, 60).await;
+    }
+}
+
+/// Checks that a secret that is shown after its successor ends the login, since nobody can tell thief from
+/// owner.
+pub async fn a_secret_whose_successor_was_presented_is_a_theft_and_ends_everything(
+    store: &impl Store,
+) {
+    let memory = ada_remembered(store).await;
+    let [next, other, last] = [100, 110, 120].map(|seed| token(&mut Seed(seed)));
+    begun(memory.present(store, &memory.secret, &next, 60).await);
+    begun(memory.present(store, &next, &other, 61).await);
+    let outcome = memory.present(store, &memory.secret, &last, 62).await;
+    assert_eq!(outcome, RememberOutcome::Stolen(used_at(&memory.remembered, 61)));
     assert!(!memory.is_known(store).await);
-    assert!(!is_live(store, &memory.session_token).await);
-    assert!(!is_live(store, &later_token).await);
-    let outcome = memory.present(store, &next, &other, 72).await;
+    for token in [&memory.session_token, &next, &other, &last] {
+        assert!(!is_live(store, token).await);
+    }
+    let outcome = memory.present(store, &other, &last, 72).await;
     assert_eq!(outcome, RememberOutcome::Unknown);
 
     let memory = remember(store, memory.ada, 150).await;
@@ -180,7 +283,69 @@ pub async fn a_secret_that_was_replaced_before_is_a_theft_and_ends_everything(st
     assert!(matches!(outcome, RememberOutcome::Stolen(_)), "a made-up secret: {outcome:?}");
 }
 
-/// Checks that one of many who show a secret at once replaces it, and the others count as parallel.
+/// Checks that a login that is bound to its browser ends when another one presents it.
+pub async fn a_login_that_is_bound_ends_in_another_browser(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let [next, other] = [100, 110].map(|seed| token(&mut Seed(seed)));
+    let elsewhere = Client::new(Some([198, 51, 100, 7].into()), Some("Another/2.0"));
+    let record = any_record();
+    let present = async |used: RememberUse<'_>| {
+        let outcome = store.remembered().use_remembered(used, alike(&record)).await;
+        outcome.expect("the store answers")
+    };
+    let moved = RememberUse { client: &elsewhere, ..memory.using(&memory.secret, &next, 60) };
+    let session = begun(present(moved).await);
+    assert_eq!(session.client, elsewhere, "it is not bound");
+    let home = RememberUse { is_bound: true, ..memory.using(&next, &other, 120) };
+    begun(present(home).await);
+    let moved = RememberUse { client: &elsewhere, ..memory.using(&other, &next, 180) };
+    let outcome = present(RememberUse { is_bound: true, ..moved }).await;
+    assert_eq!(outcome, RememberOutcome::Moved(used_at(&memory.remembered, 120)));
+    assert!(!memory.is_known(store).await && !is_live(store, &other).await);
+}
+
+/// Checks that a store tells a use that changes nothing from one that changes something.
+pub async fn a_use_that_changes_nothing_is_told_beforehand(store: &impl Store) {
+    let memory = ada_remembered(store).await;
+    let [next, other] = [100, 110].map(|seed| token(&mut Seed(seed)));
+    let peek = async |used: RememberUse<'_>| {
+        store.remembered().peek_remembered(used).await.expect("the store answers")
+    };
+    assert_eq!(peek(memory.using(&memory.secret, &next, 60)).await, None);
+    let session = begun(memory.present(store, &memory.secret, &next, 60).await);
+    let parallel = memory.using(&memory.secret, &other, 70);
+    let stands = used_at(&memory.remembered, 60);
+    let expected = RememberOutcome::Parallel(stands, memory.ada.clone(), session);
+    assert_eq!(peek(parallel).await, Some(expected));
+    assert_eq!(peek(memory.using(&memory.secret, &other, 71)).await, None, "a lost answer");
+    assert_eq!(peek(memory.using(&other, &other, 71)).await, None, "a theft");
+    let fortnight = 14 * 24 * 60 * 60;
+    let late = memory.using(&next, &other, fortnight);
+    assert_eq!(peek(late).await, Some(RememberOutcome::Unknown));
+}
+
+/// Checks that a user is remembered on so many clients, and that those in use stay.
+pub async fn the_least_used_logins_end_when_there_are_too_many(store: &impl Store) {
+    let (ada, eve) = (user("ada", 1), user("eve", 2));
+    register(store, &ada).await;
+    register(store, &eve).await;
+    let eves = remember(store, eve, 200).await;
+    let mut all = Vec::new();
+    for seed in [50, 70, 90] {
+        all.push(remember_at_most(store, ada.clone(), seed, 3).await);
+    }
+    // The oldest is in use.
+    let next = token(&mut Seed(150));
+    begun(all[0].present(store, &all[0].secret, &next, 60).await);
+    let newest = remember_at_most(store, ada, 170, 3).await;
+    assert!(all[0].is_known(store).await && newest.is_known(store).await);
+    let known = [all[1].is_known(store).await, all[2].is_known(store).await];
+    assert_eq!(known.iter().filter(|known| **known).count(), 1, "{known:?}");
+    assert_eq!(newest.sessions(store).await.len(), 3, "a session ends with its login");
+    assert!(eves.is_known(store).await);
+}
+
+/// Checks that of many who show a secret at once one replaces it, and that all of them have one session.
 pub async fn one_of_many_who_use_a_secret_at_once_replaces_it(store: &impl Store) {
     let memory = ada_remembered(store).await;
     let next: Vec<_> = (0..10).map(|n| token(&mut Seed(100 + n))).collect();
@@ -188,8 +353,16 @@ pub async fn one_of_many_who_use_a_secret_at_once_replaces_it(store: &impl Store
     let outcomes = join_all(uses).await;
     let rotated = outcomes.iter().filter(|o| matches!(o, RememberOutcome::Rotated(..)));
     assert_eq!(rotated.count(), 1);
-    let parallel = outcomes.iter().filter(|o| matches!(o, RememberOutcome::Parallel(..)));
-    assert_eq!(parallel.count(), 9);
+    let sessions = memory.sessions(store).await;
+    assert_eq!(sessions.len(), 1);
+    for outcome in outcomes {
+        let (RememberOutcome::Rotated(_, _, session) | RememberOutcome::Parallel(_, _, session)) =
+            outcome
+        else {
+            panic!("neither: {outcome:?}")
+        };
+        assert_eq!(session, sessions[0]);
+    }
 }
 
 /// Checks that neither an expired login nor that of a disabled user is good.
@@ -311,30 +484,31 @@ pub async fn only_expired_logins_are_purged_and_only_so_many(store: &impl Store)
 /// Checks that a login that a wrong clock began in the future is unknown until it is removed.
 pub async fn a_remembered_login_from_the_future_is_unknown_and_purged(store: &impl Store) {
     let memory = ada_remembered(store).await;
-    let yesterday = START - Duration::DAY;
-    let use_it = async |now| {
-        let RememberUse { series, secret, next, .. } = memory.used();
-        let used = RememberUse { series, secret, next, now, grace_since: now };
-        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
-    };
-    assert_eq!(use_it(yesterday).await, RememberOutcome::Unknown);
+    let (day, next) = (Duration::DAY.whole_seconds(), token(&mut Seed(90)));
+    assert_eq!(memory.present(store, &memory.secret, &next, -day).await, RememberOutcome::Unknown);
+    let peeked = memory.using(&memory.secret, &next, -day);
+    let peeked = store.remembered().peek_remembered(peeked).await.expect("the store answers");
+    assert_eq!(peeked, Some(RememberOutcome::Unknown));
     let purge = async |now| store.remembered().purge_remembered(now, 10).await.expect("it purges");
     assert_eq!(purge(START - CLOCK_TOLERANCE).await, 0, "clocks differ a little");
+    let yesterday = START - Duration::DAY;
     assert_eq!((purge(yesterday).await, purge(yesterday).await), (1, 0));
-    assert_eq!(use_it(START).await, RememberOutcome::Unknown);
+    assert_eq!(memory.present(store, &memory.secret, &next, 0).await, RememberOutcome::Unknown);
     assert!(!is_live(store, &memory.session_token).await);
 }
 
-/// Checks that a secret is not good until the day on which a wrong clock replaced it.
-pub async fn a_secret_that_was_replaced_in_the_future_is_a_theft(store: &impl Store) {
+/// Checks that no request joins another until the day on which a wrong clock said that it came.
+pub async fn a_secret_that_was_replaced_in_the_future_joins_nothing(store: &impl Store) {
     let memory = ada_remembered(store).await;
-    let present = async |now| {
-        let RememberUse { series, secret, next, .. } = memory.used();
-        let used = RememberUse { series, secret, next, now, grace_since: now - Duration::MINUTE };
-        store.remembered().use_remembered(used, &any_record()).await.expect("the store answers")
-    };
-    let tomorrow = START + Duration::DAY;
-    assert!(matches!(present(tomorrow).await, RememberOutcome::Rotated(..)));
-    assert!(matches!(present(tomorrow).await, RememberOutcome::Parallel(..)));
-    assert!(matches!(present(START + Duration::HOUR).await, RememberOutcome::Stolen(_)));
+    let day = Duration::DAY.whole_seconds();
+    let next = [90, 100, 110].map(|seed| token(&mut Seed(seed)));
+    let rotated = memory.present(store, &memory.secret, &next[0], day).await;
+    assert!(matches!(rotated, RememberOutcome::Rotated(..)), "{rotated:?}");
+    let joined = memory.present(store, &memory.secret, &next[1], day).await;
+    assert!(matches!(joined, RememberOutcome::Parallel(..)), "{joined:?}");
+    // Its answer may have been lost.
+    let rotated = memory.present(store, &memory.secret, &next[1], 3_600).await;
+    assert!(matches!(rotated, RememberOutcome::Rotated(..)), "{rotated:?}");
+    let stolen = memory.present(store, &next[0], &next[2], 3_601).await;
+    assert!(matches!(stolen, RememberOutcome::Stolen(_)), "{stolen:?}");
 }

@@ -4,37 +4,86 @@ use time::OffsetDateTime;
 use crate::clock::is_from_future;
 use crate::memory::{MemoryStore, Series, State};
 use crate::{
-    Record, RememberOutcome, RememberStore, RememberUse, Remembered, RememberedId, SessionId,
-    StoreError, TokenDigest, UserId,
+    Record, RememberOutcome, RememberRecords, RememberStep, RememberStore, RememberUse, Remembered,
+    RememberedId, Session, SessionId, StoreError, TokenDigest, User, UserId,
 };
+
+/// A remembered login that is there, of a user who may log in, and what is done about its use.
+struct Found {
+    step: RememberStep,
+    remembered: Remembered,
+    user: User,
+    session: Option<Session>,
+}
+
+impl State {
+    fn found(&self, used: RememberUse<'_>) -> Option<Found> {
+        let series = self.remembered.values().find(|series| series.series == *used.series)?;
+        let remembered = series.remembered.clone();
+        let user = self.users.get(&remembered.user_id).filter(|user| user.is_active)?.clone();
+        let sessions = self.sessions.values().map(|(_, session)| session);
+        let mut of_login = sessions.filter(|session| session.remembered == Some(remembered.id));
+        let session = of_login.next().cloned();
+        let previous = series.previous.as_ref();
+        let step = used.step(&remembered, &series.secret, previous, session.is_some());
+        Some(Found { step, remembered, user, session })
+    }
+}
 
 #[async_trait]
 impl RememberStore for MemoryStore {
+    async fn peek_remembered(
+        &self,
+        used: RememberUse<'_>,
+    ) -> Result<Option<RememberOutcome>, StoreError> {
+        Ok(match self.state().found(used) {
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
+            Some(Found { step: RememberStep::Join, remembered, user, session: Some(session) }) => {
+                Some(RememberOutcome::Parallel(remembered, user, session))
+            }
+            Some(_) => None,
+        })
+    }
+
     async fn use_remembered(
         &self,
         used: RememberUse<'_>,
-        theft: &Record,
+        records: RememberRecords<'_>,
     ) -> Result<RememberOutcome, StoreError> {
         let mut state = self.state();
-        let State { users, remembered, .. } = &mut *state;
-        let found = remembered.values_mut().find(|series| series.series == *used.series);
-        let Some(series) = found.filter(|series| series.remembered.stands(used.now)) else {
+        let Some(Found { step, mut remembered, user, session }) = state.found(used) else {
             return Ok(RememberOutcome::Unknown);
         };
-        let user = users.get(&series.remembered.user_id).filter(|user| user.is_active).cloned();
-        let Some(user) = user else { return Ok(RememberOutcome::Unknown) };
-        if series.secret == *used.secret {
-            series.previous = Some(std::mem::replace(&mut series.secret, *used.next));
-            series.remembered.used_at = used.now;
-            return Ok(RememberOutcome::Rotated(series.remembered.clone(), user));
-        }
-        let stale = series.remembered.clone();
-        if series.previous == Some(*used.secret) && used.is_parallel_to(&stale) {
-            return Ok(RememberOutcome::Parallel(stale, user));
-        }
-        state.end_remembered(|series| series.remembered.id == stale.id);
-        state.record(&theft.about(stale.user_id));
-        Ok(RememberOutcome::Stolen(stale))
+        Ok(match (step, session) {
+            (RememberStep::Expired, _) => RememberOutcome::Unknown,
+            (RememberStep::Join, Some(session)) => {
+                RememberOutcome::Parallel(remembered, user, session)
+            }
+            (RememberStep::Join | RememberStep::Rotate, _) => {
+                remembered.used_at = used.now;
+                if let Some(series) = state.remembered.get_mut(&remembered.id) {
+                    series.previous = Some(*used.secret);
+                    series.secret = *used.next;
+                    series.remembered.used_at = used.now;
+                }
+                let session = used.session(&remembered);
+                state.begin(&session, used.begins.token, used.begins.max_per_user);
+                state.record(&records.resumed.about(user.id));
+                RememberOutcome::Rotated(remembered, user, session)
+            }
+            (RememberStep::Theft, _) => {
+                state.end_remembered(|series| series.remembered.id == remembered.id);
+                state.record(&records.stolen.about(user.id));
+                RememberOutcome::Stolen(remembered)
+            }
+            (RememberStep::Move, _) => {
+                state.end_remembered(|series| series.remembered.id == remembered.id);
+                state.record(&records.moved.about(user.id));
+                RememberOutcome::Moved(remembered)
+            }
+        })
     }
 
     async fn remembered_of(&self, user: UserId) -> Result<Vec<Remembered>, StoreError> {

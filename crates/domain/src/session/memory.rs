@@ -29,18 +29,14 @@ impl SessionStore for MemoryStore {
         if !stands || !login_stands {
             return Ok(false);
         }
-        state.sessions.insert(session.id, (*grant.token, session.clone()));
-        if let Some(grant) = grant.remember {
+        if let Some(remember) = grant.remember {
             let (remembered, series, secret) =
-                (grant.remembered.clone(), *grant.series, *grant.secret);
+                (remember.remembered.clone(), *remember.series, *remember.secret);
             let series = Series { remembered, series, secret, previous: None };
-            state.remembered.insert(grant.remembered.id, series);
+            state.remembered.insert(remember.remembered.id, series);
+            state.forget_beyond(session.user_id, grant.max_per_user);
         }
-        let mut others = state.sessions_newest_first(session.user_id);
-        others.retain(|other| other.id != session.id);
-        for old in others.iter().skip(grant.max_per_user.saturating_sub(1) as usize) {
-            state.sessions.remove(&old.id);
-        }
+        state.begin(session, grant.token, grant.max_per_user);
         state.record(record);
         Ok(true)
     }

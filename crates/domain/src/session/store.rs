@@ -17,7 +17,8 @@ pub struct SessionGrant<'a> {
     pub proof: Option<&'a Proof>,
     /// The remembered login that begins with the session, if one does.
     pub remember: Option<RememberGrant<'a>>,
-    /// How many sessions the user may have with this one; the oldest of the others end.
+    /// How many sessions the user may have with this one, and how many remembered logins. The oldest
+    /// sessions end, and the remembered logins that were not used for the longest.
     pub max_per_user: u32,
 }
 
@@ -79,7 +80,8 @@ pub struct Ended {
 pub trait SessionStore: Send + Sync {
     /// Saves a session if what it rests on still holds: the user is there, is active, and has the password
     /// hash that was checked; the remembered login that it belongs to stands, or begins with it. False when
-    /// not, so that a login that was under way while the password changed leaves no session behind.
+    /// not, so that a login that was under way while the password changed leaves no session behind. A
+    /// remembered login has one session: the new one takes the place of the earlier one.
     async fn insert_session(
         &self,
         grant: SessionGrant<'_>,

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use futures_util::future::join_all;
 use time::{Duration, OffsetDateTime};
 
-use super::counter::{Claimant, Counter, Scope};
+use super::counter::{Counter, Scope};
 use super::policy::ThrottlePolicy;
 use super::rule::{Count, Rate, Rule, Tally};
 use super::store::Counted;
@@ -113,8 +113,7 @@ pub async fn tries_are_taken_back_and_cleared(store: &impl Store) {
 
 /// Checks that a delay goes on from where it was when a try is taken back.
 pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
-    let ada = user("ada", 1).id;
-    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let all = ThrottlePolicy::default().login(&user("ada", 1).email, None, None);
     let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
     let delay = [delay.expect("there is a delay")];
     for _ in 0..10 {
@@ -129,8 +128,7 @@ pub async fn a_try_that_is_taken_back_begins_no_delay_anew(store: &impl Store) {
 
 /// Checks that a store keeps a counter with a growing delay.
 pub async fn a_counter_with_a_growing_delay_is_kept(store: &impl Store) {
-    let ada = user("ada", 1).id;
-    let all = ThrottlePolicy::default().login(Claimant::User(ada), None, None);
+    let all = ThrottlePolicy::default().login(&user("ada", 1).email, None, None);
     let delay = all.into_iter().find(|c| matches!(c.rule, Rule::Backoff(_)));
     let delay = [delay.expect("there is a delay")];
     assert_eq!(delay[0].scope, Scope::Account);

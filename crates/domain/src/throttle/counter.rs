@@ -2,7 +2,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::rule::{Rule, Tally};
-use crate::{EmailAddress, Reason, UserId};
+use crate::Reason;
 
 /// What a counter counts: which tries, and at which door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,20 +17,26 @@ pub enum Scope {
     KnownBrowserDelay,
     /// Tries on one account in known browsers, successful ones too.
     KnownBrowserTries,
+    /// Tries on one account in other browsers, successful ones too.
+    AccountTries,
+    /// Codes of a second factor that were tried on one account.
+    AccountCodes,
     /// Failures from one address.
     AddressFailures,
-    /// Tries from one address, successful ones too.
-    AddressTries,
     /// Failures from one network.
     NetworkFailures,
-    /// Tries from one network, successful ones too.
-    NetworkTries,
     /// Failures on the whole site.
     Site,
     /// Registrations from one address.
     AddressRegistrations,
     /// Registrations from one network.
     NetworkRegistrations,
+    /// Sessions that one remembered login begins.
+    Resumptions,
+    /// Sessions that remembered logins begin from one address.
+    AddressResumptions,
+    /// Sessions that remembered logins begin from one network.
+    NetworkResumptions,
 }
 
 /// What happens to a counted try that succeeds.
@@ -50,14 +56,17 @@ impl Scope {
         match self {
             Self::AccountFromAddress
             | Self::Account
+            | Self::AccountCodes
             | Self::KnownBrowser
             | Self::KnownBrowserDelay => OnSuccess::Clear,
             Self::AddressFailures | Self::NetworkFailures | Self::Site => OnSuccess::TakeBack,
             Self::KnownBrowserTries
-            | Self::AddressTries
-            | Self::NetworkTries
+            | Self::AccountTries
             | Self::AddressRegistrations
-            | Self::NetworkRegistrations => OnSuccess::Keep,
+            | Self::NetworkRegistrations
+            | Self::Resumptions
+            | Self::AddressResumptions
+            | Self::NetworkResumptions => OnSuccess::Keep,
         }
     }
 
@@ -65,14 +74,16 @@ impl Scope {
     pub fn reason(self) -> Reason {
         match self {
             Self::AccountFromAddress => Reason::AccountFromAddress,
-            Self::Account => Reason::Account,
+            Self::Account | Self::AccountTries | Self::AccountCodes | Self::Resumptions => {
+                Reason::Account
+            }
             Self::KnownBrowser | Self::KnownBrowserDelay | Self::KnownBrowserTries => {
                 Reason::KnownBrowser
             }
-            Self::AddressFailures | Self::AddressTries | Self::AddressRegistrations => {
+            Self::AddressFailures | Self::AddressRegistrations | Self::AddressResumptions => {
                 Reason::Address
             }
-            Self::NetworkFailures | Self::NetworkTries | Self::NetworkRegistrations => {
+            Self::NetworkFailures | Self::NetworkRegistrations | Self::NetworkResumptions => {
                 Reason::Network
             }
             Self::Site => Reason::Site,
@@ -80,7 +91,7 @@ impl Scope {
     }
 
     /// Returns whether it counts the failures of one place.
-    fn is_place(self) -> bool {
+    pub fn is_place(self) -> bool {
         matches!(self, Self::AddressFailures | Self::NetworkFailures)
     }
 
@@ -93,12 +104,15 @@ impl Scope {
             Self::KnownBrowserDelay => 4,
             Self::KnownBrowserTries => 5,
             Self::AddressFailures => 6,
-            Self::AddressTries => 7,
             Self::NetworkFailures => 8,
-            Self::NetworkTries => 9,
             Self::Site => 10,
             Self::AddressRegistrations => 11,
             Self::NetworkRegistrations => 12,
+            Self::AccountTries => 13,
+            Self::AccountCodes => 14,
+            Self::Resumptions => 15,
+            Self::AddressResumptions => 16,
+            Self::NetworkResumptions => 17,
         }
     }
 }
@@ -168,22 +182,4 @@ pub fn closed(
         (!is_open).then_some((index, until))
     });
     closed.max_by_key(|(_, until)| *until)
-}
-
-/// Who somebody claims to be with a try.
-#[derive(Clone, Copy, Debug)]
-pub enum Claimant<'a> {
-    /// A user that exists. Whatever door and spelling is tried, it is one person.
-    User(UserId),
-    /// Nobody has this address, which must not show.
-    Nobody(&'a EmailAddress),
-}
-
-impl Claimant<'_> {
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        match self {
-            Self::User(id) => [b"user ", id.as_uuid().as_bytes().as_slice()].concat(),
-            Self::Nobody(email) => [b"nobody ", email.canonical().as_bytes()].concat(),
-        }
-    }
 }

@@ -13,6 +13,6 @@ pub(crate) mod contract;
 #[cfg(feature = "memory")]
 mod memory;
 
-pub use counter::{Claimant, Counter, CounterKey, OnSuccess, Scope, closed};
+pub use counter::{Counter, CounterKey, OnSuccess, Scope, closed};
 pub use policy::ThrottlePolicy;
 pub use rule::{Backoff, Count, Rate, Rule, Tally};

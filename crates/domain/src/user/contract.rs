@@ -163,7 +163,7 @@ pub async fn what_belongs_to_a_user_ends_with_their_sessions(store: &impl Store)
     let know = async |user: UserId, seed| {
         let token = token(&mut Seed(seed));
         let known = KnownBrowser::new(user, token, START, end);
-        browsers.save_browser(&known, 9).await.expect("the browser is known");
+        browsers.save_browser(&known).await.expect("the browser is known");
         pending.save_pending(&PendingLogin::new(user, START, end), &token).await.expect("it waits");
         token
     };

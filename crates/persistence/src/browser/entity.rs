@@ -8,6 +8,8 @@ pub(crate) struct Model {
     pub token_digest: Vec<u8>,
     pub user_id: Uuid,
     pub created_at: TimeDateTime,
+    pub used_at: TimeDateTime,
+    pub is_proven: bool,
     pub expires_at: TimeDateTime,
 }
 

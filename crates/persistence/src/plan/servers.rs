@@ -1,7 +1,6 @@
 //! The same of servers, which choose by what they have counted: so there are rows, and they were
 //! counted.
 
-use countersign_domain::throttle::Claimant;
 use countersign_domain::{
     AuditFilter, AuthEventKind, EmailAddress, OffsetDateTime, SessionId, ThrottlePolicy,
     TokenDigest, UserId,
@@ -36,7 +35,7 @@ const POSTGRES: &str = "
     INSERT INTO throttle_counters SELECT sha256(n::text::bytea), 1, now(),
         now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO known_browsers SELECT sha256(n::text::bytea), md5((n / 5 + 1)::text)::uuid,
-        now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
+        now() + n * interval '1 s', now(), true, now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO pending_logins SELECT sha256(n::text::bytea), md5((n / 5 + 1)::text)::uuid, 'pwd', NULL,
         false, '', 0, now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO audit_events SELECT n, now() + n * interval '1 s', 'kind-' || n % 16, NULL, 'visitor',
@@ -57,7 +56,7 @@ const MARIADB: &str = "
     INSERT INTO throttle_counters SELECT UNHEX(SHA2(seq, 256)), 1, NOW(6),
         NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO known_browsers SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq DIV 5 + 1)),
-        NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
+        NOW(6) + INTERVAL seq SECOND, NOW(6), true, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO pending_logins SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq DIV 5 + 1)), 'pwd', NULL,
         false, '', 0, NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO audit_events SELECT seq, NOW(6) + INTERVAL seq SECOND, CONCAT('kind-', seq % 16), NULL,
@@ -95,7 +94,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
     let token = TokenDigest::from_bytes(&SHA256_OF_1).unwrap();
     let email = EmailAddress::parse("1@example.org").unwrap();
     let keys: Vec<_> = ThrottlePolicy::default()
-        .login(Claimant::User(user), Some([203, 0, 113, 7].into()), None)
+        .login(&email, Some([203, 0, 113, 7].into()), None)
         .iter()
         .map(|counter| counter.key)
         .collect();
@@ -106,9 +105,9 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (session::by_token(&token).build(backend), "sessions_token_digest_key"),
         (user::by_email(&email).build(backend), "users_email_canonical_key"),
         (user::page(Some(user), 9).build(backend), "users_pkey"),
-        (session::newest_first(user).build(backend), "sessions_user_id_created_at_idx"),
+        (session::begin::newest_first(user).build(backend), "sessions_user_id_created_at_idx"),
         (
-            session::beyond(user, SessionId::from_uuid(Uuid::nil()), 9).build(backend),
+            session::begin::beyond(user, SessionId::from_uuid(Uuid::nil()), 9).build(backend),
             "sessions_user_id_created_at_idx",
         ),
         (ending::sessions_but(user, Some(session_id)).build(backend), "sessions_user_id_created"),
@@ -122,7 +121,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (remembered::expired(NOW, 9).build(backend), "remembered_logins_expires_at_idx"),
         (throttle::by_keys(&keys).build(backend), "throttle_counters_pkey"),
         (throttle::forgotten(NOW, 9).build(backend), "throttle_counters_forgotten_at_idx"),
-        (browser::beyond(user, 9).build(backend), "known_browsers_user_id_created_at"),
+        (browser::of_user(user).build(backend), "known_browsers_user_id_created_at"),
         (browser::expired(NOW, 9).build(backend), "known_browsers_expires_at_idx"),
         (pending::by_token(&token, NOW).build(backend), "pending_logins_pkey"),
         (pending::beyond(user, &token, 9).build(backend), "pending_logins_user_id_created_at"),

@@ -3,8 +3,9 @@ pub(crate) mod row;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
-    Remembered, RememberedId, SessionId, StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberRecords, RememberStep,
+    RememberStore, RememberUse, Remembered, RememberedId, Session, SessionId, StoreError,
+    TokenDigest, User, UserId,
 };
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
@@ -16,12 +17,14 @@ use sea_orm::{
 use self::entity::{Column, Entity};
 use self::row::Series;
 use crate::audit::append::append;
-use crate::call::{Deadline, transaction};
+use crate::call::{Call, Deadline, transaction};
 use crate::database::SqlStore;
 use crate::error::{unavailable, unread, unread_two};
 use crate::query::these;
 use crate::row::{bytes, moment};
 use crate::session::basis::may;
+use crate::session::begin::{begin, of_login};
+use crate::session::entity as session;
 use crate::user::entity as user;
 use crate::user::lock::lock;
 
@@ -52,67 +55,124 @@ pub(crate) fn unborn(now: OffsetDateTime) -> Condition {
         .add(Column::CreatedAt.gt(moment(bound)))
 }
 
-/// Returns what the use of a remembered login comes to, if what is found stays as it is; changes nothing.
-async fn outcome(
+/// Returns the remembered logins of a user that are too many: the ones that were not used for the longest.
+pub(crate) fn beyond(user: UserId, max: u32) -> DeleteMany<Entity> {
+    let theirs = Column::UserId.eq(user.as_uuid());
+    // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
+    let old = Entity::find()
+        .filter(theirs.clone())
+        .order_by_desc(Column::UsedAt)
+        .order_by_desc(Column::Id)
+        .offset(u64::from(max))
+        .limit(i64::MAX.unsigned_abs());
+    these(old, Column::Id, theirs)
+}
+
+/// A remembered login that is there, of a user who may log in, and what is done about its use.
+struct Found {
+    step: RememberStep,
+    remembered: Remembered,
+    user: User,
+    session: Option<Session>,
+}
+
+async fn find(
     db: &impl ConnectionTrait,
-    found: SelectTwoRequired<Entity, user::Entity>,
     used: RememberUse<'_>,
-) -> Result<RememberOutcome, StoreError> {
-    let found = found.one(db).await.map_err(unread_two::<Entity, user::Entity>)?;
-    let Some((row, user)) = found else {
-        return Ok(RememberOutcome::Unknown);
+) -> Result<Option<Found>, StoreError> {
+    let found = by_series(used.series).one(db).await;
+    let Some((row, user)) = found.map_err(unread_two::<Entity, user::Entity>)? else {
+        return Ok(None);
     };
     let (Series { remembered, secret, previous }, user) = (row.try_into()?, User::try_from(user)?);
-    Ok(if !remembered.stands(used.now) || !user.is_active {
-        RememberOutcome::Unknown
-    } else if secret == *used.secret {
-        let mut rotated = remembered;
-        rotated.used_at = used.now;
-        RememberOutcome::Rotated(rotated, user)
-    } else if previous == Some(*used.secret) && used.is_parallel_to(&remembered) {
-        RememberOutcome::Parallel(remembered, user)
-    } else {
-        RememberOutcome::Stolen(remembered)
-    })
+    if !user.is_active {
+        return Ok(None);
+    }
+    // Only to the previous secret it matters whether there is a session.
+    let session = match previous == Some(*used.secret) {
+        true => of_login(remembered.id).one(db).await,
+        false => Ok(None),
+    };
+    let session = session.map_err(unread::<session::Entity>)?;
+    let session = session.map(Session::try_from).transpose()?;
+    let step = used.step(&remembered, &secret, previous.as_ref(), session.is_some());
+    Ok(Some(Found { step, remembered, user, session }))
+}
+
+async fn rotate(
+    change: &Call,
+    used: RememberUse<'_>,
+    remembered: &Remembered,
+) -> Result<Session, StoreError> {
+    let rotation = Entity::update_many()
+        .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
+        .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
+        .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
+        .filter(Column::Id.eq(remembered.id.as_uuid()));
+    rotation.exec(change).await.map_err(unavailable)?;
+    let session = used.session(remembered);
+    begin(change, &session, used.begins.token, used.begins.max_per_user).await?;
+    Ok(session)
 }
 
 #[async_trait]
 impl RememberStore for SqlStore {
+    async fn peek_remembered(
+        &self,
+        used: RememberUse<'_>,
+    ) -> Result<Option<RememberOutcome>, StoreError> {
+        Ok(match find(&self.read(Deadline::of_call()).await?, used).await? {
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
+            Some(Found { step: RememberStep::Join, remembered, user, session: Some(session) }) => {
+                Some(RememberOutcome::Parallel(remembered, user, session))
+            }
+            Some(_) => None,
+        })
+    }
+
     async fn use_remembered(
         &self,
         used: RememberUse<'_>,
-        theft: &Record,
+        records: RememberRecords<'_>,
     ) -> Result<RememberOutcome, StoreError> {
-        // Whoever makes a series up keeps no writer from its work, and neither does a parallel
-        // request.
+        // Whoever makes a series up keeps no writer from its work, and neither does a parallel request.
         let until = Deadline::of_call();
-        let first = outcome(&self.read(until).await?, by_series(used.series), used).await?;
-        let user = match &first {
-            RememberOutcome::Unknown | RememberOutcome::Parallel(..) => return Ok(first),
-            RememberOutcome::Rotated(remembered, _) | RememberOutcome::Stolen(remembered) => {
-                remembered.user_id
-            }
+        let user = match find(&self.read(until).await?, used).await? {
+            None => return Ok(RememberOutcome::Unknown),
+            Some(found) => found.user.id,
         };
         // Another may have come first, so what counts is what is found now.
         transaction!(self, until, |change| {
             lock(change, user).await?;
-            let outcome = outcome(change, by_series(used.series), used).await?;
-            match &outcome {
-                RememberOutcome::Rotated(remembered, _) => {
-                    let rotation = Entity::update_many()
-                        .col_expr(Column::PreviousDigest, Expr::value(bytes(used.secret)))
-                        .col_expr(Column::SecretDigest, Expr::value(bytes(used.next)))
-                        .col_expr(Column::UsedAt, Expr::value(moment(used.now)))
-                        .filter(Column::Id.eq(remembered.id.as_uuid()));
-                    rotation.exec(change).await.map_err(unavailable)?;
+            let Some(Found { step, mut remembered, user, session }) = find(change, used).await?
+            else {
+                return Ok(RememberOutcome::Unknown);
+            };
+            let (outcome, record) = match (step, session) {
+                (RememberStep::Expired, _) => return Ok(RememberOutcome::Unknown),
+                (RememberStep::Join, Some(session)) => {
+                    return Ok(RememberOutcome::Parallel(remembered, user, session));
                 }
-                RememberOutcome::Stolen(remembered) => {
-                    let deletion = Entity::delete_by_id(remembered.id.as_uuid());
-                    deletion.exec(change).await.map_err(unavailable)?;
-                    append(change, &theft.about(remembered.user_id)).await?;
+                (RememberStep::Join | RememberStep::Rotate, _) => {
+                    remembered.used_at = used.now;
+                    let session = rotate(change, used, &remembered).await?;
+                    let record = records.resumed.about(user.id);
+                    (RememberOutcome::Rotated(remembered, user, session), record)
                 }
-                RememberOutcome::Parallel(..) | RememberOutcome::Unknown => {}
-            }
+                (RememberStep::Theft | RememberStep::Move, _) => {
+                    let ending = Entity::delete_by_id(remembered.id.as_uuid());
+                    ending.exec(change).await.map_err(unavailable)?;
+                    match step {
+                        RememberStep::Move => {
+                            (RememberOutcome::Moved(remembered), records.moved.about(user.id))
+                        }
+                        _ => (RememberOutcome::Stolen(remembered), records.stolen.about(user.id)),
+                    }
+                }
+            };
+            append(change, &record).await?;
             Ok(outcome)
         })
     }

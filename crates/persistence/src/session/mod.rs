@@ -1,80 +1,35 @@
 pub(crate) mod basis;
+pub(crate) mod begin;
 pub(crate) mod entity;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    CLOCK_TOLERANCE, Ended, Keep, OffsetDateTime, Proof, Record, RememberedId, Session,
-    SessionGrant, SessionId, SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, Ended, Keep, OffsetDateTime, Proof, Record, Session, SessionGrant, SessionId,
+    SessionRenewal, SessionStore, StoreError, TokenDigest, User, UserId,
 };
-use sea_orm::prelude::{TimeDateTime, Uuid};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DeleteMany, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Select, SelectTwoRequired, UpdateMany,
+    QuerySelect, Select, SelectTwoRequired, UpdateMany,
 };
 
 use self::basis::{holds, may};
-use self::entity::{Column, Entity, Model};
+use self::begin::{begin, newest_first};
+use self::entity::{Column, Entity};
 use crate::audit::append::append;
 use crate::call::{Deadline, transaction};
 use crate::database::SqlStore;
 use crate::ending::{end_all, that_of};
-use crate::error::{corrupt, unavailable, unread, unread_two};
+use crate::error::{unavailable, unread, unread_two};
 use crate::query::these;
-use crate::remembered::entity as remembered;
 use crate::remembered::row::remembered_row;
-use crate::row::{address, bytes, client, moment};
+use crate::remembered::{beyond as logins_beyond, entity as remembered};
+use crate::row::{address, bytes, moment};
 use crate::user::entity as user;
-
-pub(crate) fn session_row(session: &Session, token: &TokenDigest) -> Model {
-    Model {
-        id: session.id.as_uuid(),
-        user_id: session.user_id.as_uuid(),
-        remembered_id: session.remembered.as_ref().map(RememberedId::as_uuid),
-        token_digest: bytes(token),
-        address: address(&session.client),
-        user_agent: session.client.user_agent.clone(),
-        created_at: moment(session.created_at),
-        authenticated_at: session.authenticated_at.map(moment),
-        methods: session.methods.to_string(),
-        last_seen_at: moment(session.last_seen_at),
-        expires_at: moment(session.expires_at),
-    }
-}
-
-impl TryFrom<Model> for Session {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let (created_at, expires_at) = (row.created_at.assume_utc(), row.expires_at.assume_utc());
-        let (id, user) = (SessionId::from_uuid(row.id), UserId::from_uuid(row.user_id));
-        let client = client("sessions", row.address, row.user_agent)?;
-        let mut session = Self::new(id, user, client, created_at, expires_at);
-        session.remembered = row.remembered_id.map(RememberedId::from_uuid);
-        session.authenticated_at = row.authenticated_at.map(TimeDateTime::assume_utc);
-        session.methods = row.methods.parse().map_err(corrupt("sessions", "methods"))?;
-        session.last_seen_at = row.last_seen_at.assume_utc();
-        Ok(session)
-    }
-}
 
 pub(crate) fn by_token(token: &TokenDigest) -> SelectTwoRequired<Entity, user::Entity> {
     Entity::find().filter(Column::TokenDigest.eq(bytes(token))).find_both_related(user::Entity)
-}
-
-pub(crate) fn newest_first(user: UserId) -> Select<Entity> {
-    Entity::find()
-        .filter(Column::UserId.eq(user.as_uuid()))
-        .order_by_desc(Column::CreatedAt)
-        .order_by_desc(Column::Id)
-}
-
-/// Returns the sessions of a user that are too many with this one, which stays whatever its time is.
-pub(crate) fn beyond(user: UserId, new: SessionId, max: u32) -> DeleteMany<Entity> {
-    let others = newest_first(user).filter(Column::Id.ne(new.as_uuid()));
-    // An offset must come with a limit, which SQLite and PostgreSQL read as a signed number.
-    let old = others.offset(u64::from(max.saturating_sub(1))).limit(i64::MAX.unsigned_abs());
-    these(old, Column::Id, Column::UserId.eq(user.as_uuid()))
 }
 
 /// Returns at most `limit` sessions that are over.
@@ -141,7 +96,9 @@ async fn belongs(db: &impl ConnectionTrait, grant: &SessionGrant<'_>) -> Result<
     if let Some(remember) = grant.remember {
         let row = remembered_row(remember).into_active_model();
         let insertion = remembered::Entity::insert(row).exec_without_returning(db);
-        return insertion.await.map(|_| true).map_err(unavailable);
+        insertion.await.map_err(unavailable)?;
+        let too_many = logins_beyond(grant.session.user_id, grant.max_per_user).exec(db).await;
+        return too_many.map(|_| true).map_err(unavailable);
     }
     let Some(id) = grant.session.remembered else {
         return Ok(true);
@@ -177,11 +134,7 @@ impl SessionStore for SqlStore {
             if holds.map_err(unavailable)?.is_none() || !belongs(change, &grant).await? {
                 return Ok(false);
             }
-            let row = session_row(grant.session, grant.token).into_active_model();
-            let insertion = Entity::insert(row).exec_without_returning(change);
-            insertion.await.map_err(unavailable)?;
-            let too_many = beyond(user, grant.session.id, grant.max_per_user);
-            too_many.exec(change).await.map_err(unavailable)?;
+            begin(change, grant.session, grant.token, grant.max_per_user).await?;
             append(change, record).await?;
             Ok(true)
         })

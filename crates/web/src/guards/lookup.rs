@@ -49,6 +49,10 @@ async fn find(site: Site<'_>, caller: &Caller) -> Result<Option<Authenticated>, 
             tokens::hand_over(site, &begun);
             Ok(Some(Authenticated::new(begun.user, begun.session, false)))
         }
+        // Another request of the browser has the cookies in its answer.
+        Resumed::Joined(authenticated) => Ok(Some(authenticated)),
+        // Whoever can log in is not kept out; the remembered login stands.
+        Resumed::Throttled(_) => Ok(None),
         Resumed::Stolen => {
             tokens::take_back(site);
             Flash::RememberedStolen.leave(site);

@@ -51,6 +51,7 @@ impl Explain<FactorError> for Errors {
                 Reason::WrongCode
             }
             FactorError::Ended => Reason::Ended,
+            FactorError::Throttled(throttled) => Reason::Throttled(throttled.retry_after),
             FactorError::Store(error) => Reason::Outage(error),
         }
     }

@@ -1,7 +1,7 @@
 //! Tests of the list of devices on which a user is logged in, and of logging them out.
 
 use countersign_web::AuthPages;
-use countersign_web::auth::Caller;
+use countersign_web::auth::{Caller, SessionConfig};
 use countersign_web::domain::Duration;
 use rocket::http::Method;
 
@@ -214,6 +214,35 @@ async fn a_remembered_device_with_a_session_is_one_device_and_ends_as_one() {
     assert_eq!(devices(&page).len(), 2);
     here.post_form(&revokes(&page)[0], &[]).await.sees_other(LIST);
     is_out(&mut there).await;
+}
+
+#[rocket::async_test]
+async fn many_devices_come_in_pages() {
+    let mut sessions = SessionConfig::default();
+    sessions.max_per_user = 1_000;
+    let site = Setup::default().sessions(sessions).start().await;
+    let user = site.register(EMAIL).await;
+    let program = Caller::administrator();
+    for _ in 0..60 {
+        site.auth.by(&program).log_in_user(&user, true).await.unwrap().unwrap();
+    }
+    site.clock.advance(Duration::hours(13));
+    for _ in 0..60 {
+        site.auth.by(&program).log_in_user(&user, false).await.unwrap().unwrap();
+    }
+    let mut here = ada_on(&site, FIREFOX, "203.0.113.7").await;
+    let first = here.get(LIST).await;
+    first.is(200).shows("This device").shows("/account/sessions?page=2").shows(OTHERS);
+    assert_eq!(devices(&first).len(), 50);
+    let last = here.get("/account/sessions?page=3").await;
+    last.is(200).hides("This device").hides("page=4").shows("First devices").shows(OTHERS);
+    assert_eq!(devices(&last).len(), 21);
+    let beyond = here.get("/account/sessions?page=18446744073709551615").await;
+    assert_eq!(devices(beyond.is(200)).len(), 0);
+    for odd in ["0", "-1", "x", ""] {
+        let page = here.get(&format!("/account/sessions?page={odd}")).await;
+        assert_eq!(devices(page.is(200)).len(), 50, "{odd}");
+    }
 }
 
 #[rocket::async_test]

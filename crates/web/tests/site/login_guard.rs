@@ -293,11 +293,12 @@ async fn listeners_hear_of_what_users_may_need_to_be_told() {
     assert_eq!(heard.kinds(&site).await, [UserLoggedIn, SessionProtected]);
     let mut thief = ada.clone();
     thief.drop_cookie("session");
-    ada.drop_cookie("session");
-    ada.get("/hello").await.is(200);
-    site.clock.advance(Duration::seconds(11));
+    for _ in 0..2 {
+        ada.drop_cookie("session");
+        ada.get("/hello").await.is(200);
+    }
     thief.get("/hello").await.is(200);
-    assert_eq!(heard.kinds(&site).await, [UserRemembered, RememberedStolen]);
+    assert_eq!(heard.kinds(&site).await, [UserRemembered, UserRemembered, RememberedStolen]);
     sign_in_as(&mut ada, PASSWORD, "off").await;
     let form = [("current_password", PASSWORD), ("password", OTHER_PASSWORD)];
     ada.post_form("/account/password", &form).await.is(303);

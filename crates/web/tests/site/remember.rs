@@ -142,17 +142,70 @@ async fn requests_that_were_under_way_together_are_all_answered() {
     });
     let answers = join_all(tries).await;
     for answer in &answers {
-        answer.is(200);
-        assert!(answer.set_cookie("session").is_some());
+        answer.is(200).shows("Hi Ada");
+        // Both cookies come with one answer. Whichever arrives last, the browser is logged in.
+        assert_eq!(answer.set_cookie(REMEMBER).is_some(), answer.set_cookie("session").is_some());
     }
-    // One of the answers has the new secret, or the browser would keep only the old one.
-    let rotated = answers.iter().filter(|answer| answer.set_cookie(REMEMBER).is_some());
-    assert_eq!(rotated.count(), 1);
-    assert_eq!(remembered(&site).await, 1);
+    let begun: Vec<_> =
+        answers.iter().filter(|answer| answer.set_cookie(REMEMBER).is_some()).collect();
+    assert_eq!(begun.len(), 1);
+    assert_eq!((site.sessions(EMAIL).await.len(), remembered(&site).await), (1, 1));
+    for name in ["session", REMEMBER] {
+        let value = begun[0].set_cookie(name).unwrap().split(['=', ';']).nth(1).unwrap();
+        ada.set_cookie(name, value);
+    }
+    assert_eq!(ada.get("/blogs").await.is(200).all("Set-Cookie").count(), 0);
 }
 
 #[rocket::async_test]
-async fn a_replaced_secret_is_good_for_ten_seconds_and_then_a_theft() {
+async fn a_browser_that_is_closed_and_opened_stays_one_device() {
+    let site = Site::new().await;
+    let mut ada = remembered_ada(&site).await;
+    for _ in 0..3 {
+        site.clock.advance(Duration::minutes(1));
+        ada.drop_cookie("session");
+        ada.get("/blogs").await.is(200);
+    }
+    let page = ada.get("/account/sessions").await;
+    page.is(200).shows("This device").shows("You are not logged in anywhere else.");
+    assert_eq!((site.sessions(EMAIL).await.len(), remembered(&site).await), (1, 1));
+}
+
+#[rocket::async_test]
+async fn an_answer_that_is_lost_logs_nobody_out() {
+    let site = Site::new().await;
+    let mut ada = remembered_ada(&site).await;
+    ada.drop_cookie("session");
+    let mut lost = ada.clone();
+    lost.get("/blogs").await.is(200);
+    site.clock.advance(Duration::hours(3));
+    let answer = ada.get("/blogs").await;
+    answer.is(200).shows("Hi Ada").hides(STOLEN);
+    assert!(answer.set_cookie(REMEMBER).is_some() && answer.set_cookie("session").is_some());
+    site.clock.advance(Duration::hours(3));
+    ada.get("/blogs").await.is(200);
+    assert_eq!((site.sessions(EMAIL).await.len(), remembered(&site).await), (1, 1));
+}
+
+#[rocket::async_test]
+async fn whoever_comes_back_too_often_is_asked_for_the_password_and_stays_remembered() {
+    let site = Site::new().await;
+    let mut ada = remembered_ada(&site).await;
+    for _ in 0..30 {
+        ada.drop_cookie("session");
+        ada.get("/blogs").await.is(200);
+    }
+    ada.drop_cookie("session");
+    let answer = ada.get("/blogs").await;
+    answer.sees_other(TO_LOGIN);
+    assert_eq!(answer.set_cookie(REMEMBER), None);
+    assert_eq!(site.sessions(EMAIL).await.len(), 1);
+    site.clock.advance(Duration::minutes(10));
+    ada.get("/blogs").await.is(200);
+}
+
+#[rocket::async_test]
+async fn a_copied_secret_is_a_theft_when_both_have_used_it() {
     let site = Site::new().await;
     let mut ada = remembered_ada(&site).await;
     ada.drop_cookie("session");
@@ -160,8 +213,11 @@ async fn a_replaced_secret_is_good_for_ten_seconds_and_then_a_theft() {
     ada.get("/blogs").await.is(200);
     site.clock.advance(Duration::seconds(9));
     let answer = slow.get("/blogs").await;
-    assert_eq!(answer.is(200).set_cookie(REMEMBER), None);
+    assert_eq!(answer.is(200).all("Set-Cookie").count(), 0);
     site.clock.advance(Duration::seconds(2));
+    // For now, it looks as if the answer to Ada had been lost.
+    thief.get("/blogs").await.is(200);
+    let (mut ada, mut thief) = (thief, ada);
 
     let answer = thief.get("/blogs").await;
     answer.sees_other(TO_LOGIN);
@@ -183,7 +239,10 @@ async fn a_theft_is_told_on_the_next_page_whatever_was_asked_for() {
     let mut ada = remembered_ada(&site).await;
     ada.drop_cookie("session");
     let mut thief = ada.clone();
-    ada.get("/blogs").await.is(200);
+    for _ in 0..2 {
+        ada.drop_cookie("session");
+        ada.get("/blogs").await.is(200);
+    }
     let mut bystander = site.logged_in(EMAIL).await;
     site.clock.advance(Duration::seconds(11));
     let page = thief.get("/").await;

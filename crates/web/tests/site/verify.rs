@@ -77,6 +77,23 @@ async fn a_wrong_code_is_a_401_and_the_fifth_ends_the_login() {
 }
 
 #[rocket::async_test]
+async fn an_account_on_which_too_many_codes_were_tried_is_a_429_that_says_until_when() {
+    let site = site().await;
+    for _ in 0..2 {
+        let mut eve = waiting(&site).await;
+        for _ in 0..5 {
+            code(&mut eve, "000 000").await.is(401);
+        }
+    }
+    let mut ada = waiting(&site).await;
+    code(&mut ada, CODE).await.is(429).has("Retry-After", "900").shows("Too many");
+    assert!(ada.cookie("pending").is_some(), "the login waits on");
+    site.clock.advance(Duration::minutes(15));
+    let mut ada = waiting(&site).await;
+    code(&mut ada, CODE).await.sees_other("/blogs");
+}
+
+#[rocket::async_test]
 async fn nobody_verifies_without_a_login_that_waits() {
     let site = site().await;
     let mut anon = site.anon();

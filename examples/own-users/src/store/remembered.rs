@@ -1,56 +1,97 @@
 use async_trait::async_trait;
 use countersign_web::domain::{
-    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberStore, RememberUse,
-    Remembered, RememberedId, SessionId, TokenDigest, User, UserId,
+    CLOCK_TOLERANCE, OffsetDateTime, Record, RememberOutcome, RememberRecords, RememberStep,
+    RememberStore, RememberUse, Remembered, RememberedId, Session, SessionId, TokenDigest, User,
+    UserId,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 
-use super::{Answer, commit, delete, may, memories_of, record_and_commit, update};
+use super::sessions::enter;
+use super::{Answer, delete, may, memories_of, record_and_commit, update};
 use crate::Members;
-use crate::entity::{member, memory};
+use crate::entity::{member, memory, visit};
 use crate::row::{bytes, moment, unavailable};
+
+/// A memory that is there, of a member who is welcome, and what is done about its use.
+struct Found {
+    step: RememberStep,
+    remembered: Remembered,
+    owner: User,
+    visit: Option<Session>,
+}
+
+async fn find(db: &impl ConnectionTrait, used: RememberUse<'_>) -> Answer<Option<Found>> {
+    let found = memory::Entity::find()
+        .filter(memory::Column::Series.eq(bytes(used.series)))
+        .find_both_related(member::Entity);
+    let found = found.one(db).await.map_err(unavailable)?;
+    let Some((row, owner)) = found.filter(|(_, owner)| owner.is_welcome) else { return Ok(None) };
+    let visit = visit::Entity::find().filter(visit::Column::Memory.eq(row.id)).one(db).await;
+    let visit = visit.map_err(unavailable)?.map(Session::try_from).transpose()?;
+    let digest = |kept: &[u8]| TokenDigest::from_bytes(kept);
+    let (current, earlier) = (digest(&row.secret), row.earlier.as_deref().and_then(digest));
+    let Some(current) = current else { return Ok(None) };
+    let (remembered, owner) = (Remembered::from(row), User::try_from(owner)?);
+    let step = used.step(&remembered, &current, earlier.as_ref(), visit.is_some());
+    Ok(Some(Found { step, remembered, owner, visit }))
+}
 
 #[async_trait]
 impl RememberStore for Members {
+    async fn peek_remembered(&self, used: RememberUse<'_>) -> Answer<Option<RememberOutcome>> {
+        Ok(match find(&self.db, used).await? {
+            None | Some(Found { step: RememberStep::Expired, .. }) => {
+                Some(RememberOutcome::Unknown)
+            }
+            Some(Found { step: RememberStep::Join, remembered, owner, visit: Some(visit) }) => {
+                Some(RememberOutcome::Parallel(remembered, owner, visit))
+            }
+            Some(_) => None,
+        })
+    }
+
     async fn use_remembered(
         &self,
         used: RememberUse<'_>,
-        theft: &Record,
+        records: RememberRecords<'_>,
     ) -> Answer<RememberOutcome> {
         let change = self.begin().await?;
-        let found = memory::Entity::find()
-            .filter(memory::Column::Series.eq(bytes(used.series)))
-            .find_both_related(member::Entity);
-        let found = found.one(&change).await.map_err(unavailable)?;
-        let Some((row, owner)) = found else { return Ok(RememberOutcome::Unknown) };
-        if !owner.is_welcome || !Remembered::from(row.clone()).stands(used.now) {
+        let Some(Found { step, mut remembered, owner, visit }) = find(&change, used).await? else {
             return Ok(RememberOutcome::Unknown);
-        }
-        let shown = |kept: &[u8]| TokenDigest::from_bytes(kept).as_ref() == Some(used.secret);
-        let (is_current, id) = (shown(&row.secret), row.id);
-        let is_earlier = row.earlier.as_deref().is_some_and(shown);
-        let (mut remembered, owner) = (Remembered::from(row), User::try_from(owner)?);
-        if is_current {
-            let rotation = memory::Entity::update_many()
-                .col_expr(memory::Column::Earlier, Expr::value(bytes(used.secret)))
-                .col_expr(memory::Column::Secret, Expr::value(bytes(used.next)))
-                .col_expr(memory::Column::UsedAt, Expr::value(moment(used.now)))
-                .filter(memory::Column::Id.eq(id));
-            update(rotation, &change).await?;
-            commit(change).await?;
-            remembered.used_at = used.now;
-            return Ok(RememberOutcome::Rotated(remembered, owner));
-        }
-        if is_earlier && used.is_parallel_to(&remembered) {
-            return Ok(RememberOutcome::Parallel(remembered, owner));
-        }
-        let stolen = memory::Entity::delete_many().filter(memory::Column::Id.eq(id));
-        delete(stolen, &change).await?;
-        record_and_commit(change, &theft.about(remembered.user_id)).await?;
-        Ok(RememberOutcome::Stolen(remembered))
+        };
+        let (id, user) = (remembered.id.as_uuid(), owner.id);
+        let (outcome, record) = match (step, visit) {
+            (RememberStep::Expired, _) => return Ok(RememberOutcome::Unknown),
+            (RememberStep::Join, Some(visit)) => {
+                return Ok(RememberOutcome::Parallel(remembered, owner, visit));
+            }
+            (RememberStep::Join | RememberStep::Rotate, _) => {
+                let rotation = memory::Entity::update_many()
+                    .col_expr(memory::Column::Earlier, Expr::value(bytes(used.secret)))
+                    .col_expr(memory::Column::Secret, Expr::value(bytes(used.next)))
+                    .col_expr(memory::Column::UsedAt, Expr::value(moment(used.now)))
+                    .filter(memory::Column::Id.eq(id));
+                update(rotation, &change).await?;
+                remembered.used_at = used.now;
+                let visit = used.session(&remembered);
+                enter(&change, &visit, used.begins.token, used.begins.max_per_user).await?;
+                (RememberOutcome::Rotated(remembered, owner, visit), records.resumed)
+            }
+            (RememberStep::Theft, _) => {
+                delete(memories_of(user).filter(memory::Column::Id.eq(id)), &change).await?;
+                (RememberOutcome::Stolen(remembered), records.stolen)
+            }
+            (RememberStep::Move, _) => {
+                delete(memories_of(user).filter(memory::Column::Id.eq(id)), &change).await?;
+                (RememberOutcome::Moved(remembered), records.moved)
+            }
+        };
+        record_and_commit(change, &record.about(user)).await?;
+        Ok(outcome)
     }
 
     async fn remembered_of(&self, user: UserId) -> Answer<Vec<Remembered>> {

@@ -5,8 +5,8 @@ use countersign_web::domain::{
 };
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{Answer, commit, delete, end_all, holds, may, memories_of, memory_of};
@@ -34,6 +34,36 @@ pub(super) async fn unremember(change: &DatabaseTransaction, id: SessionId) -> A
     update(alone, change).await.map(drop)
 }
 
+/// Saves a visit in place of the earlier one of its memory, and ends those of its member that are too many.
+pub(super) async fn enter(
+    change: &impl ConnectionTrait,
+    session: &Session,
+    token: &TokenDigest,
+    max_per_user: u32,
+) -> Answer<()> {
+    let user = session.user_id;
+    if let Some(memory) = session.remembered {
+        let earlier = visits_of(user).filter(visit::Column::Memory.eq(memory.as_uuid()));
+        delete(earlier, change).await?;
+    }
+    let row = row::visit(session, token).into_active_model();
+    visit::Entity::insert(row).exec_without_returning(change).await.map_err(unavailable)?;
+    // The new one stays, also where a wrong clock has begun others in the future.
+    let others = visit::Column::Id.ne(session.id.as_uuid());
+    let newest = visit::Entity::find()
+        .filter(visit::Column::Member.eq(user.as_uuid()))
+        .filter(others.clone())
+        .order_by_desc(visit::Column::BeganAt)
+        .order_by_desc(visit::Column::Id)
+        .limit(u64::from(max_per_user.saturating_sub(1)))
+        .select_only()
+        .column(visit::Column::Id)
+        .into_query();
+    let too_many = visits_of(user).filter(others);
+    delete(too_many.filter(visit::Column::Id.not_in_subquery(newest)), change).await?;
+    Ok(())
+}
+
 #[async_trait]
 impl SessionStore for Members {
     async fn insert_session(&self, grant: SessionGrant<'_>, record: &Record) -> Answer<bool> {
@@ -52,29 +82,23 @@ impl SessionStore for Members {
             let row = row::memory(remember).into_active_model();
             let insertion = memory::Entity::insert(row).exec_without_returning(&change);
             insertion.await.map_err(unavailable)?;
+            let in_use = memory::Entity::find()
+                .filter(memory::Column::Member.eq(user.as_uuid()))
+                .order_by_desc(memory::Column::UsedAt)
+                .order_by_desc(memory::Column::Id)
+                .limit(u64::from(grant.max_per_user))
+                .select_only()
+                .column(memory::Column::Id)
+                .into_query();
+            let too_many = memories_of(user).filter(memory::Column::Id.not_in_subquery(in_use));
+            delete(too_many, &change).await?;
         } else if let Some(id) = session.remembered {
             let memory = memory::Entity::find_by_id(id.as_uuid()).one(&change).await;
             if memory.map_err(unavailable)?.is_none_or(|row| row.member != user.as_uuid()) {
                 return Ok(false);
             }
         }
-        let row = row::visit(session, grant.token).into_active_model();
-        let insertion = visit::Entity::insert(row).exec_without_returning(&change);
-        insertion.await.map_err(unavailable)?;
-        // The new one stays, also where a wrong clock has begun others in the future.
-        let others = visit::Column::Id.ne(session.id.as_uuid());
-        let newest = visit::Entity::find()
-            .filter(visit::Column::Member.eq(user.as_uuid()))
-            .filter(others.clone())
-            .order_by_desc(visit::Column::BeganAt)
-            .order_by_desc(visit::Column::Id)
-            .limit(u64::from(grant.max_per_user.saturating_sub(1)))
-            .select_only()
-            .column(visit::Column::Id)
-            .into_query();
-        let too_many = visits_of(user).filter(others);
-        let too_many = too_many.filter(visit::Column::Id.not_in_subquery(newest));
-        delete(too_many, &change).await?;
+        enter(&change, session, grant.token, grant.max_per_user).await?;
         record_and_commit(change, record).await?;
         Ok(true)
     }

@@ -8,15 +8,25 @@ use crate::answer::flash::Flash;
 use crate::answer::page_error::PageError;
 use crate::answer::redirect::SeeOther;
 use crate::guards::current_user::CurrentUser;
-use crate::render::page::page;
 use crate::render::template::Template;
-use crate::render::{user_agent, wording};
+use crate::render::{self, user_agent, wording};
 use crate::site::Site;
+
+/// How many devices a page shows.
+const PAGE: usize = 50;
 
 #[derive(Serialize)]
 struct DevicesView {
     sessions: Vec<DeviceView>,
     revoke_others: Option<String>,
+    more: Option<String>,
+    first: Option<String>,
+}
+
+/// Where a user is logged in, or only remembered.
+enum Device {
+    Awake(Session),
+    Asleep(Remembered),
 }
 
 #[derive(Default, Serialize)]
@@ -31,13 +41,26 @@ struct DeviceView {
 }
 
 /// Lists where the user is logged in or remembered.
-#[get("/account/sessions")]
-pub(crate) async fn list(site: Site<'_>, me: CurrentUser<'_>) -> Result<Template, PageError> {
+#[get("/account/sessions?<page>")]
+pub(crate) async fn list(
+    site: Site<'_>,
+    me: CurrentUser<'_>,
+    page: Option<usize>,
+) -> Result<Template, PageError> {
     let devices = devices(site, me).await;
-    let sessions = devices.map_err(|error| PageError::outage(site, &error))?;
-    let has_others = sessions.iter().any(|device| !device.current);
-    let revoke_others = has_others.then(|| site.at("/account/sessions/revoke-others"));
-    Ok(page("account/sessions.html", "Devices", &DevicesView { sessions, revoke_others }))
+    let devices = devices.map_err(|error| PageError::outage(site, &error))?;
+    let here = site.at("/account/sessions");
+    let number = page.unwrap_or(1).max(1);
+    let before = (number - 1).saturating_mul(PAGE);
+    let has_others = devices.len() > 1;
+    let has_more = before.saturating_add(PAGE) < devices.len();
+    let view = DevicesView {
+        sessions: devices.iter().skip(before).take(PAGE).map(|one| shown(site, one, me)).collect(),
+        revoke_others: has_others.then(|| site.at("/account/sessions/revoke-others")),
+        more: has_more.then(|| format!("{here}?page={}", number.saturating_add(1))),
+        first: (number > 1).then(|| here.clone()),
+    };
+    Ok(render::page::page("account/sessions.html", "Devices", &view))
 }
 
 /// Logs one device out. An id that is not the user's is not found.
@@ -80,16 +103,23 @@ pub(crate) async fn revoke_others(
 }
 
 /// Returns this device, then the others with a session, then those that are only remembered.
-async fn devices(site: Site<'_>, me: CurrentUser<'_>) -> Result<Vec<DeviceView>, StoreError> {
+async fn devices(site: Site<'_>, me: CurrentUser<'_>) -> Result<Vec<Device>, StoreError> {
     let caller = site.caller_as(me);
     let of_user = site.auth.by(&caller).sessions(me.id);
     let mut sessions = of_user.list().await?;
     sessions.sort_by_key(|session| session.id != me.session().id);
     let awake: HashSet<_> = sessions.iter().filter_map(|session| session.remembered).collect();
-    let asleep = of_user.remembered().await?;
-    let asleep = asleep.iter().filter(|remembered| !awake.contains(&remembered.id));
-    let live = sessions.iter().map(|session| of_session(site, session, me));
-    Ok(live.chain(asleep.map(|remembered| of_remembered(site, remembered))).collect())
+    let mut asleep = of_user.remembered().await?;
+    asleep.retain(|remembered| !awake.contains(&remembered.id));
+    let awake = sessions.into_iter().map(Device::Awake);
+    Ok(awake.chain(asleep.into_iter().map(Device::Asleep)).collect())
+}
+
+fn shown(site: Site<'_>, device: &Device, me: CurrentUser<'_>) -> DeviceView {
+    match device {
+        Device::Awake(session) => of_session(site, session, me),
+        Device::Asleep(remembered) => of_remembered(site, remembered),
+    }
 }
 
 fn of_session(site: Site<'_>, session: &Session, me: CurrentUser<'_>) -> DeviceView {

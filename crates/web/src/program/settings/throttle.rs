@@ -19,18 +19,22 @@ section! {
         account_most: u32 = account.most,
         /// The length of that rest; after this long without a try, failures are forgotten.
         account_rest: Span = account.rest,
-        /// Tries from one address, failed or not.
-        address_tries: Pace = address_tries,
+        /// Tries on one account, failed or not, in known browsers; as many in others.
+        account_tries: Pace = account_tries,
+        /// Codes of a second factor on one account.
+        account_codes: Pace = account_codes,
         /// Failed tries from one address.
         address_failures: Pace = address,
-        /// Tries from one network, failed or not.
-        network_tries: Pace = network_tries,
         /// Failed tries from one network.
         network_failures: Pace = network,
         /// Failed tries on the whole site.
         site_failures: Pace = site,
         /// Registrations from one address.
         registrations: Pace = registrations,
+        /// Sessions that one remembered login begins.
+        resumptions: Pace = resumptions,
+        /// Sessions that remembered logins begin from one address.
+        address_resumptions: Pace = address_resumptions,
     }
     and {
         /// Whether guesses are slowed down at all.
