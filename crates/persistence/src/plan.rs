@@ -10,8 +10,9 @@ use countersign_domain::{
 use countersign_domain::{Client, RememberOutcome, Store};
 use sea_orm::prelude::Uuid;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryTrait,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter, QueryTrait, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use tempfile::TempDir;
 
@@ -169,6 +170,33 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
     for (plan, index) in all {
         let sorts = plan.contains("TEMP B-TREE");
         assert!(plan.contains(index) && !plan.contains("SCAN t") && !sorts, "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn what_began_in_the_future_is_found_by_an_index() {
+    let (database, _dir) = database().await;
+    let db = database.reader();
+    let all = [
+        (
+            plan(db, &session::entity::Entity::find().filter(session::unborn(NOW))).await,
+            "INDEX sqlite_autoindex_sessions_1 (id>?)",
+        ),
+        (
+            plan(db, &remembered::entity::Entity::find().filter(remembered::unborn(NOW))).await,
+            "INDEX sqlite_autoindex_remembered_logins_1 (id>?)",
+        ),
+        (
+            plan(db, &pending::entity::Entity::find().filter(pending::unborn(NOW))).await,
+            "INDEX pending_logins_expires_at_idx (expires_at>?)",
+        ),
+        (
+            plan(db, &throttle::entity::Entity::find().filter(throttle::unborn(NOW))).await,
+            "INDEX throttle_counters_forgotten_at_idx (forgotten_at>?)",
+        ),
+    ];
+    for (plan, index) in all {
+        assert!(plan.contains(index), "{plan}");
     }
 }
 

@@ -15,12 +15,8 @@ use super::migrate;
 use super::output::{self, hex};
 use super::progress::Bar;
 use super::service::block_on;
-use super::settings::sources::variable;
+use super::settings::sources::{EXPORT_TO, EXPORT_TO_FILE, variable};
 use super::settings::{DatabaseUrl, Secret, Settings, secret};
-
-/// The variables that name the database to fill, after their prefix.
-pub(crate) const EXPORT_TO: &str = "EXPORT_TO";
-pub(crate) const EXPORT_TO_FILE: &str = "EXPORT_TO_FILE";
 
 /// Returns the database to fill, from wherever it is named. What cannot be read is said without a word of
 /// what is in it.

@@ -8,11 +8,14 @@ use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::{Figment, Profile};
 
 use super::secret::HIDDEN;
-use crate::program::export::{EXPORT_TO, EXPORT_TO_FILE};
 use crate::program::failure::Failure;
 
 /// The configuration file, if nothing else is named. It need not exist.
 const DEFAULT_FILE: &str = "config/Rocket.toml";
+
+/// The variables that name the database that an export fills, after their prefix. They name no key.
+pub(crate) const EXPORT_TO: &str = "EXPORT_TO";
+pub(crate) const EXPORT_TO_FILE: &str = "EXPORT_TO_FILE";
 
 /// Returns Rocket's defaults as this program changes them.
 pub(crate) fn defaults() -> Figment {
