@@ -4,8 +4,8 @@ use crate::call::Deadline;
 use crate::database::SqlStore;
 use crate::export::insert_rows;
 use crate::limits::ROWS;
+use crate::session::begin::session_row;
 use crate::session::entity as session;
-use crate::session::session_row;
 use crate::user::entity as user;
 
 impl SqlStore {

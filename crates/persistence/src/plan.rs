@@ -62,8 +62,8 @@ async fn every_query_uses_an_index() {
     }
     let of_user = "INDEX sessions_user_id_created_at_idx (user_id=?)";
     let all = [
-        (plan(db, &session::newest_first(user_id)).await, of_user),
-        (plan(db, &session::beyond(user_id, 9)).await, of_user),
+        (plan(db, &session::begin::newest_first(user_id)).await, of_user),
+        (plan(db, &session::begin::beyond(user_id, 9)).await, of_user),
         (plan(db, &ending::sessions_but(user_id, Some(session_id))).await, of_user),
         (plan(db, &user::page(Some(user_id), 9)).await, "INDEX sqlite_autoindex_users_1 (id>?)"),
         (

@@ -20,7 +20,7 @@ use crate::database::SqlStore;
 use crate::error::{unavailable, unread, unread_two};
 use crate::query::these;
 use crate::row::{bytes, moment};
-use crate::session;
+use crate::session::{begin, entity as session};
 use crate::user::entity as user;
 use crate::user::lock::lock;
 
@@ -77,10 +77,10 @@ async fn find(
     }
     // Only to the previous secret it matters whether there is a session.
     let session = match previous == Some(*used.secret) {
-        true => session::of_login(remembered.id).one(db).await,
+        true => begin::of_login(remembered.id).one(db).await,
         false => Ok(None),
     };
-    let session = session.map_err(unread::<session::entity::Entity>)?;
+    let session = session.map_err(unread::<session::Entity>)?;
     let session = session.map(Session::try_from).transpose()?;
     let step = used.step(&remembered, &secret, previous.as_ref(), session.is_some());
     Ok(Some(Found { step, remembered, user, session }))
@@ -98,7 +98,7 @@ async fn rotate(
         .filter(Column::Id.eq(remembered.id.as_uuid()));
     rotation.exec(change).await.map_err(unavailable)?;
     let session = used.session(remembered);
-    session::begin(change, &session, used.begins.token, used.begins.max_per_user).await?;
+    begin::begin(change, &session, used.begins.token, used.begins.max_per_user).await?;
     Ok(session)
 }
 
