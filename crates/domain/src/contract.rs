@@ -25,6 +25,7 @@ pub use crate::audit::contract::*;
 pub use crate::browser::contract::*;
 pub use crate::factor::contract::*;
 pub use crate::remembered::contract::*;
+pub use crate::remembered::uses::contract::*;
 pub use crate::session::contract::*;
 pub use crate::site::contract::*;
 pub use crate::throttle::contract::*;

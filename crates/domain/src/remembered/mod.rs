@@ -4,6 +4,8 @@ pub(crate) mod store;
 pub(crate) mod contract;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "contract")]
+pub(crate) mod uses;
 
 use time::OffsetDateTime;
 

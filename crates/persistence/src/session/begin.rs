@@ -1,3 +1,5 @@
+//! How a session begins: in place of an earlier one, and of those that are too many.
+
 use countersign_domain::{RememberedId, Session, SessionId, StoreError, TokenDigest, UserId};
 use sea_orm::prelude::TimeDateTime;
 use sea_orm::{
