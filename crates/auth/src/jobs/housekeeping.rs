@@ -1,7 +1,8 @@
-use countersign_domain::{Duration, StoreError};
+use countersign_domain::{Ageing, AgeingRule, Duration, StoreError};
 
 use super::Jobs;
 use crate::core::Core;
+use crate::random::rng;
 
 impl Jobs<'_> {
     /// Returns how often [`housekeeping`](Self::housekeeping) should be done: once a minute, more often where
@@ -51,12 +52,14 @@ impl Jobs<'_> {
                 break;
             }
         }
-        let audit = &config.audit;
-        let (cut, removed) = (now - audit.keep_addresses_for, now - audit.keep_for);
-        for _ in 0..MOST_BATCHES {
-            let (cut, removed) = store.audit().age_audit(cut, removed, BATCH).await?;
-            if cut.max(removed) < u64::from(BATCH) {
-                break;
+        let (shorten, remove) = (config.audit.keep_addresses_for, config.audit.keep_for);
+        for (what, kept) in [(Ageing::Shorten, shorten), (Ageing::Remove, remove)] {
+            let rule = AgeingRule { what, kept, limit: BATCH };
+            for _ in 0..MOST_BATCHES {
+                let record = rule.record(now, &mut rng());
+                if store.audit().age_audit(rule, &record).await? < u64::from(BATCH) {
+                    break;
+                }
             }
         }
         Ok(())

@@ -1,0 +1,40 @@
+mod verify;
+
+use countersign_domain::{AuditFilter, AuditRecord, StoreError, UserId};
+
+pub use self::verify::{AuditCheck, AuditError, AuditProgress, AuditReport, NotedPlace};
+use crate::core::Core;
+
+/// The audit trail.
+#[derive(Clone, Copy)]
+pub struct Audit<'a>(pub(crate) &'a Core);
+
+impl Audit<'_> {
+    /// Lists at most `limit` records, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn records(
+        &self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.0.store.audit().audit_records(filter, limit).await
+    }
+
+    /// Lists what has happened to a user, the newest first: at most `limit` records before number `before`.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn activity(
+        &self,
+        user: UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let filter = AuditFilter { user: Some(user), before, ..AuditFilter::default() };
+        self.0.store.audit().audit_records(filter, limit).await
+    }
+}
