@@ -37,4 +37,19 @@ impl Audit<'_> {
         let filter = AuditFilter { user: Some(user), before, ..AuditFilter::default() };
         self.0.store.audit().audit_records(filter, limit).await
     }
+
+    /// Reads the whole audit trail, and checks that no record was changed or removed, except by the rules
+    /// by which the service removes old records and shortens their addresses. Somebody who can write to
+    /// the store could also write a whole new trail, or one that says that records were old. That shows if
+    /// places of the earlier one were noted elsewhere.
+    ///
+    /// Whoever lengthens the time for which the trail is kept notes its end then: removals before a noted
+    /// place are checked by the rule that they were made by.
+    ///
+    /// # Errors
+    ///
+    /// Names the record at which the trail is broken.
+    pub async fn verify(&self, check: AuditCheck<'_>) -> Result<AuditReport, AuditError> {
+        verify::verify(self.0, check).await
+    }
 }

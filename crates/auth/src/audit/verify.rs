@@ -5,8 +5,8 @@ use countersign_domain::{
     Duration, OffsetDateTime, StoreError,
 };
 
-use super::Audit;
 use crate::config::AuditConfig;
+use crate::core::Core;
 
 /// A place in the trail that somebody noted elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,29 +67,16 @@ const BATCH: u32 = 1_000;
 /// By how much a clock may have been set back since a record was written.
 const AHEAD: Duration = Duration::HOUR;
 
-impl Audit<'_> {
-    /// Reads the whole audit trail, and checks that no record was changed or removed, except by the rules
-    /// by which the service removes old records and shortens their addresses. Somebody who can write to
-    /// the store could also write a whole new trail, or one that says that records were old. That shows if
-    /// places of the earlier one were noted elsewhere.
-    ///
-    /// Whoever lengthens the time for which the trail is kept notes its end then: removals before a noted
-    /// place are checked by the rule that they were made by.
-    ///
-    /// # Errors
-    ///
-    /// Names the record at which the trail is broken.
-    pub async fn verify(&self, check: AuditCheck<'_>) -> Result<AuditReport, AuditError> {
-        let store = self.0.store.audit();
-        loop {
-            let ends = store.audit_ends().await?;
-            let now = self.0.now();
-            let rules = Rules { now, config: self.0.config.audit, trusted: trusted(check.noted) };
-            let checked = Checking { store, check, ends, rules }.run().await;
-            // Old records may have been removed meanwhile.
-            if checked.is_ok() || store.audit_ends().await?.removed == ends.removed {
-                return checked;
-            }
+/// Checks the whole trail, as [`Audit::verify`](super::Audit::verify) says.
+pub(super) async fn verify(core: &Core, check: AuditCheck<'_>) -> Result<AuditReport, AuditError> {
+    let store = core.store.audit();
+    loop {
+        let (ends, now) = (store.audit_ends().await?, core.now());
+        let rules = Rules { now, config: core.config.audit, trusted: trusted(check.noted) };
+        let checked = Checking { store, check, ends, rules }.run().await;
+        // Old records may have been removed meanwhile.
+        if checked.is_ok() || store.audit_ends().await?.removed == ends.removed {
+            return checked;
         }
     }
 }

@@ -1,17 +1,17 @@
 //! `countersign export`: copies the site into another database.
 
-use countersign_auth::Auth;
+use countersign_auth::{AuditCheck, Auth};
 use countersign_domain::Store;
 use countersign_persistence::{ComparedTable, ExportError, SqlStore};
 use serde_json::{Value, json};
 
-use super::audit::explain;
 use super::failure::Failure;
 use super::migrate;
 use super::output::{self, hex};
 use super::progress::Bar;
 use super::service::block_on;
 use super::settings::{DatabaseUrl, Secret, Settings};
+use super::verify::explain;
 
 /// Copies the configured database into the one at `to`, and compares both.
 pub(crate) fn run(
@@ -140,5 +140,5 @@ fn check_same(compared: &[ComparedTable]) -> Result<(), Failure> {
 
 async fn verify_trail(target: &SqlStore, settings: &Settings) -> Result<(), Failure> {
     let auth = Auth::with(target.clone(), target.clock(), settings.auth()).map_err(Failure::new)?;
-    auth.audit().verify(None).await.map_err(explain).map(drop)
+    auth.audit().verify(AuditCheck::default()).await.map_err(explain).map(drop)
 }
