@@ -46,8 +46,8 @@ pub struct AuditReport {
     pub records: u64,
     /// Where it begins and ends.
     pub ends: AuditEnds,
-    /// Its end, to be noted elsewhere; `None` when nothing has ever happened.
-    pub end: Option<NotedPlace>,
+    /// Its end, to be noted elsewhere.
+    pub end: NotedPlace,
 }
 
 /// Why an audit trail could not be shown to be whole.
@@ -190,7 +190,9 @@ impl Checking<'_> {
         self.check_end(at).await?;
         self.check_beginning().await?;
         let last = self.at(ends.last.number).await?;
-        let end = last.map(|record| NotedPlace { link: ends.last, at: record.event.at });
+        // Nothing has ever happened where there is none.
+        let at_end = last.map_or(self.rules.now, |record| record.event.at);
+        let end = NotedPlace { link: ends.last, at: at_end };
         Ok(AuditReport { records: at.number - ends.removed.number, ends, end })
     }
 

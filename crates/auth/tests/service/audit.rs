@@ -188,7 +188,7 @@ async fn a_session_from_another_browser_is_written_down_once() {
 async fn a_trail_that_was_replaced_shows_by_its_noted_end() {
     let service = Service::with_ada().await;
     service.log_in().await;
-    let end = service.check(&[]).await.unwrap().end.unwrap();
+    let end = service.check(&[]).await.unwrap().end;
     service.log_in().await;
     service.check(&[end]).await.unwrap();
     let other = NotedPlace { link: ChainLink { hash: [7; 32], ..end.link }, ..end };
@@ -213,7 +213,7 @@ async fn an_old_trail_loses_its_addresses_and_then_goes() {
     let addresses = records.iter().filter_map(|record| record.event.client.address);
     let addresses: Vec<_> = addresses.map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["203.0.113.7", "203.0.113.0"]);
-    let young = service.check(&[]).await.unwrap().end.unwrap();
+    let young = service.check(&[]).await.unwrap().end;
     service.advance(Duration::days(31));
     service.auth.jobs().housekeeping().await.unwrap();
     use AuthEventKind as Kind;
@@ -244,7 +244,7 @@ async fn what_is_removed_or_shortened_before_its_time_shows() {
         service.log_in().await;
         service.advance(Duration::days(2));
         service.log_in().await;
-        let noted = service.check(&[]).await.unwrap().end.unwrap();
+        let noted = service.check(&[]).await.unwrap().end;
         // By a rule of its own, as somebody with the database could.
         let rule = AgeingRule { what, kept: Duration::DAY, limit: 9 };
         let event = AuthEvent::new(what.kind(), Actor::SERVICE, service.auth.now());
@@ -261,7 +261,7 @@ async fn what_is_removed_or_shortened_before_its_time_shows() {
 async fn what_a_clock_removed_that_was_ahead_shows_once_it_is_right_again() {
     let service = Service::with(keeping(40, 9));
     service.register("ada@example.org").await.unwrap();
-    let noted = service.check(&[]).await.unwrap().end.unwrap();
+    let noted = service.check(&[]).await.unwrap().end;
     service.advance(Duration::days(401));
     service.auth.jobs().housekeeping().await.unwrap();
     service.advance(-Duration::days(401));
@@ -279,7 +279,7 @@ async fn a_longer_retention_is_no_change_of_what_was_removed_before() {
     service.advance(Duration::days(50));
     service.auth.jobs().housekeeping().await.unwrap();
     service.log_in().await;
-    let noted = service.check(&[]).await.unwrap().end.unwrap();
+    let noted = service.check(&[]).await.unwrap().end;
     let longer = Auth::with(store, service.clock.clone(), keeping(400, 90)).unwrap();
     let check = AuditCheck { noted: &[noted], ..AuditCheck::default() };
     longer.audit().verify(AuditCheck::default()).await.unwrap_err();

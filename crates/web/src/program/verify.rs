@@ -38,7 +38,7 @@ pub(super) async fn verify(
     if let Some(state) = state {
         state.end()?;
     }
-    let end = report.end.map(|end| format!("{}:{}", link(end.link), moment(end.at)));
+    let end = format!("{}:{}", link(report.end.link), moment(report.end.at));
     if json {
         return output::json(&json!({
             "whole": true,
@@ -48,7 +48,6 @@ pub(super) async fn verify(
         }));
     }
     output::say(&format!("The audit trail is whole: {} records.", report.records))?;
-    let Some(end) = end else { return Ok(()) };
     output::say(&format!(
         "It ends with {end}; keep a copy of that elsewhere, and pass it as --noted later."
     ))
