@@ -187,7 +187,7 @@ impl Checking<'_> {
             }
             self.tell(at);
         }
-        self.check_end(at).await?;
+        self.check_end().await?;
         self.check_beginning().await?;
         let last = self.at(ends.last.number).await?;
         // Nothing has ever happened where there is none.
@@ -252,8 +252,8 @@ impl Checking<'_> {
 
     /// Checks that no record lies behind the end. A record that the service writes meanwhile moves the end
     /// along; any other was put there by somebody else.
-    async fn check_end(&self, at: ChainLink) -> Result<(), AuditError> {
-        let end = self.store.audit_ends().await?.last.number.max(at.number);
+    async fn check_end(&self) -> Result<(), AuditError> {
+        let end = self.store.audit_ends().await?.last.number.max(self.ends.last.number);
         let beyond = self.store.audit_trail(end, 1).await?;
         if let Some(record) = beyond.first() {
             let found = record.link.number;

@@ -151,7 +151,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
         done.works();
         // The program prints a line when it copies a table, and another when it verifies it.
         let told: BTreeSet<_> = done.stderr.lines().collect();
-        assert_eq!((told.len(), done.stderr.lines().count()), (7 + 8, 7 + 8), "{done:?}");
+        assert_eq!((told.len(), done.stderr.lines().count()), (8 + 9, 8 + 9), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
         for more in [&["--json"][..], &[]] {
             let done = place.export(source, to, more);
