@@ -1,6 +1,6 @@
 //! Tests that records of the audit trail get their place one after the other while transactions that write
 //! them wait for nobody.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test uses a part")]
 #[path = "support/server.rs"]
