@@ -187,6 +187,7 @@ async fn every_half_of_a_migration_is_completed() {
         "DROP TRIGGER audit_ends_keep_their_row; DROP TRIGGER audit_events_are_not_replaced; \
          ALTER TABLE audit_events DROP INDEX audit_events_at_idx",
         "DROP TABLE audit_ends",
+        "DROP TRIGGER audit_queue_keeps_what_waits; DROP TABLE audit_queue",
         "DROP TABLE audit_events, audit_ends; DROP TABLE known_browsers",
         "DROP TABLE audit_events, audit_ends, known_browsers, throttle_counters; \
          ALTER TABLE sessions DROP INDEX sessions_expires_at_idx",
@@ -244,40 +245,69 @@ async fn the_trail_is_append_only_on_each_server() {
         let db = database.connection().await;
         up(&db).await.unwrap();
         let digest = "'01234567890123456789012345678901'";
-        let event = |number: u32| {
+        let id = |number: u32| match database.engine {
+            Engine::Postgres => format!("md5('{number}')::uuid"),
+            Engine::MariaDb => format!("UNHEX(MD5('{number}'))"),
+        };
+        let said = |at: &str| {
             format!(
-                "INSERT INTO audit_events VALUES ({number}, '2026-01-01', 'user_logged_in', NULL, \
-                 'visitor', NULL, NULL, NULL, NULL, '203.0.113.7', NULL, NULL, NULL, {digest}, {digest})"
+                "'{at}', 'user_logged_in', NULL, 'visitor', NULL, NULL, NULL, NULL, '203.0.113.7', NULL, \
+                 NULL, '0123456789abcdef', {digest}, {digest}"
             )
+        };
+        let event_at = |number: u32, at: &str| {
+            format!("INSERT INTO audit_events VALUES ({number}, {}, {})", id(number), said(at))
+        };
+        let event = |number| event_at(number, "2024-01-01");
+        let waiting = |number| {
+            format!("INSERT INTO audit_queue VALUES ({}, {})", id(number), said("2024-01-01"))
         };
         for number in 1..=3 {
             db.execute_unprepared(&event(number)).await.unwrap();
         }
-        db.execute_unprepared("UPDATE audit_ends SET last_number = 3, removed_number = 1")
+        let now = ask(&db, "SELECT CAST(CURRENT_TIMESTAMP AS CHAR(19))").await.remove(0);
+        for written in [event_at(4, &now), waiting(3), waiting(7)] {
+            db.execute_unprepared(&written).await.unwrap();
+        }
+        db.execute_unprepared("UPDATE audit_ends SET last_number = 4, removed_number = 1")
             .await
             .unwrap();
+        let cut = |number: u32| {
+            format!("UPDATE audit_events SET address = NULL, salt = NULL WHERE number = {number}")
+        };
+        let deleted = |number| format!("DELETE FROM audit_queue WHERE id = {}", id(number));
         for refused in [
             "UPDATE audit_events SET kind = 'user_logged_out' WHERE number = 2",
             "UPDATE audit_events SET request_id = 'other' WHERE number = 2",
             "DELETE FROM audit_events WHERE number = 2",
+            "UPDATE audit_events SET address = NULL WHERE number = 2",
             "DELETE FROM audit_ends",
-            &event(0),
+            &cut(4),
+            &event(3),
+            "UPDATE audit_queue SET kind = 'user_logged_out'",
+            &deleted(7),
         ] {
             let error = db.execute_unprepared(refused).await.unwrap_err().to_string();
             assert!(error.contains("append-only"), "{refused}: {error}");
         }
         if database.engine == Engine::Postgres {
-            for table in ["audit_events", "audit_ends"] {
+            for table in ["audit_events", "audit_ends", "audit_queue"] {
                 let truncation = format!("TRUNCATE {table}");
                 db.execute_unprepared(&truncation).await.unwrap_err();
             }
         }
         for allowed in [
-            "UPDATE audit_events SET address = '203.0.113.0', salt = NULL WHERE number = 2",
+            &*cut(2),
             "DELETE FROM audit_events WHERE number = 1",
-            &event(4),
+            &event(5),
+            &deleted(3),
+            "UPDATE audit_ends SET removed_number = 4",
+            "DELETE FROM audit_events WHERE number = 3",
         ] {
             db.execute_unprepared(allowed).await.unwrap();
         }
+        // What is young stays, whatever is said of it.
+        let young = "DELETE FROM audit_events WHERE number = 4";
+        db.execute_unprepared(young).await.unwrap_err();
     }
 }

@@ -60,7 +60,7 @@ use prometheus_client::registry::Registry;
 pub use account::confirm::{ConfirmError, Credential};
 pub use account::{Account, ChangePasswordError, PasswordChanged, Renewed};
 pub use admin::{Admin, SetPasswordError, Users};
-pub use audit::{Audit, AuditError, AuditReport};
+pub use audit::{Audit, AuditCheck, AuditError, AuditProgress, AuditReport, NotedPlace};
 pub use caller::Caller;
 pub use config::{AuditConfig, AuthConfig, ConfigError, HashingConfig, Protection, SessionConfig};
 pub use core::Acting;

@@ -126,7 +126,7 @@ impl Bench<'_> {
         figures.extend(first.size("audit_events", "a record of the trail")?);
         figures.extend(used::costs(first)?.figures("a session in use, each minute"));
         // Comes last: each login ends an inserted session of its user.
-        figures.extend(self.limit(first)?);
+        figures.extend(self.limit(first, &options.nodes)?);
         Ok(())
     }
 
@@ -150,11 +150,15 @@ impl Bench<'_> {
     }
 
     /// Measures logins without hashes.
-    fn limit(&self, people: &People<'_>) -> Outcome<Vec<Figure>> {
-        let all =
-            self.in_turns(&Browsers::ALL, |browsers| limit::costs(people, *browsers, self.round))?;
-        let figures = Browsers::ALL.iter().zip(all).flat_map(|(browsers, costs)| {
-            costs.figures(&format!("logins without hashes, {}", browsers.name()))
+    fn limit(&self, people: &People<'_>, nodes: &[usize]) -> Outcome<Vec<Figure>> {
+        let from = |browsers: &Browsers| nodes.iter().map(|count| (*browsers, *count)).collect();
+        let these: Vec<(Browsers, usize)> =
+            Browsers::ALL.iter().flat_map(|browsers| -> Vec<_> { from(browsers) }).collect();
+        let all = self.in_turns(&these, |(browsers, count)| {
+            limit::costs(people, *count, *browsers, self.round)
+        })?;
+        let figures = these.iter().zip(all).flat_map(|((browsers, count), costs)| {
+            costs.figures(&format!("{count} nodes, logins without hashes, {}", browsers.name()))
         });
         Ok(figures.collect())
     }

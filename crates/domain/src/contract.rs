@@ -113,7 +113,7 @@ macro_rules! store_contract {
             records_are_found_by_what_is_asked_for,
             a_word_of_a_newer_version_is_kept,
             an_old_trail_loses_addresses_and_then_records,
-            a_record_from_the_future_ages_with_its_neighbours,
+            a_young_record_keeps_those_after_it,
             what_is_not_there_is_no_error,
         );
     };

@@ -38,6 +38,7 @@ pub mod contract;
 #[cfg(feature = "memory")]
 pub mod memory;
 
+pub use audit::ageing::{Aged, Ageing, AgeingRule};
 pub use audit::event::{Actor, ActorKind, AuthEvent, AuthEventKind, Reason, Subject};
 pub use audit::store::AuditStore;
 pub use audit::{AuditEnds, AuditEntry, AuditFilter, AuditRecord, BrokenChain, ChainLink};

@@ -1,6 +1,6 @@
 use time::OffsetDateTime;
 
-use crate::{AuditEntry, UserId};
+use crate::{AuditEntry, Subject, UserId};
 
 /// What a store saves beside a change, in the same transaction.
 #[derive(Clone, Debug)]
@@ -27,6 +27,12 @@ impl Record {
     #[must_use]
     pub fn about(&self, user: UserId) -> Self {
         Self { audit: self.audit.about(user), mail: self.mail.clone() }
+    }
+
+    /// Returns the same record about this subject.
+    #[must_use]
+    pub fn on(&self, subject: Subject) -> Self {
+        Self { audit: self.audit.on(subject), mail: self.mail.clone() }
     }
 
     /// Returns when the change happened.

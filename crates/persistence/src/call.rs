@@ -227,12 +227,17 @@ impl Call {
     }
 }
 
-/// Makes a change in a transaction of a store until a deadline, with [`Call::whole`]. A macro, because the
+/// Makes a change in a transaction of a store until a deadline, with [`Call::whole`], and says that its
+/// record waits for its place in the trail. A macro, because the
 /// compiler cannot prove of an async closure that its future may move between threads.
 macro_rules! transaction {
     ($store:expr, $until:expr, |$change:ident| $work:expr) => {{
         let $change = &$store.write($until).await?;
-        $change.whole(|| async move { $work }).await
+        let done = $change.whole(|| async move { $work }).await;
+        if done.is_ok() {
+            $store.note_written();
+        }
+        done
     }};
 }
 pub(crate) use transaction;

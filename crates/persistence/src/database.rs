@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_domain::{Duration, StoreError};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
     QueryFilter, QuerySelect, QueryTrait, TryGetableMany, Value,
 };
+use tokio::sync::Notify;
 
 use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
@@ -75,6 +77,10 @@ impl SqlStore {
 
     /// Closes the database, for all clones, once what is under way is done.
     pub async fn close(self) {
+        // A command ends before anybody else looks. Where this fails, another process does it.
+        if self.0.has_written.load(Ordering::Relaxed) {
+            self.seal().await.ok();
+        }
         // The last connection to close folds the write-ahead log into the file, which only the
         // writer can do. Closing a pool cannot fail.
         self.close_aside().await;
@@ -100,6 +106,23 @@ impl SqlStore {
 
     pub(crate) fn server_clock(&self) -> &Arc<ServerClock> {
         &self.0.clock
+    }
+
+    /// Tells whoever follows the trail in this process that a record may wait for its place.
+    pub(crate) fn note_written(&self) {
+        if self.writer().get_database_backend() != DbBackend::Sqlite {
+            self.0.has_written.store(true, Ordering::Relaxed);
+            self.0.writing.notify_one();
+        }
+    }
+
+    /// Notes that what waits for its place gets it now.
+    pub(crate) fn note_sealed(&self) {
+        self.0.has_written.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn writing(&self) -> &Notify {
+        &self.0.writing
     }
 
     #[cfg(feature = "postgres")]

@@ -103,7 +103,7 @@ impl SqlStore {
         Ok(first.map_err(unread::<user::Entity>)?.is_some())
     }
 
-    /// Copies all rows into `target`, whose schema is up to date like that of this one, as they are at
+    /// Gives records of the audit trail that wait for it their place, and copies all rows into `target`, whose schema is up to date like that of this one, as they are at
     /// one moment. A target that holds a part of them, because an earlier call was interrupted, is
     /// completed; one that holds the end of the audit trail, which is copied last, is left as it is.
     ///
@@ -112,6 +112,8 @@ impl SqlStore {
     /// When the target holds anything else, and nothing was copied; or when either of them fails, and
     /// another call goes on.
     pub async fn copy_into(&self, target: &Self, tell: Tell<'_>) -> Result<(), ExportError> {
+        self.seal().await.map_err(ExportError::Source)?;
+        target.seal().await.map_err(ExportError::Target)?;
         let source = self.snapshot().await.map_err(ExportError::Source)?;
         let done = copy(&source, target, tell).await;
         source.end_reading().await;

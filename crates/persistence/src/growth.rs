@@ -1,10 +1,11 @@
-//! PostgreSQL says to whoever listens that the audit trail has grown.
+//! PostgreSQL says to whoever listens that the audit trail has grown. What waits for its place is not told,
+//! but whoever wrote it knows.
 
 use std::io;
 
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::{self, PgPool};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 use crate::limits::ACQUIRE_TIMEOUT;
@@ -24,15 +25,20 @@ impl Growth {
         Self { pool, listener: Mutex::default() }
     }
 
-    /// Returns when the trail has grown, or may have since nobody listened.
-    pub(crate) async fn next(&self) -> Result<(), sqlx::Error> {
+    /// Returns when the trail has grown, or may have since nobody listened, or this process has written
+    /// what waits for its place.
+    pub(crate) async fn next(&self, writing: &Notify) -> Result<(), sqlx::Error> {
         let mut held = self.listener.lock().await;
         let Some(mut listener) = held.take() else {
             *held = Some(self.listen().await?);
             return Ok(());
         };
         // Dropped while it waits, it is gone, and the next to ask listens anew.
-        if listener.try_recv().await?.is_none() {
+        let told = tokio::select! {
+            told = listener.try_recv() => told?.is_some(),
+            () = writing.notified() => true,
+        };
+        if !told {
             return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
         }
         while listener.next_buffered().is_some() {}

@@ -11,6 +11,7 @@ macro_rules! with_each_growing_table {
         with_each_growing_table!(of throttle::entity, $Entity => $done);
         with_each_growing_table!(of browser::entity, $Entity => $done);
         with_each_growing_table!(of site::entity::secret, $Entity => $done);
+        with_each_growing_table!(of audit::entity::queue, $Entity => $done);
         with_each_growing_table!(of audit::entity::event, $Entity => $done);
     }};
     (of $($room:ident)::+, $Entity:ident => $done:expr) => {{

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_domain::contract::any_record;
-use countersign_domain::{AuditEntry, Client, Record, Store, User, Username};
+use countersign_domain::{Ageing, AgeingRule, AuditEntry, Client, Record, Store, User, Username};
 use countersign_persistence::{
     ComparedTable, Contents, ExportError, ExportProgress, ExportStep, SqlStore,
 };
@@ -61,8 +61,12 @@ async fn site(members: u32) -> (File, SqlStore) {
     database.insert_all(&users, &sessions).await.unwrap();
     database.audit().record(&entries).await.unwrap();
     // The first have lost their addresses, the very first are gone.
-    let (cut, gone) = (START + time::Duration::seconds(9), START + time::Duration::seconds(3));
-    database.audit().age_audit(cut, gone, 1_000).await.unwrap();
+    for (what, first) in [(Ageing::Shorten, 9), (Ageing::Remove, 3)] {
+        let kept = time::Duration::MINUTE;
+        let rule = AgeingRule { what, kept, limit: 1_000 };
+        let now = START + kept + time::Duration::seconds(first);
+        database.audit().age_audit(rule, &rule.record(now, &mut rng())).await.unwrap();
+    }
     (file, database)
 }
 
@@ -83,7 +87,7 @@ async fn a_site_that_goes_round_all_databases_comes_home_as_it_was() {
     // More than go into one statement.
     let (_first, mut here) = site(2_300).await;
     let before = contents(&here).await;
-    assert_eq!(before.iter().map(|table| table.rows).sum::<u64>(), 2_300 * 3 - 3 + 1);
+    assert_eq!(before.iter().map(|table| table.rows).sum::<u64>(), 2_300 * 3 - 3 + 2 + 1);
     let servers = TestDatabase::of_each().await;
     let home = File::new();
     let mut stops = Vec::new();
@@ -99,7 +103,7 @@ async fn a_site_that_goes_round_all_databases_comes_home_as_it_was() {
     }
     // It lives on: the trail takes the next record, and none from before.
     here.users().insert_user(&user("new"), &any_record()).await.unwrap();
-    assert_eq!(here.audit().audit_ends().await.unwrap().last.number, 2_301);
+    assert_eq!(here.audit().audit_ends().await.unwrap().last.number, 2_303);
 }
 
 /// Copies until the progress is told for the `nth` time, and is gone in the middle of what it does.
@@ -226,6 +230,7 @@ fn meanwhile(url: &str, somebody: &User) {
             runtime.unwrap().block_on(async {
                 let database = SqlStore::connect(url).await.unwrap();
                 database.users().insert_user(somebody, &any_record()).await.unwrap();
+                database.close().await;
             });
         });
     });

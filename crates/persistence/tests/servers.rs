@@ -96,8 +96,16 @@ async fn postgresql_tells_each_store_that_the_trail_has_grown_until_it_is_closed
     told().await.unwrap().unwrap();
     for _ in 0..3 {
         other.audit().record(&[any_record()]).await.unwrap();
+        // Whoever wrote it is told, and by giving the record its place tells the others.
+        let told_itself = tokio::time::timeout(AT_ONCE, other.audit().audit_growth());
+        told_itself.await.unwrap().unwrap();
+        other.audit().audit_users(0, 9).await.unwrap();
         told().await.unwrap().unwrap();
     }
+    let command = migrated(&on.url).await;
+    command.audit().record(&[any_record()]).await.unwrap();
+    command.close().await;
+    told().await.unwrap().unwrap();
     // Whether it waits or does something else, it lets go.
     let waiting = one.clone();
     let waiting =

@@ -1,8 +1,9 @@
-use countersign_domain::{Clock, Duration, OffsetDateTime, StoreError};
+use countersign_domain::{Ageing, AgeingRule, Clock, Duration, OffsetDateTime, StoreError};
 
 use super::Jobs;
 use super::trust::Removed;
 use crate::core::Core;
+use crate::random::rng;
 
 /// How many rows are removed at once, and how often in one call.
 const BATCH: u32 = 500;
@@ -82,14 +83,19 @@ impl Jobs<'_> {
                 break;
             }
         }
-        let audit = &config.audit;
-        let (cut_before, remove_before) = (now - audit.keep_addresses_for, now - audit.keep_for);
-        for _ in 0..MOST_BATCHES {
-            let (cut, records) = store.audit().age_audit(cut_before, remove_before, BATCH).await?;
-            removed.cut += cut;
-            removed.records += records;
-            if cut.max(records) < u64::from(BATCH) {
-                break;
+        let (shorten, remove) = (config.audit.keep_addresses_for, config.audit.keep_for);
+        for (what, kept) in [(Ageing::Shorten, shorten), (Ageing::Remove, remove)] {
+            let rule = AgeingRule { what, kept, limit: BATCH };
+            for _ in 0..MOST_BATCHES {
+                let record = rule.record(now, &mut rng());
+                let aged = store.audit().age_audit(rule, &record).await?;
+                match what {
+                    Ageing::Shorten => removed.cut += aged,
+                    Ageing::Remove => removed.records += aged,
+                }
+                if aged < u64::from(BATCH) {
+                    break;
+                }
             }
         }
         Ok(())

@@ -1,13 +1,26 @@
 //! Tests that the audit trail records what happens, and keeps it.
 
-use countersign_auth::domain::{Actor, AuditFilter, ChainLink, Client, Duration, Reason, Subject};
-use countersign_auth::{AuditError, AuthEventKind, Caller, Credential, NewSession, Resumed};
+use countersign_auth::domain::contract::any_record;
+use countersign_auth::domain::memory::MemoryStore;
+use countersign_auth::domain::{
+    Actor, Ageing, AgeingRule, AuditEntry, AuditFilter, AuthEvent, ChainLink, Client, Duration,
+    Reason, Record, Store, Subject,
+};
+use countersign_auth::{
+    AuditCheck, AuditError, AuditProgress, AuditReport, Auth, AuthConfig, AuthEventKind, Caller,
+    Credential, NewSession, NotedPlace, Resumed,
+};
+use std::sync::Mutex;
 
 use crate::support::{PASSWORD, Service, browser, cheap};
 
 const NEW_PASSWORD: &str = "quite another set of words";
 
 impl Service {
+    async fn check(&self, noted: &[NotedPlace]) -> Result<AuditReport, AuditError> {
+        self.auth.audit().verify(AuditCheck { noted, ..AuditCheck::default() }).await
+    }
+
     async fn trail(&self) -> Vec<(AuthEventKind, Option<Reason>)> {
         let records = self.auth.audit().records(AuditFilter::default(), 1_000).await.unwrap();
         records.iter().rev().map(|record| (record.event.kind, record.event.reason)).collect()
@@ -62,7 +75,7 @@ async fn everything_that_happens_to_a_user_is_written_down() {
         (Kind::UserLoginFailed, Some(Reason::UnknownUser)),
     ];
     assert_eq!(service.trail().await, expected);
-    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 15);
+    assert_eq!(service.auth.audit().verify(AuditCheck::default()).await.unwrap().records, 15);
 }
 
 #[tokio::test]
@@ -184,14 +197,14 @@ async fn a_session_from_another_browser_is_written_down_once() {
 async fn a_trail_that_was_replaced_shows_by_its_noted_end() {
     let service = Service::with_ada().await;
     service.log_in().await;
-    let end = service.auth.audit().verify(None).await.unwrap().ends.last;
+    let end = service.check(&[]).await.unwrap().end;
     service.log_in().await;
-    service.auth.audit().verify(Some(end)).await.unwrap();
-    let other = ChainLink { hash: [7; 32], ..end };
-    let broken = service.auth.audit().verify(Some(other)).await.unwrap_err();
+    service.check(&[end]).await.unwrap();
+    let other = NotedPlace { link: ChainLink { hash: [7; 32], ..end.link }, ..end };
+    let broken = service.check(&[end, other]).await.unwrap_err();
     assert!(matches!(broken, AuditError::Broken(_)), "{broken}");
-    let beyond = ChainLink { number: 99, ..end };
-    let broken = service.auth.audit().verify(Some(beyond)).await.unwrap_err();
+    let beyond = NotedPlace { link: ChainLink { number: 99, ..end.link }, ..end };
+    let broken = service.check(&[beyond]).await.unwrap_err();
     assert_eq!(broken.to_string(), "the trail should end with record 99, and ends with 3");
 }
 
@@ -206,12 +219,101 @@ async fn an_old_trail_loses_its_addresses_and_then_goes() {
     service.log_in().await;
     service.auth.jobs().housekeeping().await.unwrap();
     let records = service.auth.audit().records(AuditFilter::default(), 9).await.unwrap();
-    let addresses: Vec<_> =
-        records.iter().map(|r| r.event.client.address.unwrap().to_string()).collect();
+    let addresses = records.iter().filter_map(|record| record.event.client.address);
+    let addresses: Vec<_> = addresses.map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["203.0.113.7", "203.0.113.0"]);
-    service.auth.audit().verify(None).await.unwrap();
+    let young = service.check(&[]).await.unwrap().end;
     service.advance(Duration::days(31));
     service.auth.jobs().housekeeping().await.unwrap();
-    assert_eq!(service.trail().await, [(AuthEventKind::UserLoggedIn, None)]);
-    assert_eq!(service.auth.audit().verify(None).await.unwrap().records, 1);
+    use AuthEventKind as Kind;
+    let kinds =
+        [Kind::UserLoggedIn, Kind::AuditShortened, Kind::AuditShortened, Kind::AuditRemoved];
+    let left: Vec<_> = service.trail().await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(left, kinds);
+    assert_eq!(service.check(&[young]).await.unwrap().records, 4);
+}
+
+/// The retention of these tests, in days.
+fn keeping(days: i64, addresses: i64) -> AuthConfig {
+    let mut config = cheap();
+    config.audit.keep_for = Duration::days(days);
+    config.audit.keep_addresses_for = Duration::days(addresses);
+    config
+}
+
+#[tokio::test]
+async fn what_is_removed_or_shortened_before_its_time_shows() {
+    for (what, broken) in [
+        (Ageing::Remove, "record 4 says that records were removed or shortened before their time"),
+        (Ageing::Shorten, "the address of record 1 is shortened"),
+    ] {
+        let store = MemoryStore::default();
+        let service = Service::over(store.clone(), keeping(40, 9));
+        service.register("ada@example.org").await.unwrap();
+        service.log_in().await;
+        service.advance(Duration::days(2));
+        service.log_in().await;
+        let noted = service.check(&[]).await.unwrap().end;
+        // By a rule of its own, as somebody with the database could.
+        let rule = AgeingRule { what, kept: Duration::DAY, limit: 9 };
+        let event = AuthEvent::new(what.kind(), Actor::SERVICE, service.auth.now());
+        let record = Record::new(AuditEntry { event, salt: [0; 16] });
+        assert_eq!(store.audit().age_audit(rule, &record).await.unwrap(), 2);
+        let found = service.check(&[]).await.unwrap_err();
+        let early = "record 4 says that records were removed or shortened before their time";
+        assert!([broken, early].iter().any(|says| found.to_string().contains(says)), "{found}");
+        service.check(&[noted]).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn what_a_clock_removed_that_was_ahead_shows_once_it_is_right_again() {
+    let service = Service::with(keeping(40, 9));
+    service.register("ada@example.org").await.unwrap();
+    let noted = service.check(&[]).await.unwrap().end;
+    service.advance(Duration::days(401));
+    service.auth.jobs().housekeeping().await.unwrap();
+    service.advance(-Duration::days(401));
+    let found = service.check(&[]).await.unwrap_err().to_string();
+    assert!(found.contains("before their time"), "{found}");
+    let found = service.check(&[noted]).await.unwrap_err().to_string();
+    assert!(found.contains("record 1 is missing"), "{found}");
+}
+
+#[tokio::test]
+async fn a_longer_retention_is_no_change_of_what_was_removed_before() {
+    let store = MemoryStore::default();
+    let service = Service::over(store.clone(), keeping(40, 9));
+    service.register("ada@example.org").await.unwrap();
+    service.advance(Duration::days(50));
+    service.auth.jobs().housekeeping().await.unwrap();
+    service.log_in().await;
+    let noted = service.check(&[]).await.unwrap().end;
+    let longer = Auth::with(store, service.clock.clone(), keeping(400, 90)).unwrap();
+    let check = AuditCheck { noted: &[noted], ..AuditCheck::default() };
+    longer.audit().verify(AuditCheck::default()).await.unwrap_err();
+    longer.audit().verify(check).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_goes_on_where_it_was_interrupted() {
+    let store = MemoryStore::default();
+    let service = Service::over(store.clone(), cheap());
+    service.register("ada@example.org").await.unwrap();
+    let records: Vec<_> = (0..2_500).map(|_| any_record()).collect();
+    store.audit().record(&records).await.unwrap();
+    let places = Mutex::new(Vec::new());
+    let tell = |progress: AuditProgress| places.lock().unwrap().push(progress);
+    let check = AuditCheck { tell: Some(&tell), ..AuditCheck::default() };
+    service.auth.audit().verify(check).await.unwrap();
+    let told = std::mem::take(&mut *places.lock().unwrap());
+    let numbers: Vec<_> = told.iter().map(|told| (told.records, told.of)).collect();
+    assert_eq!(numbers, [(1_000, 2_501), (2_000, 2_501), (2_501, 2_501)]);
+    let after = Some(told[1].place);
+    let report = service.auth.audit().verify(AuditCheck { after, ..check }).await.unwrap();
+    assert_eq!(report.records, 2_501);
+    assert_eq!(places.lock().unwrap().len(), 1, "only the rest was read");
+    let other = Some(ChainLink { hash: [7; 32], ..told[1].place });
+    let broken = service.auth.audit().verify(AuditCheck { after: other, ..check }).await;
+    assert_eq!(broken.unwrap_err().to_string(), "record 2000 is not what was written");
 }

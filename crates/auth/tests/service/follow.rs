@@ -224,3 +224,25 @@ async fn a_clock_that_is_set_back_keeps_no_session_alive_for_longer() {
     // This clock stands still, like one that is set back again and again.
     assert!(other.authenticate(&begun.token).await.is_none());
 }
+
+// Whoever shares a share of the cache with a name could tell by their own next page that it exists.
+#[tokio::test]
+async fn what_somebody_only_tries_makes_another_process_forget_nothing() {
+    let two = Two::on(MemoryStore::default()).await;
+    let eve = "eve@example.org";
+    two.one.register(eve).await.unwrap();
+    let log_in = async || two.one.log_in_with(eve, PASSWORD, false).await.unwrap();
+    let (ada, [first, second]) = (two.known().await, [log_in().await, log_in().await]);
+    let is_read_up_to_the_end = async |eve: NewSession| {
+        two.keep(&eve.token).await;
+        two.one.acting().log_out(&eve.session).await.unwrap();
+        two.is_out(&eve.token, "the trail is read up to the end").await;
+    };
+    is_read_up_to_the_end(first).await;
+    two.keep(&ada.token).await;
+    two.one.try_log_in(ADA, "wrong").await.unwrap_err();
+    is_read_up_to_the_end(second).await;
+    let (before, _) = lookups(&two.other.auth);
+    assert!(two.other.authenticate(&ada.token).await.is_some());
+    assert_eq!(lookups(&two.other.auth).0, before + 1, "ada is remembered");
+}

@@ -1,5 +1,4 @@
-//! Measures how many logins one database handles without password hashes. All logins lock the same rows one
-//! after the other, so this limit does not depend on the number of nodes.
+//! Measures how many logins one database handles without password hashes, from one and from several nodes.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
@@ -40,15 +39,26 @@ impl Browsers {
 }
 
 /// Measures the part of a login that the store does, with as many logins at once as in the other
-/// measurements.
-pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration) -> Outcome<Costs> {
+/// measurements. Each node has connections of its own and follows what the others do.
+pub(super) fn costs(
+    people: &People<'_>,
+    nodes: usize,
+    browsers: Browsers,
+    duration: Duration,
+) -> Outcome<Costs> {
     let server = people.database.server();
     let runtime = Runtime::new()?;
-    let database = runtime.block_on(SqlStore::connect(&people.database.url()))?;
-    let site = Site { auth: Auth::new(database.clone()), database, browsers };
+    let mut sites = Vec::new();
+    for _ in 0..nodes {
+        let database = runtime.block_on(SqlStore::connect(&people.database.url()))?;
+        let auth = Auth::new(database.clone());
+        let following = auth.clone();
+        let following = runtime.spawn(async move { following.jobs().follow().await });
+        sites.push((Site { auth, database, browsers }, following));
+    }
     let load = |duration: Duration| -> Outcome<u64> {
         let start = Instant::now();
-        let client = || {
+        let client = |site: &Site| {
             let mut logins = 0;
             while start.elapsed() < duration {
                 runtime.block_on(site.log_in(people)).map_err(|error| error.to_string())?;
@@ -57,7 +67,8 @@ pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration)
             Ok::<_, String>(logins)
         };
         let done = thread::scope(|scope| {
-            let clients: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(client)).collect();
+            let sites = sites.iter().map(|(site, _)| site).cycle().take(CONNECTIONS as usize);
+            let clients: Vec<_> = sites.map(|site| scope.spawn(|| client(site))).collect();
             let joined = clients
                 .into_iter()
                 .map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into())));
@@ -71,7 +82,10 @@ pub(super) fn costs(people: &People<'_>, browsers: Browsers, duration: Duration)
     let logins = load(duration)? as f64;
     let seconds = start.elapsed().as_secs_f64();
     let cpu = server.cpu()?.zip(cpu).map(|(now, then)| now.saturating_sub(then));
-    runtime.block_on(site.database.close());
+    for (site, following) in sites {
+        following.abort();
+        runtime.block_on(site.database.close());
+    }
     let rate = ("rate", logins / seconds, "/s");
     let cpu = cpu.map(|cpu| ("processor of PostgreSQL", cpu.as_secs_f64() * 1e6 / logins, "µs"));
     Ok(Costs::new([rate].into_iter().chain(cpu)))

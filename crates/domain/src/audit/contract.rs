@@ -17,8 +17,8 @@ use crate::contract::fixtures::{
 use crate::remembered::contract::remember;
 use crate::store::Store;
 use crate::{
-    Actor, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client, Ended, Keep, PasswordHash,
-    Reason, Record, StoreError, Subject, User, UserId,
+    Actor, Aged, Ageing, AgeingRule, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client,
+    Ended, Keep, PasswordHash, Reason, Record, StoreError, Subject, User, UserId,
 };
 
 /// Returns the whole trail, the oldest first, after it has checked the chain.
@@ -33,7 +33,7 @@ async fn trail(store: &impl Store) -> Vec<AuditRecord> {
     assert_eq!(at, ends.last);
     let subjects =
         store.audit().audit_users(ends.removed.number, 10_000).await.expect("it is read");
-    let expected = records.iter().map(|record| (record.link, record.event.user));
+    let expected = records.iter().map(|record| (record.link, record.event.changed_user()));
     assert_eq!(subjects, expected.collect::<Vec<_>>());
     records
 }
@@ -199,32 +199,63 @@ pub async fn a_word_of_a_newer_version_is_kept(store: &impl Store) {
     assert_eq!(listed, found);
 }
 
-/// Checks that old addresses are cut and old records removed while the chain stays whole.
-pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
-    let day = |n| record(AuthEventKind::UserLoggedIn, START + Duration::days(n));
-    store.audit().record(&[day(0), day(1), day(2), day(3)]).await.expect("they are written");
-    let whole = trail(store).await;
-    let (first, later) = (START + Duration::days(1), START + Duration::days(3));
-    assert_eq!(store.audit().age_audit(first, START, 9).await.expect("it ages"), (1, 0));
-    let cut = trail(store).await;
-    assert_eq!(cut[0].event.client.address, whole[0].event.client.address.map(network));
-    assert_eq!((cut[0].salt, &cut[1..]), (None, &whole[1..]));
-    assert_eq!(store.audit().age_audit(later, first, 1).await.expect("it ages"), (1, 1));
-    assert_eq!(store.audit().age_audit(later, later, 9).await.expect("it ages"), (1, 2));
-    let left = trail(store).await;
-    assert_eq!(left, whole[3..]);
-    assert_eq!(store.audit().audit_ends().await.expect("it has ends").removed, whole[2].link);
-    assert_eq!(store.audit().age_audit(later, later, 9).await.expect("nothing is left"), (0, 0));
-    store.audit().record(&[day(4)]).await.expect("it goes on");
-    assert_eq!(trail(store).await.len(), 2);
+fn day(n: i64) -> Record {
+    record(AuthEventKind::UserLoggedIn, START + Duration::days(n))
 }
 
-/// Checks that a record from a wrong clock does not keep those after it from ageing.
-pub async fn a_record_from_the_future_ages_with_its_neighbours(store: &impl Store) {
-    let day = |n| record(AuthEventKind::UserLoggedIn, START + Duration::days(n));
-    store.audit().record(&[day(0), day(900), day(1), day(5)]).await.expect("they are written");
-    let (cut, removed) = (START + Duration::days(3), START + Duration::days(2));
-    assert_eq!(store.audit().age_audit(cut, START, 9).await.expect("it ages"), (3, 0));
-    assert_eq!(store.audit().age_audit(cut, removed, 9).await.expect("it ages"), (0, 3));
-    assert_eq!(trail(store).await.len(), 1);
+/// Ages the trail at the end of a day.
+async fn age(store: &impl Store, what: Ageing, on: i64, kept: i64, limit: u32) -> u64 {
+    let rule = AgeingRule { what, kept: Duration::days(kept), limit };
+    let now = START + Duration::days(on) + Duration::hours(12);
+    let record = rule.record(now, &mut Seed(70));
+    store.audit().age_audit(rule, &record).await.expect("it ages")
+}
+
+/// Returns what the last record says of ageing.
+fn told(records: &[AuditRecord]) -> (AuthEventKind, Option<Aged>) {
+    let last = records.last().expect("there is one");
+    assert_eq!((last.event.user, last.event.actor), (None, Actor::SERVICE));
+    (last.event.kind, Aged::of(last))
+}
+
+/// Checks that old addresses are shortened and old records removed while the chain stays whole, and that
+/// the trail says so.
+pub async fn an_old_trail_loses_addresses_and_then_records(store: &impl Store) {
+    use {Ageing::Remove, Ageing::Shorten};
+    store.audit().record(&[day(0), day(1), day(2), day(3)]).await.expect("they are written");
+    let whole = trail(store).await;
+    let aged = |last: usize, kept| {
+        let AuditRecord { link: up_to, event, .. } = &whole[last];
+        Some(Aged { up_to: *up_to, youngest: event.at, kept: Duration::days(kept) })
+    };
+    assert_eq!(age(store, Shorten, 1, 1, 9).await, 1);
+    let cut = trail(store).await;
+    assert_eq!(cut[0].event.client.address, whole[0].event.client.address.map(network));
+    assert_eq!((cut[0].salt, &cut[1..4]), (None, &whole[1..]));
+    assert_eq!(told(&cut), (AuthEventKind::AuditShortened, aged(0, 1)));
+    assert_eq!(age(store, Shorten, 1, 1, 9).await, 0, "nothing else is old");
+    assert_eq!(age(store, Shorten, 3, 1, 1).await, 1);
+    assert_eq!(age(store, Remove, 3, 2, 1).await, 1);
+    assert_eq!(age(store, Remove, 4, 2, 9).await, 2);
+    let left = trail(store).await;
+    assert_eq!(left[0], whole[3]);
+    assert_eq!(told(&left), (AuthEventKind::AuditRemoved, aged(2, 2)));
+    assert_eq!(store.audit().audit_ends().await.expect("it has ends").removed, whole[2].link);
+    assert_eq!(trail(store).await.len(), 5, "each time one record was added");
+    store.audit().record(&[day(5)]).await.expect("it goes on");
+    assert_eq!(age(store, Remove, 5, 2, 0).await, 0, "none may be touched");
+    assert_eq!(trail(store).await.len(), 6);
+}
+
+/// Checks that a record with a wrong time takes no young one along.
+pub async fn a_young_record_keeps_those_after_it(store: &impl Store) {
+    store.audit().record(&[day(0), day(40), day(1), day(39)]).await.expect("they are written");
+    for what in [Ageing::Shorten, Ageing::Remove] {
+        assert_eq!(age(store, what, 10, 3, 9).await, 1);
+    }
+    assert_eq!(age(store, Ageing::Remove, 11, 3, 9).await, 0);
+    let left = trail(store).await;
+    let moments: Vec<_> = left.iter().take(3).map(|record| record.event.at).collect();
+    assert_eq!(moments, [40, 1, 39].map(|n| START + Duration::days(n)));
+    assert_eq!(left[1].salt, Some(day(1).audit.salt));
 }

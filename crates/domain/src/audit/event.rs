@@ -43,6 +43,11 @@ impl AuthEvent {
             at,
         }
     }
+
+    /// Returns the user whose sessions or account it may have changed.
+    pub fn changed_user(&self) -> Option<UserId> {
+        self.user.filter(|_| self.kind.changes_sessions())
+    }
 }
 
 /// Who did something: what kind of actor, and which user where it was one.
@@ -61,6 +66,8 @@ impl Actor {
     pub const ADMINISTRATOR: Self = Self { kind: ActorKind::Administrator, user: None };
     /// Somebody at the program's command line.
     pub const COMMAND_LINE: Self = Self { kind: ActorKind::CommandLine, user: None };
+    /// The service itself, in the background.
+    pub const SERVICE: Self = Self { kind: ActorKind::Service, user: None };
 
     /// Returns a user who acted for themselves.
     pub fn user(id: UserId) -> Self {
@@ -75,7 +82,7 @@ pub struct Subject(String);
 
 impl Subject {
     /// The most bytes of a subject.
-    pub const MAX_BYTES: usize = 96;
+    pub const MAX_BYTES: usize = 160;
 
     /// Returns a session.
     pub fn session(id: SessionId) -> Self {
@@ -85,6 +92,11 @@ impl Subject {
     /// Returns a remembered login.
     pub fn remembered(id: RememberedId) -> Self {
         Self(format!("remembered:{id}"))
+    }
+
+    /// Returns records of the audit trail.
+    pub(crate) fn records(which: &str) -> Self {
+        Self(format!("records:{which}"))
     }
 
     /// Takes a subject as a store kept it, of a kind that this version may not know; `None` unless it is 1 to
@@ -142,6 +154,10 @@ written_enum! {
         UserDisabled = "user_disabled",
         /// An account is gone.
         UserDeleted = "user_deleted",
+        /// The addresses of old records of the trail were shortened.
+        AuditShortened = "audit_shortened",
+        /// Old records of the trail were removed.
+        AuditRemoved = "audit_removed",
     }
 }
 
@@ -186,6 +202,8 @@ written_enum! {
         Administrator = "administrator",
         /// Somebody at the program's command line.
         CommandLine = "command_line",
+        /// The service itself, in the background.
+        Service = "service",
     }
 }
 
@@ -201,6 +219,22 @@ impl AuthEventKind {
     /// everybody who follows an old link is one.
     pub fn is_audited(self) -> bool {
         !matches!(self, Self::UserUnauthorized | Self::UserNeedsRefresh)
+    }
+
+    /// Returns whether it may have changed a session or its user, so that whoever remembers them has to ask
+    /// again. What somebody only tries does not: by the time that their own next page takes, they could
+    /// tell whether a name exists. A kind of a newer version may.
+    pub fn changes_sessions(self) -> bool {
+        !matches!(
+            self,
+            Self::UserRegistered
+                | Self::UserLoginFailed
+                | Self::UserThrottled
+                | Self::UserUnauthorized
+                | Self::UserNeedsRefresh
+                | Self::AuditShortened
+                | Self::AuditRemoved
+        )
     }
 
     /// Returns whether somebody was refused something, which an operator may want to look into.
@@ -239,7 +273,20 @@ mod tests {
         let newer: AuthEventKind = "identity_linked".parse().unwrap();
         assert_eq!((newer.as_str(), newer.label()), ("identity_linked", "unknown"));
         assert!(!newer.is_known() && newer.is_audited() && !newer.is_refusal());
+        assert!(newer.changes_sessions());
         assert_eq!("not a word".parse::<ActorKind>(), Err(crate::UnknownWord));
+    }
+
+    #[test]
+    fn what_is_only_tried_changes_no_session() {
+        use AuthEventKind as Kind;
+        // Another browser may have ended a session, and a theft has.
+        let ending = [Kind::SessionProtected, Kind::RememberedStolen];
+        for kind in Kind::ALL {
+            let is_try = kind.is_refusal() && !ending.contains(kind);
+            assert!(!(is_try && kind.changes_sessions()), "{kind}");
+        }
+        assert!(Kind::UserLoggedIn.changes_sessions(), "the oldest session may have ended");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
-use time::OffsetDateTime;
 
 use crate::memory::{MemoryStore, State};
-use crate::{AuditEnds, AuditFilter, AuditRecord, AuditStore, Record, StoreError};
+use crate::{
+    Aged, Ageing, AgeingRule, AuditEnds, AuditFilter, AuditRecord, AuditStore, Record, StoreError,
+};
 
 #[async_trait]
 impl AuditStore for MemoryStore {
@@ -32,29 +33,31 @@ impl AuditStore for MemoryStore {
         Ok(self.state().ends)
     }
 
-    async fn age_audit(
-        &self,
-        cut_before: OffsetDateTime,
-        remove_before: OffsetDateTime,
-        limit: u32,
-    ) -> Result<(u64, u64), StoreError> {
+    async fn age_audit(&self, rule: AgeingRule, record: &Record) -> Result<u64, StoreError> {
         let mut state = self.state();
         let State { trail: records, ends, .. } = &mut *state;
-        let limit = limit as usize;
-        // A record that claims to be younger than those after it was written by a wrong clock.
-        let old = |records: &[AuditRecord], before| {
-            let old = records.iter().take(limit).rposition(|record| record.event.at < before);
-            old.map_or(0, |last| last + 1)
+        let first = match rule.what {
+            Ageing::Shorten => records.iter().position(|record| record.salt.is_some()),
+            Ageing::Remove => Some(0),
         };
-        let first = records.iter().position(|record| record.salt.is_some());
         let first = first.unwrap_or(records.len());
-        let whole = records.get_mut(first..).unwrap_or_default();
-        let cut = old(whole, cut_before);
-        whole.iter_mut().take(cut).for_each(AuditRecord::cut);
-        let removed = old(records, remove_before);
-        if let Some(last) = records.drain(..removed).next_back() {
-            ends.removed = last.link;
+        let rest = records.get_mut(first..).unwrap_or_default();
+        let count = rule.count(record.at(), rest.iter().map(|record| record.event.at));
+        let old = rest.get_mut(..count).unwrap_or_default();
+        let (Some(last), Some(youngest)) =
+            (old.last(), old.iter().map(|record| record.event.at).max())
+        else {
+            return Ok(0);
+        };
+        let aged = Aged { up_to: last.link, youngest, kept: rule.kept };
+        match rule.what {
+            Ageing::Shorten => old.iter_mut().for_each(AuditRecord::cut),
+            Ageing::Remove => {
+                ends.removed = aged.up_to;
+                records.drain(..count);
+            }
         }
-        Ok((cut as u64, removed as u64))
+        state.record(&record.on(aged.subject()));
+        Ok(count as u64)
     }
 }

@@ -1,5 +1,6 @@
 //! The audit trail: what is written down, and how a change of it shows.
 
+pub(crate) mod ageing;
 pub(crate) mod event;
 pub(crate) mod store;
 
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::client::network;
-use crate::{AuthEvent, AuthEventKind, CryptoRng, UserId};
+use crate::{AuthEvent, AuthEventKind, CryptoRng, Subject, UserId};
 
 /// An event that is about to be written down.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct AuditEntry {
 pub struct ChainLink {
     /// The number of the record; numbers have no gaps. 0 is before the first.
     pub number: u64,
-    /// SHA-256 of the record and of the link before it.
+    /// SHA-256 of the place before it, of its number, and of the digest of the record.
     pub hash: [u8; 32],
 }
 
@@ -89,6 +90,15 @@ pub enum BrokenChain {
         /// The number of the record that is there.
         found: u64,
     },
+    /// The beginning of the trail is gone, and no record says that it was old.
+    #[error("the records up to {0} are gone, and no record says that the service removed them")]
+    Beheaded(u64),
+    /// A record says that others were removed or shortened which were not old enough.
+    #[error("record {0} says that records were removed or shortened before their time")]
+    AgedEarly(u64),
+    /// An address was shortened, and no record says that it was old.
+    #[error("the address of record {0} is shortened, and no record says that it was old enough")]
+    ShortenedEarly(u64),
 }
 
 impl AuditEntry {
@@ -108,13 +118,51 @@ impl AuditEntry {
         entry
     }
 
+    /// Returns the same entry about this subject.
+    #[must_use]
+    pub fn on(&self, subject: Subject) -> Self {
+        let mut entry = self.clone();
+        entry.event.subject = Some(subject);
+        entry
+    }
+
+    /// Returns SHA-256 of the client's address and of the salt.
+    pub fn client_digest(&self) -> [u8; 32] {
+        client_digest(&self.event, self.salt)
+    }
+
+    /// Returns SHA-256 of all that is written down, except its place in the trail.
+    pub fn digest(&self) -> [u8; 32] {
+        digest(&self.event, self.client_digest())
+    }
+
     /// Returns the record that this becomes behind `last`.
     pub fn record_after(&self, last: ChainLink) -> AuditRecord {
-        let client_digest = client_digest(&self.event, self.salt);
-        let number = last.number + 1;
-        let hash = hash(last.hash, number, &self.event, client_digest);
+        let (link, client_digest) = (last.followed_by(&self.digest()), self.client_digest());
         let (event, salt) = (self.event.clone(), Some(self.salt));
-        AuditRecord { link: ChainLink { number, hash }, event, client_digest, salt }
+        AuditRecord { link, event, client_digest, salt }
+    }
+}
+
+impl ChainLink {
+    /// Returns the place behind this one of a record with this [digest](AuditEntry::digest).
+    #[must_use]
+    pub fn followed_by(self, digest: &[u8]) -> Self {
+        let number = self.number + 1;
+        let mut hasher = Sha256::new_with_prefix(b"countersign audit link 3");
+        hasher.update(self.hash);
+        hasher.update(number.to_be_bytes());
+        hasher.update(digest);
+        Self { number, hash: hasher.finalize().into() }
+    }
+
+    /// Reads a hash as it is written: 64 hexadecimal digits.
+    pub fn parse_hash(written: &str) -> Option<[u8; 32]> {
+        // `from_str_radix` accepts a sign, which a digest does not have.
+        let is_hex = written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digits = |at: usize| u8::from_str_radix(written.get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digits).collect();
+        bytes.filter(|_| is_hex)?.try_into().ok()
     }
 }
 
@@ -150,12 +198,8 @@ impl AuditRecord {
             Some(salt) => client_digest(&self.event, salt) == self.client_digest,
             None => self.event.client.address == self.event.client.address.map(network),
         };
-        let hash = hash(previous.hash, found, &self.event, self.client_digest);
-        if is_its_client && hash == self.link.hash {
-            Ok(())
-        } else {
-            Err(BrokenChain::Altered(found))
-        }
+        let link = previous.followed_by(&digest(&self.event, self.client_digest));
+        if is_its_client && link == self.link { Ok(()) } else { Err(BrokenChain::Altered(found)) }
     }
 }
 
@@ -166,10 +210,8 @@ fn in_microseconds(at: OffsetDateTime) -> OffsetDateTime {
 
 /// Hashes the network of the client's address, which stays when the address is cut; `client` covers the whole
 /// address.
-fn hash(previous: [u8; 32], number: u64, event: &AuthEvent, client: [u8; 32]) -> [u8; 32] {
-    let mut hasher = Sha256::new_with_prefix(b"countersign audit record 2");
-    hasher.update(previous);
-    hasher.update(number.to_be_bytes());
+fn digest(event: &AuthEvent, client: [u8; 32]) -> [u8; 32] {
+    let mut hasher = Sha256::new_with_prefix(b"countersign audit record 3");
     hasher.update(event.at.unix_timestamp_nanos().to_be_bytes());
     hasher.update(client);
     let actor = event.actor.user.map(|id| id.to_string());
@@ -181,7 +223,7 @@ fn hash(previous: [u8; 32], number: u64, event: &AuthEvent, client: [u8; 32]) ->
     add(&mut hasher, actor.as_deref());
     add(&mut hasher, user.as_deref());
     add(&mut hasher, session.as_deref());
-    add(&mut hasher, event.subject.as_ref().map(crate::Subject::as_str));
+    add(&mut hasher, event.subject.as_ref().map(Subject::as_str));
     add(&mut hasher, event.request_id.as_deref());
     let network = event.client.address.map(|address| network(address).to_string());
     add(&mut hasher, network.as_deref());

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
-use time::OffsetDateTime;
 
-use crate::{AuditEnds, AuditFilter, AuditRecord, ChainLink, Record, StoreError, UserId};
+use crate::{
+    AgeingRule, AuditEnds, AuditFilter, AuditRecord, ChainLink, Record, StoreError, UserId,
+};
 
 /// Keeps the audit trail. Nothing in it changes except what grows old.
 #[async_trait]
@@ -19,15 +20,16 @@ pub trait AuditStore: Send + Sync {
     /// Lists at most `limit` records after number `after`, the oldest first, to be checked.
     async fn audit_trail(&self, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Lists whom at most `limit` records after number `after` are about, the oldest first. It is asked all
-    /// the time, so a store may have a cheaper way than by default, on which nobody else waits.
+    /// Lists whose sessions or account at most `limit` records after number `after` may have
+    /// [changed](crate::AuthEvent::changed_user), the oldest first. It is asked all the time, so a store may
+    /// have a cheaper way than by default, on which nobody else waits.
     async fn audit_users(
         &self,
         after: u64,
         limit: u32,
     ) -> Result<Vec<(ChainLink, Option<UserId>)>, StoreError> {
         let records = self.audit_trail(after, limit).await?;
-        Ok(records.into_iter().map(|record| (record.link, record.event.user)).collect())
+        Ok(records.into_iter().map(|record| (record.link, record.event.changed_user())).collect())
     }
 
     /// Returns where the trail begins and ends.
@@ -44,12 +46,7 @@ pub trait AuditStore: Send + Sync {
         std::future::pending().await
     }
 
-    /// Cuts the addresses of at most `limit` records from before `cut_before` to their network, and removes
-    /// at most `limit` records from before `remove_before`. Returns how many of each.
-    async fn age_audit(
-        &self,
-        cut_before: OffsetDateTime,
-        remove_before: OffsetDateTime,
-        limit: u32,
-    ) -> Result<(u64, u64), StoreError>;
+    /// Shortens or removes as many of the oldest records as the rule [counts](AgeingRule::count) when
+    /// `record` happens, and returns how many. The record says [which](crate::Aged); the store adds that.
+    async fn age_audit(&self, rule: AgeingRule, record: &Record) -> Result<u64, StoreError>;
 }

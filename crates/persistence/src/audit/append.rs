@@ -1,29 +1,13 @@
 use countersign_domain::{Record, StoreError};
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
-};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel};
 
-use super::entity::ends;
-use super::entity::event::Entity;
-use super::row::{link, record_row};
-use crate::error::{corrupt, unavailable, unread};
+use super::entity::queue;
+use super::row::queue_row;
+use super::seal::{lock_end, place};
+use crate::error::unavailable;
 use crate::limits::ROWS;
-use crate::row::number;
 
-/// The one row of `audit_ends`.
-pub(crate) const ENDS: i32 = 1;
-
-/// Reads where the trail begins and ends.
-pub(crate) async fn ends(
-    db: &impl ConnectionTrait,
-    row: Select<ends::Entity>,
-) -> Result<ends::Model, StoreError> {
-    let row = row.one(db).await.map_err(unread::<ends::Entity>)?;
-    row.ok_or("its row is gone").map_err(corrupt("audit_ends", "id"))
-}
-
-/// Appends what a record says within a transaction. Other transactions that append wait until it ends.
+/// Appends what a record says within a transaction.
 pub(crate) async fn append(
     transaction: &impl ConnectionTrait,
     record: &Record,
@@ -31,6 +15,8 @@ pub(crate) async fn append(
     append_all(transaction, std::slice::from_ref(record)).await
 }
 
+/// Puts records into the queue of the trail, where nobody waits for anybody; whoever reads the trail gives
+/// them their place first. On SQLite, where there is one writer anyway, they get it at once.
 pub(crate) async fn append_all(
     transaction: &impl ConnectionTrait,
     records: &[Record],
@@ -38,23 +24,15 @@ pub(crate) async fn append_all(
     if records.is_empty() {
         return Ok(());
     }
-    let ends = ends(transaction, ends::Entity::find_by_id(ENDS).lock_exclusive()).await?;
-    let mut last = link("audit_ends", ends.last_number, &ends.last_hash)?;
-    for records in records.chunks(ROWS) {
-        let rows: Vec<_> = records
-            .iter()
-            .map(|record| {
-                let record = record.audit.record_after(last);
-                last = record.link;
-                record_row(&record).into_active_model()
-            })
-            .collect();
-        let insertion = Entity::insert_many(rows).exec_without_returning(transaction);
+    let rows: Vec<_> = records.iter().map(queue_row).collect();
+    if transaction.get_database_backend() == DbBackend::Sqlite {
+        let end = lock_end(transaction).await?;
+        return place(transaction, &end, &rows).await;
+    }
+    for rows in rows.chunks(ROWS) {
+        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+        let insertion = queue::Entity::insert_many(rows).exec_without_returning(transaction);
         insertion.await.map_err(unavailable)?;
     }
-    let moved = ends::Entity::update_many()
-        .col_expr(ends::Column::LastNumber, Expr::value(number(last.number)))
-        .col_expr(ends::Column::LastHash, Expr::value(last.hash.to_vec()))
-        .filter(ends::Column::Id.eq(ENDS));
-    moved.exec(transaction).await.map_err(unavailable).map(drop)
+    Ok(())
 }

@@ -1,8 +1,10 @@
 use countersign_domain::{
-    Actor, AuditRecord, AuthEvent, ChainLink, Reason, SessionId, StoreError, Subject, UserId,
+    Actor, AuditRecord, AuthEvent, ChainLink, Reason, Record, SessionId, StoreError, Subject,
+    UserId,
 };
 
-use super::entity::event;
+use super::entity::{event, queue};
+use super::id::next_id;
 use crate::error::corrupt;
 use crate::row::{address, array, client, moment, number};
 
@@ -12,10 +14,11 @@ pub(crate) fn link(table: &'static str, number: i64, hash: &[u8]) -> Result<Chai
     Ok(ChainLink { number, hash: array(table, "hash", hash)? })
 }
 
-pub(crate) fn record_row(record: &AuditRecord) -> event::Model {
-    let event = &record.event;
-    event::Model {
-        number: number(record.link.number),
+/// Returns what a record says, as it waits for its place.
+pub(crate) fn queue_row(record: &Record) -> queue::Model {
+    let (entry, event) = (&record.audit, &record.audit.event);
+    queue::Model {
+        id: next_id(),
         at: moment(event.at),
         kind: event.kind.as_str().to_owned(),
         reason: event.reason.map(|reason| reason.as_str().to_owned()),
@@ -27,9 +30,32 @@ pub(crate) fn record_row(record: &AuditRecord) -> event::Model {
         address: address(&event.client),
         user_agent: event.client.user_agent.clone(),
         request_id: event.request_id.clone(),
-        salt: record.salt.map(|salt| salt.to_vec()),
-        client_digest: record.client_digest.to_vec(),
-        hash: record.link.hash.to_vec(),
+        salt: Some(entry.salt.to_vec()),
+        client_digest: entry.client_digest().to_vec(),
+        digest: entry.digest().to_vec(),
+    }
+}
+
+/// Returns a row at its place.
+pub(crate) fn placed_row(row: &queue::Model, link: ChainLink) -> event::Model {
+    let row = row.clone();
+    event::Model {
+        number: number(link.number),
+        id: row.id,
+        at: row.at,
+        kind: row.kind,
+        reason: row.reason,
+        actor: row.actor,
+        actor_id: row.actor_id,
+        user_id: row.user_id,
+        session_id: row.session_id,
+        subject: row.subject,
+        address: row.address,
+        user_agent: row.user_agent,
+        request_id: row.request_id,
+        salt: row.salt,
+        client_digest: row.client_digest,
+        hash: link.hash.to_vec(),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What connections are made of.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use sea_orm::DatabaseConnection;
+use tokio::sync::Notify;
 
 use crate::clock::ServerClock;
 #[cfg(feature = "postgres")]
@@ -55,6 +57,10 @@ pub(crate) struct Connections {
     pub(crate) is_pooled: bool,
     /// The clock of the server.
     pub(crate) clock: Arc<ServerClock>,
+    /// That this process has changed something, of which a record may wait for its place in the trail.
+    pub(crate) writing: Arc<Notify>,
+    /// Whether one may wait since the trail was last read.
+    pub(crate) has_written: Arc<AtomicBool>,
     #[cfg(feature = "postgres")]
     pub(crate) growth: Option<Arc<Growth>>,
 }
@@ -67,6 +73,8 @@ impl From<DatabaseConnection> for Connections {
             writer: one,
             is_pooled: false,
             clock: Arc::default(),
+            writing: Arc::default(),
+            has_written: Arc::default(),
             #[cfg(feature = "postgres")]
             growth: None,
         }

@@ -38,11 +38,14 @@ const POSTGRES: &str = "
         now() + n * interval '1 s', now(), true, now() + n * interval '1 s' FROM generate_series(1, 9990) n;
     INSERT INTO pending_logins SELECT sha256(n::text::bytea), md5((n / 5 + 1)::text)::uuid, 'pwd', NULL,
         false, '', 0, now() + n * interval '1 s', now() + n * interval '1 s' FROM generate_series(1, 9990) n;
-    INSERT INTO audit_events SELECT n, now() + n * interval '1 s', 'kind-' || n % 16, NULL, 'visitor',
+    INSERT INTO audit_events SELECT n, md5(n::text)::uuid, now() + n * interval '1 s', 'kind-' || n % 16, NULL, 'visitor',
         NULL, md5((n / 5 + 1)::text)::uuid, NULL, NULL, NULL, NULL, NULL, NULL, sha256('c'), sha256('h')
         FROM generate_series(1, 9990) n;
+    INSERT INTO audit_queue SELECT md5(n::text)::uuid, now() + n * interval '1 s', 'kind-' || n % 16, NULL,
+        'visitor', NULL, md5((n / 5 + 1)::text)::uuid, NULL, NULL, NULL, NULL, NULL, NULL, sha256('c'),
+        sha256('h') FROM generate_series(1, 9990) n;
     ANALYZE users, remembered_logins, sessions, throttle_counters, known_browsers, pending_logins,
-        audit_events";
+        audit_events, audit_queue";
 
 const MARIADB: &str = "
     INSERT INTO users SELECT UNHEX(MD5(seq)), CONCAT(seq, '@example.org'),
@@ -59,11 +62,14 @@ const MARIADB: &str = "
         NOW(6) + INTERVAL seq SECOND, NOW(6), true, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
     INSERT INTO pending_logins SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq DIV 5 + 1)), 'pwd', NULL,
         false, '', 0, NOW(6) + INTERVAL seq SECOND, NOW(6) + INTERVAL seq SECOND FROM seq_1_to_9990;
-    INSERT INTO audit_events SELECT seq, NOW(6) + INTERVAL seq SECOND, CONCAT('kind-', seq % 16), NULL,
+    INSERT INTO audit_events SELECT seq, UNHEX(MD5(seq)), NOW(6) + INTERVAL seq SECOND, CONCAT('kind-', seq % 16), NULL,
         'visitor', NULL, UNHEX(MD5(seq DIV 5 + 1)), NULL, NULL, NULL, NULL, NULL, NULL, UNHEX(SHA2('c', 256)),
         UNHEX(SHA2('h', 256)) FROM seq_1_to_9990;
+    INSERT INTO audit_queue SELECT UNHEX(MD5(seq)), NOW(6) + INTERVAL seq SECOND, CONCAT('kind-', seq % 16),
+        NULL, 'visitor', NULL, UNHEX(MD5(seq DIV 5 + 1)), NULL, NULL, NULL, NULL, NULL, NULL,
+        UNHEX(SHA2('c', 256)), UNHEX(SHA2('h', 256)) FROM seq_1_to_9990;
     ANALYZE TABLE users, remembered_logins, sessions, throttle_counters, known_browsers,
-        pending_logins, audit_events";
+        pending_logins, audit_events, audit_queue";
 
 /// The steps of a plan, one in a line, with `whole table` in those that read all of one.
 async fn plan(db: &DatabaseConnection, mut query: Statement) -> String {
@@ -129,6 +135,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (audit::matching(of_user, 9).build(backend), "audit_events_user_id_number_idx"),
         (audit::matching(of_kind, 9).build(backend), "audit_events_kind_number_idx"),
         (audit::oldest_first(9_000, 9).build(backend), "audit_events_pkey"),
+        (audit::seal::waiting(9).build(backend), "audit_queue_pkey"),
     ]
 }
 

@@ -1,9 +1,8 @@
 //! `countersign audit`: lists and checks the audit trail.
 
-use countersign_auth::{AuditError, Auth};
+use countersign_auth::Auth;
 use countersign_domain::{
-    AuditFilter, AuditRecord, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, Reason, Subject,
-    UserId,
+    AuditFilter, AuditRecord, AuthEvent, AuthEventKind, OffsetDateTime, Reason, Subject, UserId,
 };
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -14,6 +13,7 @@ use super::failure::Failure;
 use super::output::{self, hex};
 use super::service::{find_by_email, with_auth};
 use super::settings::{Settings, Span};
+use super::verify;
 
 /// Runs `countersign audit …`.
 pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
@@ -30,9 +30,8 @@ pub(crate) fn run(verb: AuditVerb, settings: &Settings) -> Result<(), Failure> {
             };
             list(auth, filter, limit, json).await
         }
-        AuditVerb::Verify { noted, json } => {
-            let noted = noted.as_deref().map(parse_link).transpose()?;
-            verify(auth, noted, json).await
+        AuditVerb::Verify { noted, state, json } => {
+            verify::verify(auth, &noted, state.as_deref(), json).await
         }
     })
 }
@@ -146,49 +145,4 @@ fn record_json(record: &AuditRecord) -> Value {
 fn outcome(event: &AuthEvent) -> Option<&'static str> {
     let is_refusal = event.kind.is_refusal();
     event.kind.is_known().then_some(if is_refusal { "failure" } else { "success" })
-}
-
-async fn verify(auth: &Auth, noted: Option<ChainLink>, json: bool) -> Result<(), Failure> {
-    let report = auth.audit().verify(noted).await.map_err(explain)?;
-    let (removed, last) = (report.ends.removed, report.ends.last);
-    let end = format!("{}:{}", last.number, hex(&last.hash));
-    if json {
-        return output::json(&json!({
-            "whole": true,
-            "records": report.records,
-            "removed_up_to": removed.number,
-            "end": end,
-        }));
-    }
-    output::say(&format!("The audit trail is whole: {} records.", report.records))?;
-    output::say(&format!(
-        "It ends with {end}; keep a copy of that elsewhere, and pass it as --noted later."
-    ))
-}
-
-/// Explains why the trail could not be verified.
-pub(crate) fn explain(error: AuditError) -> Failure {
-    match error {
-        AuditError::Broken(broken) => Failure::new(format!("the audit trail is broken: {broken}")),
-        AuditError::Store(error) => Failure::store(&error),
-    }
-}
-
-fn parse_link(written: &str) -> Result<ChainLink, Failure> {
-    let parts = written.split_once(':').and_then(|(number, hash)| {
-        Some(ChainLink { number: number.parse().ok()?, hash: unhex(hash)? })
-    });
-    parts.ok_or_else(|| {
-        Failure::new(format!(
-            "--noted {written:?} is not the end of a trail: use NUMBER:HASH as `audit verify` prints it"
-        ))
-    })
-}
-
-fn unhex(written: &str) -> Option<[u8; 32]> {
-    let digits = |at: usize| u8::from_str_radix(written.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digits).collect();
-    // `from_str_radix` accepts a sign, which a digest does not have.
-    let is_hex = written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit());
-    bytes.filter(|_| is_hex)?.try_into().ok()
 }

@@ -260,11 +260,17 @@ pub(crate) enum AuditVerb {
         json: bool,
     },
     /// Check that no record was changed or removed
-    #[command(after_help = "Example: countersign audit verify --noted 1042:9f86d081…")]
+    #[command(
+        after_help = "Example: countersign audit verify --noted 1042:9f86d081…:2026-11-23T10:15:00Z"
+    )]
     Verify {
-        /// The end of the trail as an earlier `audit verify` printed it; the trail must still hold it
-        #[arg(long, value_name = "NUMBER:HASH")]
-        noted: Option<String>,
+        /// The end of the trail as an earlier `audit verify` printed it; the trail must still hold it, or
+        /// it is so old that it was removed; may be given several times
+        #[arg(long, value_name = "NUMBER:HASH:WHEN")]
+        noted: Vec<String>,
+        /// A file that keeps how far the check is: if it is interrupted, the next one goes on there
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,

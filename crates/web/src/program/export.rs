@@ -1,14 +1,12 @@
 //! `countersign export`: copies the site into another database.
 
-use std::io::{BufRead, BufReader, Read, stdin};
-use std::path::Path;
-
-use countersign_auth::Auth;
+use countersign_auth::{AuditCheck, Auth};
 use countersign_domain::Store;
 use countersign_persistence::{ComparedTable, ExportError, SqlStore};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::path::Path;
 
-use super::audit::explain;
 use super::cli::{Target, no_target};
 use super::failure::Failure;
 use super::migrate;
@@ -17,6 +15,7 @@ use super::progress::Bar;
 use super::service::block_on;
 use super::settings::sources::{EXPORT_TO, EXPORT_TO_FILE, variable};
 use super::settings::{DatabaseUrl, Secret, Settings, secret};
+use super::verify::explain;
 
 /// Returns the database to fill, from wherever it is named. What cannot be read is said without a word of
 /// what is in it.
@@ -181,5 +180,5 @@ fn check_same(compared: &[ComparedTable]) -> Result<(), Failure> {
 
 async fn verify_trail(target: &SqlStore, settings: &Settings) -> Result<(), Failure> {
     let auth = Auth::with(target.clone(), target.clock(), settings.auth()).map_err(Failure::new)?;
-    auth.audit().verify(None).await.map_err(explain).map(drop)
+    auth.audit().verify(AuditCheck::default()).await.map_err(explain).map(drop)
 }

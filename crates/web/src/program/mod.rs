@@ -14,6 +14,7 @@ mod progress;
 mod serve;
 mod service;
 pub(crate) mod settings;
+mod verify;
 mod waiting;
 
 use std::process::ExitCode;

@@ -107,7 +107,7 @@ fn what_is_asked_for_is_listed_and_nothing_else() {
 fn what_cannot_be_asked_for_is_refused_in_one_line() {
     let place = Place::new();
     place.create(EMAIL, PASSWORD);
-    let hash = "0".repeat(64);
+    let (hash, at) = ("0".repeat(64), "2026-11-23T10:15:00Z");
     for (args, says) in [
         (&["list", "--kind", "nonsense"][..], "user_login_failed"),
         (&["list", "--kind", ""], "user_login_failed"),
@@ -120,16 +120,21 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
         (&["list", "--since", "9999999y"], "is not a moment"),
         (&["list", "--user", "nobody@example.org"], "nobody@example.org"),
         (&["list", "--user", "ada"], "\"ada\""),
-        (&["verify", "--noted", "x"], "NUMBER:HASH"),
-        (&["verify", "--noted", ""], "NUMBER:HASH"),
-        (&["verify", "--noted", "1:zz"], "NUMBER:HASH"),
-        (&["verify", &format!("--noted=-1:{hash}")], "NUMBER:HASH"),
-        (&["verify", "--noted", &format!("1:{hash}0")], "NUMBER:HASH"),
-        (&["verify", "--noted", &format!("1:{}é", "0".repeat(62))], "NUMBER:HASH"),
-        (&["verify", "--noted", &format!("1:+{}", "0".repeat(63))], "NUMBER:HASH"),
-        (&["verify", "--noted", &format!("99999999999999999999:{hash}")], "NUMBER:HASH"),
-        (&["verify", "--noted", &format!("18446744073709551615:{hash}")], "should end with"),
-        (&["verify", "--noted", &format!("1:{hash}")], "record 1 is not what was written"),
+        (&["verify", "--noted", "x"], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", ""], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", "1:zz"], "NUMBER:HASH:WHEN"),
+        (&["verify", &format!("--noted=-1:{hash}:{at}")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("1:{hash}")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("1:{hash}:")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("1:{hash}:yesterday")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--state", "."], "--state ."),
+        (&["verify", "--state", "no/such/file"], "--state no/such/file"),
+        (&["verify", "--noted", &format!("1:{hash}0:{at}")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("1:{}é:{at}", "0".repeat(62))], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("1:+{}:{at}", "0".repeat(63))], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("99999999999999999999:{hash}:{at}")], "NUMBER:HASH:WHEN"),
+        (&["verify", "--noted", &format!("18446744073709551615:{hash}:{at}")], "should end with"),
+        (&["verify", "--noted", &format!("1:{hash}:{at}")], "record 1 is not what was written"),
     ] {
         let done = place.run(&[&["audit"], args].concat());
         assert!(done.fails().contains(says), "{args:?}: {done:?}");
@@ -163,29 +168,74 @@ fn a_whole_trail_is_said_to_be_whole_while_it_grows() {
 
 #[test]
 fn an_old_trail_loses_its_addresses_and_its_start_and_stays_whole() {
+    const SHORT: [(&str, &str); 2] =
+        [("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s"), ("COUNTERSIGN_AUDIT__KEEP_FOR", "1s")];
     let place = place_with_a_trail();
-    let (noted, pause) = (place.end_of_trail(), std::time::Duration::from_millis(1_100));
+    let noted = place.end_of_trail();
+    // A busy machine may give a server that ends no time for its last housekeeping.
     let keep_house = |env: &[(&str, &str)]| {
-        std::thread::sleep(pause);
-        let server = place.serve(env);
-        server.browser().get("/health/live").is(200);
-        assert_eq!(server.end("TERM").0, Some(0));
+        let before = place.trail(&[]);
+        while place.trail(&[]) == before {
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+            let server = place.serve(env);
+            server.browser().get("/health/live").is(200);
+            assert_eq!(server.end("TERM").0, Some(0));
+        }
     };
-    keep_house(&[("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s")]);
+    let verify = |args: &[&str]| place.run_with(&SHORT, &[&["audit", "verify"], args].concat(), "");
+    keep_house(&SHORT[..1]);
     let trail = place.trail(&[]);
-    assert_eq!((trail.len(), &trail[2]["address"]), (6, &"127.0.0.0".into()));
-    place.run(&["audit", "verify", "--noted", &noted]).works();
+    assert_eq!((trail.len(), &trail[2]["address"]), (7, &"127.0.0.0".into()));
+    let said = &trail[6];
+    assert_eq!((&said["kind"], &said["actor"]), (&"audit_shortened".into(), &"service".into()));
+    assert!(said["subject"].as_str().unwrap().starts_with("records:6:"), "{said}");
+    verify(&["--noted", &noted]).works();
+    // By the longer retention it was too early, unless its end was noted before the retention grew.
+    let done = place.run(&["audit", "verify"]);
+    assert!(done.fails().contains("is shortened") || done.stderr.contains("before their time"));
+    let newer = verify(&["--json"]).json()["end"].as_str().unwrap().to_owned();
+    place.run(&["audit", "verify", "--noted", &newer]).works();
 
     place.create("bob@example.org", PASSWORD);
-    keep_house(&[("COUNTERSIGN_AUDIT__KEEP_FOR", "1s")]);
-    assert!(place.trail(&[]).is_empty());
-    let report = place.run(&["audit", "verify", "--json"]).json();
-    assert_eq!((&report["records"], &report["removed_up_to"]), (&0.into(), &7.into()));
-    place.run(&["audit", "verify", "--noted", &place.end_of_trail()]).works();
-    // An end that was noted before that cannot be verified any more.
-    let done = place.run(&["audit", "verify", "--noted", &noted]);
-    assert!(done.fails().contains("record 6 is missing: the next one there is 8"), "{done:?}");
-    place.create("eve@example.org", PASSWORD);
-    assert_eq!(place.numbers(&[]), [8]);
-    assert!(place.run(&["audit", "verify"]).works().contains("whole: 1 record"));
+    let young = verify(&["--json"]).json()["end"].as_str().unwrap().to_owned();
+    keep_house(&SHORT);
+    let kinds: Vec<_> = place.trail(&[]).iter().map(|record| record["kind"].clone()).collect();
+    assert_eq!(kinds, ["audit_shortened", "audit_removed"]);
+    let report = verify(&["--json"]).json();
+    assert_eq!((&report["records"], &report["removed_up_to"]), (&2.into(), &8.into()));
+    let end = report["end"].as_str().unwrap();
+    verify(&["--noted", end]).works();
+    // What was noted is gone, and old enough for that.
+    verify(&["--noted", end, "--noted", &noted, "--noted", &young]).works();
+    // By the longer retention it was not.
+    for noted in [&noted, &young] {
+        let done = place.run(&["audit", "verify", "--noted", noted]);
+        assert!(done.fails().contains("is missing: the next one there is 9"), "{done:?}");
+    }
+}
+
+#[test]
+fn a_check_that_was_interrupted_goes_on_where_its_file_says() {
+    let place = place_with_a_trail();
+    let end = place.end_of_trail();
+    let verify =
+        |args: &[&str]| place.run(&[&["audit", "verify", "--state", "so-far"], args].concat());
+    verify(&[]).works();
+    assert!(!place.path("so-far").exists(), "the next check begins anew");
+    // As a check leaves it that was killed.
+    let so_far = end.splitn(3, ':').take(2).collect::<Vec<_>>().join(":");
+    std::fs::write(place.path("so-far"), format!("{so_far}\n")).unwrap();
+    place.create("bob@example.org", PASSWORD);
+    assert!(verify(&["--noted", &end]).works().contains("whole: 7 records"));
+    assert!(!place.path("so-far").exists());
+    for (written, says) in [
+        (format!("6:{}\n", "0".repeat(64)), "record 6 is not what was written"),
+        (format!("8{}\n", so_far.strip_prefix('6').unwrap()), "should end with record 8"),
+        ("nonsense".to_owned(), "delete it to check from the beginning"),
+    ] {
+        std::fs::write(place.path("so-far"), &written).unwrap();
+        let done = verify(&[]);
+        assert!(done.fails().contains(says), "{done:?}");
+        assert_eq!(std::fs::read_to_string(place.path("so-far")).unwrap(), written);
+    }
 }

@@ -20,9 +20,13 @@ async fn homes(place: &Place) -> (Vec<TestDatabase>, Vec<String>) {
 
 impl Place {
     fn export(&self, from: &str, to: &str, more: &[&str]) -> Done {
-        self.run(&[&["--database-url", from, "export", "--to", to], more].concat())
+        let args = [&["--database-url", from, "export", "--to", to], more].concat();
+        self.run_with(&SHORT, &args, "")
     }
 }
+
+/// Addresses are shortened soon, and a check of the trail expects no other rule.
+const SHORT: [(&str, &str); 1] = [("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s")];
 
 /// Runs statements on a database without the program.
 async fn by_hand(url: &str, statements: &[&str]) {
@@ -40,8 +44,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
     place.create("bob@example.org", PASSWORD);
     place.create("eve@example.org", PASSWORD);
     place.run(&["user", "disable", "bob@example.org"]).works();
-    let old = [("COUNTERSIGN_AUDIT__KEEP_ADDRESSES_FOR", "1s")];
-    let server = place.serve(&old);
+    let server = place.serve(&SHORT);
     server.browser().try_register(EMAIL, PASSWORD).unwrap().is(303);
     server.browser().log_in(EMAIL, OTHER_PASSWORD).is(401);
     std::thread::sleep(Duration::from_millis(1_100));
@@ -67,7 +70,9 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
             let said =
                 format!("copied {}: {} rows", table["table"].as_str().unwrap(), table["rows"]);
             assert!(done.stderr.contains(&said) || table["table"] == "audit_ends", "{done:?}");
-            assert_ne!(table["rows"], 0, "{table}: the test made no rows");
+            // All records have their place by now.
+            let is_queue = table["table"] == "audit_queue";
+            assert_eq!(table["rows"] == 0, is_queue, "{table}: the test made no rows");
         }
         reports.push(report);
         let again = place.export(from, to, &[]);
@@ -87,7 +92,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
     server.browser().log_in("bob@example.org", PASSWORD).is(401);
     place.run_with(&home, &["user", "enable", "bob@example.org"], "").works();
     server.member("bob@example.org", PASSWORD).get("/blogs").is(200);
-    place.run_with(&home, &["audit", "verify"], "").works();
+    place.run_with(&[home[0], SHORT[0]], &["audit", "verify"], "").works();
 }
 
 /// Adds many members, so that an export takes a while.

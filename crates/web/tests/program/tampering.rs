@@ -1,7 +1,7 @@
 //! Tests that the owner of the database file can change the audit trail, but not without a trace.
 
 use countersign_domain::{
-    Actor, AuditEntry, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, UserId,
+    Actor, Aged, AuditEntry, AuthEvent, AuthEventKind, ChainLink, OffsetDateTime, UserId,
 };
 use countersign_persistence::SqlStore;
 use sea_orm::ConnectionTrait;
@@ -35,6 +35,7 @@ impl Place {
         let triggers = [
             "audit_events_keep_what_was_written",
             "audit_events_keep_what_is_young",
+            "audit_events_keep_young_addresses",
             "audit_events_are_not_replaced",
             "audit_ends_keep_their_row",
         ];
@@ -47,18 +48,13 @@ impl Place {
 }
 
 /// A statement that inserts a copy of a record under the next number.
-const APPENDED: &str = "INSERT INTO audit_events (number, at, kind, reason, actor, actor_id,
+const APPENDED: &str = "INSERT INTO audit_events (number, id, at, kind, reason, actor, actor_id,
     user_id, session_id, subject, address, user_agent, request_id, salt, client_digest, hash)
-    SELECT number + 1, at, kind, reason, actor, actor_id, user_id, session_id, subject, address,
+    SELECT number + 1, randomblob(16), at, kind, reason, actor, actor_id, user_id, session_id, subject, address,
     user_agent, request_id, salt, client_digest, hash FROM audit_events WHERE number = 6";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at + 2).unwrap());
-    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 #[test]
@@ -118,10 +114,77 @@ fn whatever_is_changed_in_the_file_is_found() {
         let done = place.tampered(&[statement]).run(&["audit", "verify", "--json"]);
         done.fails();
     }
-    // Removing the address of an old record does not count as a change.
     place.tampered(&[]).run(&["audit", "verify"]).works();
+    // An address is shortened by the service alone, which says so in the trail.
     let cut = "UPDATE audit_events SET address = '127.0.0.0', salt = NULL WHERE number = 3";
-    place.tampered(&[cut]).run(&["audit", "verify"]).works();
+    let done = place.tampered(&[cut]).run(&["audit", "verify"]);
+    assert!(done.fails().contains("the address of record 3 is shortened"), "{done:?}");
+}
+
+#[test]
+fn a_trail_that_lost_its_beginning_is_found() {
+    let place = place_with_a_trail();
+    let noted = place.end_of_trail();
+    for (removed, left) in [(2, 4), (6, 0)] {
+        let beheaded = place.tampered(&[
+            &format!(
+                "UPDATE audit_ends SET removed_number = {removed},
+                    removed_hash = (SELECT hash FROM audit_events WHERE number = {removed})"
+            ),
+            &format!("DELETE FROM audit_events WHERE number <= {removed}"),
+        ]);
+        let says = format!("the records up to {removed} are gone");
+        for args in [&["audit", "verify"][..], &["audit", "verify", "--noted", &noted]] {
+            let done = beheaded.run(args);
+            let is_noted = left == 0 && args.len() > 2;
+            let says = if is_noted { "record 6 is missing" } else { &says };
+            assert!(done.fails().contains(says), "{done:?}");
+        }
+    }
+}
+
+// Anybody who reads the source can write that it was old. Whoever noted a place knows better.
+#[test]
+fn a_beginning_that_was_only_said_to_be_old_is_found() {
+    let place = place_with_a_trail();
+    let noted = place.end_of_trail();
+    let last = &place.trail(&["--limit", "1"])[0];
+    let number_of = |end: &str| end.split(':').next().unwrap().parse::<u64>().unwrap();
+    let hash = ChainLink::parse_hash(last["hash"].as_str().unwrap()).unwrap();
+    let link = ChainLink { number: number_of(&noted), hash };
+    let at = OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap();
+    for (kept, claimed, plain) in [
+        (400, 401, None),
+        (400, 399, Some("record 7 says that records were removed or shortened before their time")),
+        (1, 2, Some("record 7 says that records were removed or shortened before their time")),
+    ] {
+        let (kept, claimed) = (time::Duration::days(kept), time::Duration::days(claimed));
+        let aged = Aged { up_to: link, youngest: at - claimed, kept };
+        let mut event = AuthEvent::new(AuthEventKind::AuditRemoved, Actor::SERVICE, at);
+        event.subject = Some(aged.subject());
+        let forged = AuditEntry { event, salt: [0; 16] }.record_after(link);
+        let (digest, hash) = (hex(&forged.client_digest), hex(&forged.link.hash));
+        let subject = aged.subject();
+        let insertion = format!(
+            "INSERT INTO audit_events (number, id, at, kind, actor, subject, salt, client_digest, hash)
+             SELECT 7, randomblob(16), at, 'audit_removed', 'service', '{subject}', zeroblob(16),
+             x'{digest}', x'{hash}' FROM audit_events WHERE number = 6"
+        );
+        let moved = format!(
+            "UPDATE audit_ends SET last_number = 7, last_hash = x'{hash}', removed_number = 6,
+             removed_hash = x'{}'",
+            hex(&link.hash)
+        );
+        let there =
+            place.tampered(&[&insertion, "DELETE FROM audit_events WHERE number < 7", &moved]);
+        let done = there.run(&["audit", "verify"]);
+        match plain {
+            None => assert!(done.works().contains("whole: 1 record"), "{done:?}"),
+            Some(says) => assert!(done.fails().contains(says), "{done:?}"),
+        }
+        let done = there.run(&["audit", "verify", "--noted", &noted]);
+        assert!(done.fails().contains("record 6 is missing"), "{done:?}");
+    }
 }
 
 // Anybody who reads the source can compute a valid record for the chain.
@@ -130,11 +193,11 @@ fn a_record_that_was_appended_by_somebody_else_is_found() {
     let place = place_with_a_trail();
     let noted = place.end_of_trail();
     let last = &place.trail(&["--limit", "1"])[0];
-    let hash = unhex(noted.split_once(':').unwrap().1);
+    let hash = ChainLink::parse_hash(noted.split(':').nth(1).unwrap()).unwrap();
     let at = OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap();
     let mut event = AuthEvent::new(AuthEventKind::UserEnabled, Actor::COMMAND_LINE, at);
     event.user = UserId::parse(last["user_id"].as_str().unwrap());
-    let link = ChainLink { number: 6, hash: hash.try_into().unwrap() };
+    let link = ChainLink { number: 6, hash };
     let forged = AuditEntry { event, salt: [0; 16] }.record_after(link);
     let (digest, hash) = (hex(&forged.client_digest), hex(&forged.link.hash));
     let rest = format!("zeroblob(16), x'{digest}', x'{hash}' FROM");
@@ -186,18 +249,6 @@ fn a_trail_that_was_made_anew_is_found_by_what_was_noted() {
     shortened.create("bob@example.org", PASSWORD);
     shortened.create("eve@example.org", PASSWORD);
     finds(&shortened, "record 6 is not what was written");
-    let emptied = place.tampered(&[
-        "UPDATE audit_ends SET removed_number = last_number, removed_hash = last_hash",
-        "DELETE FROM audit_events",
-    ]);
-    emptied.run(&["audit", "verify", "--noted", &noted]).works();
-    emptied.create("bob@example.org", PASSWORD);
-    emptied.run(&["audit", "verify", "--noted", &noted]).works();
-    let called_old = emptied.tampered(&[
-        "UPDATE audit_ends SET removed_number = last_number, removed_hash = last_hash",
-        "DELETE FROM audit_events",
-    ]);
-    finds(&called_old, "record 6 is missing: the next one there is 8");
     finds(&place_with_a_trail(), "record 6 is not what was written");
 }
 
@@ -215,11 +266,17 @@ fn the_database_refuses_what_the_trail_is_never_asked_for() {
         "DELETE FROM audit_events WHERE number = 3",
         "DELETE FROM audit_events",
         "DELETE FROM audit_ends",
+        "UPDATE audit_events SET address = NULL, salt = NULL WHERE number = 3",
+        "UPDATE audit_events SET salt = zeroblob(16) WHERE number = 3",
         &*replaced,
     ] {
         let refused = place.sql(&[statement]).unwrap_err();
         assert!(refused.contains("the audit trail is append-only"), "{statement}: {refused}");
     }
+    // What is young stays, also for those who say that it was removed.
+    let said = "UPDATE audit_ends SET removed_number = 6";
+    place.sql(&[said, "DELETE FROM audit_events WHERE number = 3"]).unwrap_err();
+    place.sql(&["UPDATE audit_ends SET removed_number = 0"]).unwrap();
     assert!(place.end_of_trail().starts_with("6:"));
     // Deleting the account does not delete its records.
     place.run(&["user", "delete", EMAIL, "--yes"]).works();
