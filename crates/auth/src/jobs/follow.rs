@@ -22,8 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const LEASE: u32 = 3;
 
 /// The pause after the store says that the trail has grown. Where a thousand things happen in a second,
-/// they are read together.
-const BREATH: Duration = Duration::from_millis(20);
+/// they are read together, and whoever reads first gives them their place together.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// How often the store's clock is read.
 const CLOCK_EVERY: Duration = Duration::from_secs(10);

@@ -76,7 +76,7 @@ async fn a_lively_site_goes_round_all_databases_and_its_members_stay_logged_in()
         }
         reports.push(report);
         let again = place.export(from, to, &[]);
-        assert_eq!(again.works().matches("the same").count(), 9, "{again:?}");
+        assert_eq!(again.works().matches("the same").count(), 10, "{again:?}");
         assert!(!again.stderr.contains("copied"), "{again:?}");
     }
     assert!(reports.iter().all(|report| *report == reports[0]));
@@ -151,7 +151,7 @@ async fn a_copy_that_was_changed_by_hand_is_a_failure_that_names_the_table() {
         done.works();
         // The program prints a line when it copies a table, and another when it verifies it.
         let told: BTreeSet<_> = done.stderr.lines().collect();
-        assert_eq!((told.len(), done.stderr.lines().count()), (8 + 9, 8 + 9), "{done:?}");
+        assert_eq!((told.len(), done.stderr.lines().count()), (9 + 10, 9 + 10), "{done:?}");
         by_hand(to, &["UPDATE users SET username = 'Eve'"]).await;
         for more in [&["--json"][..], &[]] {
             let done = place.export(source, to, more);

@@ -14,7 +14,7 @@ fn work(server: &crate::support::Server) -> Vec<String> {
     let token = ada.token();
     ada.get("/blogs").is(200);
     ada.get("/nowhere").is(404);
-    ada.log_in(EMAIL, OTHER_PASSWORD).is(303);
+    ada.log_in(EMAIL, OTHER_PASSWORD).is(401);
     ada.post("/logout", &[]).is(303);
     ada.post("/login", &[("password", PASSWORD), ("password", PASSWORD)]).is(400);
     vec![token]
