@@ -1,7 +1,7 @@
 use countersign_domain::{User, UserId};
 
 use crate::core::{Acting, Core};
-use crate::login::admit::{Begin, NewSession};
+use crate::login::admit::NewSession;
 use crate::password::workers::BusyWorkers;
 
 /// What tests ask of the service.
@@ -38,7 +38,7 @@ impl Acting<'_> {
     /// When the store fails, or the user may not log in.
     #[expect(clippy::expect_used, reason = "a test fails by panicking")]
     pub async fn stale_session(&self, user: &User) -> NewSession {
-        let begun = self.begin_session(user, Begin::default()).await;
+        let begun = self.begin_session(user, None, false).await;
         begun.expect("the store answers").expect("the user may log in")
     }
 }

@@ -76,17 +76,6 @@ pub(crate) struct Applicant<'u> {
     pub(crate) tried: Try,
 }
 
-/// What a session that is about to begin rests on.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Begin<'b> {
-    /// What the user has just proved; `None` when they are only remembered.
-    pub(crate) proof: Option<&'b Proof>,
-    /// Whether a remembered login begins with it.
-    pub(crate) remember: bool,
-    /// The remembered login that began it, which it does not outlive.
-    pub(crate) remembered: Option<(RememberedId, OffsetDateTime)>,
-}
-
 impl Acting<'_> {
     /// Lets a user in who has proved enough, or has them wait for a second factor. The try is taken back
     /// only when the login is complete. Returns the try when what the login rests on is gone.
@@ -102,11 +91,12 @@ impl Acting<'_> {
                 return Ok(Err(tried));
             }
             let waiting = self.wait_for_factor(user, &proof, remember, &tried, factors).await?;
+            let kind = AuthEventKind::UserFactorRequired;
+            self.write_down(&[self.record(kind, Some(user.id), None)]).await?;
             self.core.metrics.login_ended(Unheard::FactorRequired);
             return Ok(Ok(LoginState::FactorRequired(waiting)));
         }
-        let begin = Begin { proof: Some(&proof), remember, remembered: None };
-        let Some(mut begun) = self.begin_session(user, begin).await? else {
+        let Some(mut begun) = self.begin_session(user, Some(&proof), remember).await? else {
             return Ok(Err(tried));
         };
         self.succeeded(tried).await;
@@ -147,33 +137,35 @@ impl Acting<'_> {
         Ok(NewPendingLogin { token, factors, expires_at: login.expires_at })
     }
 
-    /// Begins a session; `None` if what it rests on is gone.
+    /// Begins a session of a user who has just proved who they are, or else one that is not fresh; `None` if
+    /// what it rests on is gone.
     pub(crate) async fn begin_session(
         &self,
         user: &User,
-        begin: Begin<'_>,
+        proof: Option<&Proof>,
+        remember: bool,
     ) -> Result<Option<NewSession>, StoreError> {
         let (now, sessions) = (self.core.now(), &self.core.config.sessions);
         let token = SecretToken::generate(&mut rng());
-        let remember = (begin.remember && sessions.remember).then(|| self.remember(user, now));
-        let session = self.new_session(user, begin, remember.as_ref().map(|(new, _)| new.id), now);
+        let remember = (remember && sessions.remember).then(|| self.remember(user, now));
+        let session = self.new_session(user, proof, remember.as_ref().map(|(new, _)| new.id), now);
         let digests =
             remember.as_ref().map(|(_, token)| (token.series.digest(), token.secret.digest()));
         let grant = SessionGrant {
             session: &session,
             token: &token.digest(),
-            proof: begin.proof,
+            proof,
             remember: remember.as_ref().zip(digests.as_ref()).map(|((remembered, _), digests)| {
                 RememberGrant { remembered, series: &digests.0, secret: &digests.1 }
             }),
             max_per_user: sessions.max_per_user,
         };
         // A proof makes the visitor the user.
-        let caller = match begin.proof {
+        let caller = match proof {
             Some(_) => &Caller::acting_as(self.caller.clone(), user.id),
             None => self.caller,
         };
-        let kind = match begin.proof {
+        let kind = match proof {
             Some(_) => AuthEventKind::UserLoggedIn,
             None => AuthEventKind::UserRemembered,
         };
@@ -198,16 +190,15 @@ impl Acting<'_> {
     fn new_session(
         &self,
         user: &User,
-        begin: Begin<'_>,
+        proof: Option<&Proof>,
         remembered: Option<RememberedId>,
         now: OffsetDateTime,
     ) -> Session {
-        let absolute = now + self.core.config.sessions.lifetimes.absolute;
-        let end = begin.remembered.map_or(absolute, |(_, expiry)| expiry.min(absolute));
+        let end = now + self.core.config.sessions.lifetimes.absolute;
         let id = SessionId::generate(now, &mut rng());
         let mut session = Session::new(id, user.id, self.caller.client.clone(), now, end);
-        session.remembered = remembered.or(begin.remembered.map(|(id, _)| id));
-        if let Some(proof) = begin.proof {
+        session.remembered = remembered;
+        if let Some(proof) = proof {
             session.authenticated_at = Some(now);
             session.methods = proof.methods().clone();
         }

@@ -87,7 +87,13 @@ impl Acting<'_> {
         let tried = self.recall_try(&user, &login.counted).await?.and(tried);
         let proof = earlier.and(Proof::factor(method));
         let applicant = Applicant { user: &user, proof, remember: login.remember, tried };
-        self.admit(applicant).await?.map_err(|_| FactorError::Ended)
+        match self.admit(applicant).await? {
+            Ok(state) => Ok(state),
+            Err(tried) => {
+                self.failed(tried, Reason::Superseded, Some(user.id), None).await?;
+                Err(FactorError::Ended)
+            }
+        }
     }
 
     /// Ends a login that waits for a second factor. It makes no difference whether it has ended already.

@@ -67,6 +67,9 @@ async fn the_right_password_alone_logs_in_nobody_who_has_a_second_factor() {
     assert_eq!(service.sessions_of(ada).await, 0);
     let filter = AuditFilter { kind: Some(AuthEventKind::UserLoggedIn), ..AuditFilter::default() };
     assert!(service.auth.audit().records(filter, 9).await.unwrap().is_empty());
+    // Its owner sees that somebody has the password.
+    let last = service.auth.audit().activity(ada, None, 1).await.unwrap().remove(0).event;
+    assert_eq!((last.kind, last.session), (AuthEventKind::UserFactorRequired, None));
 }
 
 #[tokio::test]

@@ -125,6 +125,8 @@ written_enum! {
         UserRegistered = "user_registered",
         /// A user logged in.
         UserLoggedIn = "user_logged_in",
+        /// A user has taken the first step of a login, and must prove a second factor.
+        UserFactorRequired = "user_factor_required",
         /// Somebody tried to log in and may not, or a logged-in user did not know their password.
         UserLoginFailed = "user_login_failed",
         /// So many tries have failed that further ones are slowed down.
@@ -228,6 +230,7 @@ impl AuthEventKind {
         !matches!(
             self,
             Self::UserRegistered
+                | Self::UserFactorRequired
                 | Self::UserLoginFailed
                 | Self::UserThrottled
                 | Self::UserUnauthorized

@@ -145,6 +145,7 @@ pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> String {
     let known = match (kind, reason) {
         (AuthEventKind::UserRegistered, _) => "Registered",
         (AuthEventKind::UserLoggedIn, _) => "Logged in",
+        (AuthEventKind::UserFactorRequired, _) => "First step of a login: a code was asked for",
         (AuthEventKind::UserLoginFailed, Some(Reason::WrongPassword)) => "Wrong password",
         (AuthEventKind::UserLoginFailed, Some(Reason::WrongCode)) => "Wrong code",
         (AuthEventKind::UserLoginFailed, Some(Reason::Disabled)) => {
