@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryTrait}
 use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
 use crate::connect::connect;
-use crate::connect::options::{ConnectError, Connections, Server};
+use crate::connect::options::{ConnectError, Connections, Opening};
 use crate::error::{self, is_conflict, unavailable};
 #[cfg(feature = "postgres")]
 use crate::growth::Growth;
@@ -36,7 +36,20 @@ impl SqlStore {
     ///
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let database = connect(url, Server::Now).await.map(Self)?;
+        Self::opened(url, Opening::Making).await
+    }
+
+    /// Connects as [`connect`](Self::connect) does, but never makes a file.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`connect`](Self::connect), and when there is no file, whatever the URL says.
+    pub async fn find(url: &str) -> Result<Self, ConnectError> {
+        Self::opened(url, Opening::Finding).await
+    }
+
+    async fn opened(url: &str, opening: Opening) -> Result<Self, ConnectError> {
+        let database = connect(url, opening).await.map(Self)?;
         // If this fails, the clock is read later by the program that follows it.
         database.read_server_clock().await.ok();
         Ok(database)
@@ -49,7 +62,7 @@ impl SqlStore {
     ///
     /// As those of [`connect`](Self::connect) that do not come from a server.
     pub async fn connect_later(url: &str) -> Result<Self, ConnectError> {
-        connect(url, Server::Later).await.map(Self)
+        connect(url, Opening::Later).await.map(Self)
     }
 
     /// Returns whether an error, such as that of a migration, may pass by itself: the server cannot be

@@ -12,35 +12,31 @@ mod sqlite;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod tls;
 
-use self::options::{CannotConnect, ConnectError, Connections, Server};
+use self::options::{CannotConnect, ConnectError, Connections, Opening};
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: enable at least one of the features sqlite, postgres and mysql");
 
-pub(crate) async fn connect(url: &str, server: Server) -> Result<Connections, ConnectError> {
-    by_scheme(url, server).await.map_err(|CannotConnect { why, is_away }| ConnectError {
+pub(crate) async fn connect(url: &str, opening: Opening) -> Result<Connections, ConnectError> {
+    by_scheme(url, opening).await.map_err(|CannotConnect { why, is_away }| ConnectError {
         url: one_line(&shown(url)),
         why: one_line(&why),
         is_away,
     })
 }
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    expect(unused_variables, reason = "there is no server")
-)]
-async fn by_scheme(url: &str, server: Server) -> Result<Connections, CannotConnect> {
+async fn by_scheme(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(sqlite::connect(url).await?),
+        "sqlite" => Ok(sqlite::connect(url, opening).await?),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(lacks("sqlite").into()),
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => postgres::connect(url, server).await,
+        "postgres" | "postgresql" => postgres::connect(url, opening).await,
         #[cfg(not(feature = "postgres"))]
         "postgres" | "postgresql" => Err(lacks("postgres").into()),
         #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => mysql::connect(url, server).await,
+        "mysql" | "mariadb" => mysql::connect(url, opening).await,
         #[cfg(not(feature = "mysql"))]
         "mysql" | "mariadb" => Err(lacks("mysql").into()),
         _ => Err("use sqlite://PATH?mode=rwc, postgres://USER:PASSWORD@HOST/DATABASE or \

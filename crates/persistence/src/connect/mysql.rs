@@ -4,14 +4,14 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
-use super::options::{CannotConnect, Connections, Server};
+use super::options::{CannotConnect, Connections, Opening};
 use super::server::{greet, parse, pool, unbracketed};
 use super::tls;
 use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
     let parsed = parse(url, &PARAMETERS)?;
     let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
     let checks =
@@ -21,7 +21,7 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Ca
     let options = options.host(&host);
     let options =
         options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
-    if server == Server::Now {
+    if opening != Opening::Later {
         greet(&options).await?;
     }
     let connections = |count| {

@@ -38,10 +38,14 @@ impl From<String> for CannotConnect {
     }
 }
 
-/// Whether a server must answer at once.
+/// What must be there when a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Server {
-    Now,
+pub(crate) enum Opening {
+    /// A server must answer. A file is made where its URL allows that.
+    Making,
+    /// A server must answer, and a file must be there.
+    Finding,
+    /// As `Making`, but a server may answer later.
     Later,
 }
 

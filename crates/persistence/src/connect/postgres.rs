@@ -7,7 +7,7 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::{ConnectOptions, Postgres};
 
-use super::options::{CannotConnect, Connections, Server};
+use super::options::{CannotConnect, Connections, Opening};
 use super::server::{greet, parse, pool, unbracketed};
 use super::tls;
 use crate::growth::Growth;
@@ -34,7 +34,7 @@ pub(crate) fn pooled_begin() -> String {
     )
 }
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
     let parsed = parse(url, &PARAMETERS)?;
     let (url, is_pooled) = pooler(&parsed.url)?;
     let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
@@ -55,7 +55,7 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Ca
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
         ])
     };
-    if server == Server::Now {
+    if opening != Opening::Later {
         greet(&options).await?;
     }
     // One to listen and one to read what is told. Behind a pooler nobody knows on which connection it

@@ -12,7 +12,7 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, ConnectOptions};
 
-use super::options::Connections;
+use super::options::{Connections, Opening};
 use crate::limits::ACQUIRE_TIMEOUT;
 
 /// How long a statement waits for another program's writing.
@@ -25,11 +25,11 @@ enum Place {
     File { path: PathBuf, create: bool },
 }
 
-pub(super) async fn connect(url: &str) -> Result<Connections, String> {
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, String> {
     match place(url)? {
         Place::Memory => in_memory().await.map_err(|error| explained(&error)),
         Place::File { path, create } => {
-            prepare(&path, create)?;
+            prepare(&path, create, opening)?;
             in_file(&path).await
         }
     }
@@ -69,7 +69,7 @@ fn place(url: &str) -> Result<Place, String> {
 /// Looks for what SQLite would call "unable to open database file" whatever it is, and makes the
 /// file if it may: for the eyes of its owner alone, since it holds password hashes. The files that
 /// SQLite puts next to it are made like it.
-fn prepare(path: &Path, create: bool) -> Result<(), String> {
+fn prepare(path: &Path, create: bool, opening: Opening) -> Result<(), String> {
     // When a program closes a file, the system drops all locks that the program has on it, SQLite's
     // too. So an existing file is never opened here, and of two that want it made, one waits until
     // the other has closed it.
@@ -93,6 +93,10 @@ fn prepare(path: &Path, create: bool) -> Result<(), String> {
     }
     if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
         return Err(format!("there is no directory {}", parent.display()));
+    }
+    if opening == Opening::Finding {
+        let path = path.display();
+        return Err(format!("there is no file {path}; only `serve` and `migrate up` make one"));
     }
     if !create {
         return Err("there is no such file; add ?mode=rwc to have it made".to_owned());

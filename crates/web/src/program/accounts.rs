@@ -1,6 +1,6 @@
 //! `countersign user` and `countersign session`: accounts and their sessions.
 
-use std::io::{IsTerminal, Read, Write, stderr, stdin};
+use std::io::{Read, stdin};
 
 use countersign_auth::{
     Auth, Caller, InvalidNewUser, NewUser, PasswordAdvice, RegisterError, SetPasswordError,
@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::cli::{PasswordSource, SessionVerb, UserVerb, Who};
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output;
 use super::service::{find_by_email, with_auth};
@@ -46,10 +47,9 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
             done(&user, "is enabled")
         }
         UserVerb::Delete { who, yes } => {
+            let consent = Consent::of(yes)?;
             let user = find(auth, &who).await?;
-            if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
-                return output::say("Nothing was deleted.");
-            }
+            consent.to(&format!("Delete {} and all of their data?", user.email))?;
             let deleted = auth.by(caller).admin().delete(user.id).await;
             deleted.map_err(|e| Failure::store(&e))?;
             done(&user, "is deleted")
@@ -256,17 +256,6 @@ fn read_password(source: PasswordSource) -> Result<String, Failure> {
         return Err(Failure::new("the two passwords differ: try again"));
     }
     Ok(password)
-}
-
-/// Asks for confirmation on a terminal. A script is taken at its word.
-fn confirm(question: &str) -> Result<bool, Failure> {
-    if !stdin().is_terminal() {
-        return Ok(true);
-    }
-    write!(stderr(), "{question} [y/N] ").map_err(Failure::new)?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer).map_err(Failure::new)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn moment(at: OffsetDateTime) -> String {

@@ -91,11 +91,14 @@ pub(crate) enum MigrateVerb {
     #[command(after_help = "Example: countersign migrate up")]
     Up,
     /// Revert the last migrations; the data that they added is lost
-    #[command(after_help = "Example: countersign migrate down 1")]
+    #[command(after_help = "Example: countersign migrate down 1 --yes")]
     Down {
         /// The number of migrations to revert
-        #[arg(default_value_t = 1, value_name = "N")]
+        #[arg(default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Do not ask for confirmation; required without a terminal
+        #[arg(long)]
+        yes: bool,
     },
     /// List all migrations, applied and pending
     #[command(after_help = "Example: countersign migrate status --json")]
@@ -189,7 +192,7 @@ pub(crate) enum UserVerb {
     Delete {
         #[command(flatten)]
         who: Who,
-        /// Do not ask for confirmation
+        /// Do not ask for confirmation; required without a terminal
         #[arg(long)]
         yes: bool,
     },

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::migrate;
 use super::output::{self, hex};
 use super::progress::Bar;
-use super::service::block_on;
+use super::service::{NO_SITE, block_on};
 use super::settings::{DatabaseUrl, Secret, Settings};
 
 /// Copies the configured database into the one at `to`, and compares both.
@@ -24,7 +24,7 @@ pub(crate) fn run(
         return Err(Failure::new("--to names the configured database itself: name another one"));
     }
     block_on(async {
-        let source = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let source = SqlStore::find(settings.database_url()).await.map_err(Failure::new)?;
         check_source(&source).await?;
         let target = SqlStore::connect(url).await.map_err(Failure::new)?;
         let foreign = |table: &str| {
@@ -74,7 +74,7 @@ async fn check_source(source: &SqlStore) -> Result<(), Failure> {
         true => {
             "the configured database is of an older version: run `countersign migrate up` first"
         }
-        false => "the configured database holds no site: name one that does with --database-url",
+        false => NO_SITE,
     }))
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod cli;
+mod consent;
 mod export;
 mod failure;
 mod hash;
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure.to_string());
-            ExitCode::FAILURE
+            ExitCode::from(failure.exit_code())
         }
     }
 }

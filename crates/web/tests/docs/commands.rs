@@ -10,6 +10,9 @@ use crate::{parse, read, texts};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
+/// The texts that a reader follows in an empty folder. All others are about a site that is there.
+const BEGIN_WITH_NOTHING: [&str; 3] = ["README.md", "docs/guide.md", "docs/reference/commands.md"];
+
 /// Returns a command that runs in `folder` and finds the program, without the environment of this process.
 fn shell(folder: &Path, line: &str) -> Command {
     let programs = Path::new(PROGRAM).parent().unwrap().display();
@@ -65,6 +68,9 @@ fn every_command_does_what_the_text_has_it_do() {
     let mut ran = 0;
     for path in texts() {
         let folder = TempDir::new().unwrap();
+        if !BEGIN_WITH_NOTHING.contains(&path.as_str()) {
+            assert!(run(folder.path(), "countersign migrate up").status.success());
+        }
         for block in parse(&read(&path)).0 {
             for line in block.lines.iter().filter_map(|line| command_of(&block.info, line)) {
                 ran += 1;

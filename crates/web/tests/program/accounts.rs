@@ -8,6 +8,7 @@ const ALWAYS_ASKED: (&str, &str) = ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s");
 #[test]
 fn an_account_is_made_shown_and_listed() {
     let place = Place::new();
+    place.migrate();
     let args = ["user", "create", EMAIL, "--username", "Ada", "--password-stdin", "--json"];
     let made = place.run_with(&[], &args, &format!("{PASSWORD}\nmore\n")).json();
     assert_eq!((&made["email"], &made["username"]), (&EMAIL.into(), &"Ada".into()));
@@ -31,6 +32,7 @@ fn an_account_is_made_shown_and_listed() {
 #[test]
 fn an_account_without_a_name_is_called_by_the_part_before_the_at() {
     let place = Place::new();
+    place.migrate();
     let args = ["user", "create", "grace.h@example.org", "--password-stdin", "--json"];
     let made = place.run_with(&[], &args, PASSWORD).json();
     assert_eq!(made["username"], "grace.h");
@@ -58,6 +60,7 @@ fn an_account_that_is_not_acceptable_is_refused_in_one_line() {
 #[test]
 fn a_weak_password_is_set_with_a_note() {
     let place = Place::new();
+    place.migrate();
     for args in [
         &["user", "create", EMAIL, "--password-stdin", "--json"][..],
         &["user", "set-password", EMAIL, "--password-stdin"],
@@ -74,6 +77,7 @@ fn a_weak_password_is_set_with_a_note() {
 #[test]
 fn whoever_is_not_there_is_named() {
     let place = Place::new();
+    place.migrate();
     for args in [
         &["user", "show", EMAIL][..],
         &["user", "disable", EMAIL],

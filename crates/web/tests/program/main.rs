@@ -13,6 +13,7 @@ mod audit;
 mod bare;
 mod broken_configuration;
 mod canary;
+mod careful;
 mod commands;
 mod configuration;
 mod crash;

@@ -11,6 +11,7 @@ mod remember;
 mod schema;
 mod secret;
 mod section;
+mod service;
 mod session;
 pub(crate) mod show;
 pub(crate) mod sources;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use rocket::Config;
-use rocket::config::{Ident, Shutdown};
+use rocket::config::{Ident, LogLevel, Shutdown};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::{Figment, Profile};
 
 use super::secret::HIDDEN;
+use super::service;
 use crate::program::failure::Failure;
 
 /// The configuration file, if nothing else is named. It need not exist.
@@ -15,13 +16,19 @@ const DEFAULT_FILE: &str = "config/Rocket.toml";
 
 /// Returns Rocket's defaults as this program changes them.
 pub(crate) fn defaults() -> Figment {
+    defaults_of(Config::default())
+}
+
+fn defaults_of(rockets: Config) -> Figment {
     let quiet = Config {
+        // Rocket's own default for a release logs no login.
+        log_level: LogLevel::Normal,
         ident: Ident::none(),
         ip_header: None,
         cli_colors: false,
         // Long enough for a queued login to be answered.
         shutdown: Shutdown { grace: 10, mercy: 5, ..Default::default() },
-        ..Config::default()
+        ..rockets
     };
     Figment::from(Serialized::defaults(quiet))
 }
@@ -45,7 +52,10 @@ pub(crate) fn collect(file: Option<&Path>) -> Result<Figment, Failure> {
         }
         None => {}
     }
-    let ours = Env::prefixed("COUNTERSIGN_").map(|name| own_key(name.as_str()).into()).global();
+    let ours = Env::prefixed("COUNTERSIGN_");
+    let services = service::variables(ours.iter());
+    let ours = ours.filter(move |name| !services.iter().any(|service| name == service.as_str()));
+    let ours = ours.map(|name| own_key(name.as_str()).into()).global();
     let plain = Env::raw().only(&["DATABASE_URL"]).map(|_| "countersign.database_url".into());
     let rocket = Env::prefixed("ROCKET_").ignore(&["CONFIG", "PROFILE"]);
     for variables in [&rocket, &plain, &ours] {
@@ -77,4 +87,17 @@ pub(crate) fn is_readable(value: &str) -> bool {
 #[expect(clippy::disallowed_methods, reason = "the configuration begins here")]
 fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_by_default_does_not_depend_on_the_build() {
+        for rockets in [Config::debug_default(), Config::release_default()] {
+            let config = defaults_of(rockets).extract::<Config>().unwrap();
+            assert_eq!(config.log_level, LogLevel::Normal);
+        }
+    }
 }
