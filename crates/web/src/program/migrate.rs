@@ -41,11 +41,7 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
     })
 }
 
-async fn down(
-    database: &SqlStore,
-    steps: u32,
-    consent: Option<Consent>,
-) -> Result<(), Failure> {
+async fn down(database: &SqlStore, steps: u32, consent: Option<Consent>) -> Result<(), Failure> {
     let db = database.connection();
     let names = countersign_migration::last(db, steps).await.map_err(Failure::new)?;
     if let Some(consent) = consent {

@@ -83,6 +83,8 @@ fn site(
     let mut pages = AuthPages::at("/", auth)
         .trusted_proxies(keys.trusted_proxies.iter().copied())
         .registration(keys.registration)
+        .hsts(keys.hsts.header())
+        .index(keys.site.index)
         .login_redirect(&keys.login_redirect)
         .logout_redirect(&keys.logout_redirect)
         .members_page("/blogs");

@@ -7,8 +7,8 @@ use countersign_domain::{EmailAddress, Store, User};
 
 use super::failure::Failure;
 use super::settings::Settings;
-use crate::{Database, SqlStore};
 use crate::render::wording;
+use crate::{Database, SqlStore};
 
 /// What is wrong with a database in which nobody has made a site.
 pub(crate) const NO_SITE: &str = "the configured database holds no site: name one that does with \

@@ -31,6 +31,19 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("COUNTERSIGN_LOGIN_REDIRECT", "//evil.example")], &["login_redirect", "//evil", "/blogs"]),
     (&[("COUNTERSIGN_LOGOUT_REDIRECT", "login")], &["logout_redirect", "login", "/blogs"]),
     (&[("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/33")], &["trusted_proxies", "10.0.0.0/33"]),
+    (&[("COUNTERSIGN_HSTS__MAX_AGE", "long")], &["hsts.max_age", "long", "30m"]),
+    (
+        &[("COUNTERSIGN_HSTS__PRELOAD", "true")],
+        &["hsts.preload = true", "hsts.include_subdomains = false", "365d"],
+    ),
+    (
+        &[
+            ("COUNTERSIGN_HSTS__PRELOAD", "true"),
+            ("COUNTERSIGN_HSTS__INCLUDE_SUBDOMAINS", "true"),
+            ("COUNTERSIGN_HSTS__MAX_AGE", "364d"),
+        ],
+        &["hsts.preload = true", "hsts.max_age = \"364d\"", "365d"],
+    ),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "nowhere")], &["metrics_address", "nowhere", ":9090"]),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "9090")], &["metrics_address", "9090", "127.0.0.1:9090"]),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "127.0.0.1")], &["metrics_address", "127.0.0.1:9090"]),

@@ -88,6 +88,9 @@ fn rows() -> Vec<Row> {
         ("argon2.workers", "5", json!(5), "6", json!(6)),
         ("argon2.queue", "7", json!(7), "8", json!(8)),
         ("argon2.max_wait", "\"3s\"", json!("3s"), "4", json!("4s")),
+        ("hsts.max_age", "\"1d\"", json!("1d"), "0", json!("0s")),
+        ("hsts.include_subdomains", "true", json!(true), "true", json!(true)),
+        ("site.index", "true", json!(true), "true", json!(true)),
         (
             "metrics_address",
             "\"127.0.0.1:9090\"",
@@ -338,4 +341,18 @@ fn keys_do_what_they_say() {
     let cookie = login.is(303).header("Set-Cookie").unwrap();
     assert!(cookie.starts_with("__Host-session=") && cookie.ends_with("; Secure"), "{cookie}");
     assert!(login.header("Strict-Transport-Security").is_some());
+    ada.get("/").shows("noindex");
+    drop(server);
+
+    let server = place.serve(&[
+        ("COUNTERSIGN_PUBLIC_URL", "https://site.example"),
+        ("COUNTERSIGN_HSTS__MAX_AGE", "365d"),
+        ("COUNTERSIGN_HSTS__INCLUDE_SUBDOMAINS", "true"),
+        ("COUNTERSIGN_HSTS__PRELOAD", "true"),
+        ("COUNTERSIGN_SITE__INDEX", "true"),
+    ]);
+    let home = server.browser().get("/");
+    let hsts = home.is(200).header("Strict-Transport-Security");
+    assert_eq!(hsts, Some("max-age=31536000; includeSubDomains; preload"));
+    assert!(!home.body.contains("noindex"), "{}", home.body);
 }

@@ -4,6 +4,7 @@ mod argon2;
 mod audit;
 mod database_url;
 mod error;
+mod hsts;
 mod keys;
 mod pace;
 mod password;
@@ -14,6 +15,7 @@ mod section;
 mod service;
 mod session;
 pub(crate) mod show;
+mod site;
 pub(crate) mod sources;
 mod span;
 mod throttle;
@@ -122,6 +124,7 @@ impl Settings {
                 "metrics_address = \"{metrics}\" is not allowed: use another port than the site's"
             )));
         }
+        self.keys.hsts.check()?;
         self.auth().check().map_err(Failure::new)
     }
 
