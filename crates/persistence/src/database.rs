@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryTrait}
 
 use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
-use crate::connect::connect;
 use crate::connect::options::{ConnectError, Connections, Opening};
+use crate::connect::{self, connect};
 use crate::error::{self, is_conflict, unavailable};
 #[cfg(feature = "postgres")]
 use crate::growth::Growth;
@@ -37,6 +37,25 @@ impl SqlStore {
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::opened(url, Opening::Making).await
+    }
+
+    /// Checks that a URL can be read, without connecting.
+    ///
+    /// # Errors
+    ///
+    /// When [`connect`](Self::connect) would refuse the URL itself.
+    pub fn check_url(url: &str) -> Result<(), ConnectError> {
+        connect::check(url)
+    }
+
+    /// Looks whether [`connect`](Self::connect) would find what it needs, and changes nothing. Returns what is
+    /// not there yet, if anything: a server that does not answer, a file that nobody has put there.
+    ///
+    /// # Errors
+    ///
+    /// When something is there that cannot be used.
+    pub async fn look(url: &str) -> Result<Option<String>, ConnectError> {
+        connect::look(url).await
     }
 
     /// Connects as [`connect`](Self::connect) does, but never makes a file.

@@ -19,6 +19,11 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
+    /// Returns what is wrong, without the URL.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Returns whether the problem may pass by itself: the server cannot be reached, or lets nobody in for
     /// now. A wrong password does not pass.
     pub fn is_away(&self) -> bool {

@@ -1,7 +1,7 @@
 //! SQLite: one connection that writes, and some that read.
 
 use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,32 @@ pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, 
             prepare(&path, create, opening)?;
             in_file(&path).await
         }
+    }
+}
+
+/// Checks a URL without looking at the file.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    place(url).map(drop)
+}
+
+/// Looks at the file without opening it as a database, which would change it. Returns what is not there yet.
+pub(super) fn look(url: &str) -> Result<Option<String>, String> {
+    let Place::File { path, create } = place(url)? else { return Ok(None) };
+    if !path.exists() && left_behind(&path).is_none() {
+        let has_parent = path.parent().is_none_or(Path::is_dir);
+        // Whoever names a file that must be there may put it there later.
+        return match has_parent {
+            true => Ok((!create).then(|| format!("there is no file {}", path.display()))),
+            false => prepare(&path, false, Opening::Making).map(|()| None),
+        };
+    }
+    prepare(&path, false, Opening::Making)?;
+    let mut start = Vec::new();
+    let file = fs::File::open(&path).map_err(|error| error.to_string())?;
+    file.take(16).read_to_end(&mut start).map_err(|error| error.to_string())?;
+    match start.is_empty() || start == *b"SQLite format 3\0" {
+        true => Ok(None),
+        false => Err("the file is not an SQLite database".to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ mod audit;
 #[cfg(target_os = "linux")]
 mod bare;
 mod broken_configuration;
+mod broken_database;
 mod canary;
 mod careful;
 mod commands;

@@ -1,5 +1,7 @@
 //! Where a configuration comes from: compiled-in defaults, then a file, then the environment.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rocket::Config;
@@ -37,20 +39,12 @@ fn defaults_of(rockets: Config) -> Figment {
 pub(crate) fn collect(file: Option<&Path>) -> Result<Figment, Failure> {
     let mut figment = defaults();
     let chosen = file.map(Path::to_path_buf).or_else(|| variable("ROCKET_CONFIG").map(Into::into));
-    match chosen {
-        Some(path) if path.is_file() => {
-            figment = figment.merge(Toml::file_exact(path).nested());
-        }
-        Some(path) => {
-            return Err(Failure::new(format!(
-                "the configuration file {} does not exist: name one that does, or none",
-                path.display()
-            )));
-        }
-        None if Path::new(DEFAULT_FILE).is_file() => {
-            figment = figment.merge(Toml::file_exact(DEFAULT_FILE).nested());
-        }
-        None => {}
+    let named = chosen.is_some();
+    let path = chosen.unwrap_or_else(|| DEFAULT_FILE.into());
+    // A link that leads nowhere is there too.
+    if named || path.symlink_metadata().is_ok() {
+        check_file(&path)?;
+        figment = figment.merge(Toml::file_exact(path).nested());
     }
     let ours = Env::prefixed("COUNTERSIGN_");
     let services = service::variables(ours.iter());
@@ -70,6 +64,25 @@ pub(crate) fn collect(file: Option<&Path>) -> Result<Figment, Failure> {
     figment = figment.merge(rocket.global()).merge(plain.global()).merge(ours);
     let profile = Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE);
     Ok(figment.select(profile))
+}
+
+/// Refuses what is no file that can be read.
+fn check_file(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let why = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            "is a folder: name a file, such as config/Rocket.toml".to_owned()
+        }
+        Ok(_) => match fs::File::open(path) {
+            Ok(_) => return Ok(()),
+            Err(error) => format!("cannot be read: {error}"),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            "does not exist: name one that does, or none".to_owned()
+        }
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    Err(Failure::new(format!("the configuration file {shown} {why}")))
 }
 
 /// Returns the key that an environment variable names after its prefix.
