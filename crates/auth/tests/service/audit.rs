@@ -102,6 +102,11 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
     account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
     // Whoever is remembered has proved nothing.
     service.acting().resume(&begun.remember_token.unwrap()).await.unwrap();
+    account.change_email("ada@example.com").await.unwrap();
+    account.change_username("Lovelace").await.unwrap();
+    // What they are called already is no change.
+    account.change_email("ada@example.com").await.unwrap();
+    account.change_username("Lovelace").await.unwrap();
     account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
     account.delete(Some(Credential::Password(NEW_PASSWORD))).await.unwrap();
     let records = service.auth.audit().activity(ada, None, 9).await.unwrap();
@@ -113,6 +118,8 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
         (Kind::UserLoggedIn, Actor::user(ada)),
         (Kind::UserLoginConfirmed, Actor::user(ada)),
         (Kind::UserRemembered, Actor::VISITOR),
+        (Kind::EmailChanged, Actor::user(ada)),
+        (Kind::UsernameChanged, Actor::user(ada)),
         (Kind::PasswordChanged, Actor::user(ada)),
         (Kind::UserDeleted, Actor::user(ada)),
     ];

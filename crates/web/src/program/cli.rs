@@ -175,6 +175,26 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Set an account's email address, with which its user then logs in
+    #[command(after_help = "Example: countersign user set-email ada@example.org ada@example.com")]
+    SetEmail {
+        /// The user's present email address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// The new one
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Set the name that others see
+    #[command(after_help = "Example: countersign user set-username ada@example.org Ada")]
+    SetUsername {
+        /// The user's email address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// The new name
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
     /// Disable an account, which ends its sessions
     #[command(after_help = "Example: countersign user disable ada@example.org")]
     Disable {

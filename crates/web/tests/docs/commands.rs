@@ -91,6 +91,29 @@ fn every_command_does_what_the_text_has_it_do() {
     assert!(ran > 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_backups_of_the_guide_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    assert!(run(folder.path(), "countersign migrate up").status.success());
+    let (path, mut made) = (folder.path().join("backup.db"), 0);
+    let blocks = parse(&read("docs/guide.md")).0;
+    for line in blocks.iter().flat_map(|block| &block.lines) {
+        if !line.contains("sqlite3 ") {
+            continue;
+        }
+        // Where there is no such program, there is nothing to check but the text.
+        assert!(line.starts_with("(umask 077; "), "{line}");
+        if run(folder.path(), &format!("umask 022; {line}")).status.success() {
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{line}");
+            std::fs::remove_file(&path).unwrap();
+        }
+        made += 1;
+    }
+    assert_eq!(made, 2);
+}
+
 fn command_of(info: &str, line: &str) -> Option<String> {
     match info {
         "console" | "console,serve" | "console,no_run" => command(line),

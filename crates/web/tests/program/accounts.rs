@@ -58,6 +58,58 @@ fn an_account_that_is_not_acceptable_is_refused_in_one_line() {
 }
 
 #[test]
+fn what_is_wrong_is_said_before_a_password_is_asked_for() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    for (args, says) in [
+        (&["ada"][..], "email: \"ada\""),
+        (&[""], "email: \"\""),
+        (&[EMAIL], "taken"),
+        (&["ADA@Example.Org"], "taken"),
+        (&["bob@example.org", "--username", ""], "username: \"\""),
+    ] {
+        // There is no terminal on which it could ask.
+        let done = place.run(&[&["user", "create"], args].concat());
+        assert!(done.fails().contains(says), "{done:?}");
+        assert!(!done.stderr.contains("Password"), "{done:?}");
+    }
+    let asked = place.run(&["user", "create", "bob@example.org"]);
+    assert!(asked.fails().contains("--password-stdin"), "{asked:?}");
+}
+
+#[test]
+fn an_account_gets_another_address_and_another_name() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    place.create("bob@example.org", PASSWORD);
+    let server = place.serve(&[ALWAYS_ASKED]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    let new = "Lovelace@example.org";
+    assert!(place.run(&["user", "set-email", EMAIL, new]).works().contains(new));
+    place.run(&["user", "set-username", new, "Lady Lovelace"]).works();
+    ada.get("/blogs").is(200).shows("Hi Lady Lovelace");
+    server.browser().log_in(EMAIL, PASSWORD).is(401);
+    server.member("lovelace@example.org", PASSWORD);
+    let shown = place.run(&["user", "show", new, "--json"]).json();
+    assert_eq!((&shown["email"], &shown["username"]), (&new.into(), &"Lady Lovelace".into()));
+    for (args, says) in [
+        (&["set-email", new, "BOB@example.org"][..], "BOB@example.org is taken"),
+        (&["set-email", new, "ada"], "email: \"ada\""),
+        (&["set-email", EMAIL, "x@example.org"], EMAIL),
+        (&["set-username", new, ""], "username: \"\""),
+        (&["set-username", EMAIL, "Ada"], EMAIL),
+    ] {
+        let done = place.run(&[&["user"], args].concat());
+        assert!(done.fails().contains(says), "{done:?}");
+    }
+    assert_eq!(place.run(&["user", "set-email", new]).code, Some(2));
+    let trail = place.run(&["audit", "list", "--user", new, "--json"]).json();
+    let kinds: Vec<_> = trail.as_array().unwrap().iter().map(|r| r["kind"].as_str()).collect();
+    let renamed = [Some("email_changed"), Some("username_changed")];
+    assert!(kinds.windows(2).any(|two| two == renamed), "{kinds:?}");
+}
+
+#[test]
 fn a_weak_password_is_set_with_a_note() {
     let place = Place::new();
     place.migrate();

@@ -12,6 +12,8 @@ const NEITHER: &[&[&str]] = &[
     &["user", "list", "--json"],
     &["user", "show", EMAIL],
     &["user", "set-password", EMAIL, "--password-stdin"],
+    &["user", "set-email", EMAIL, "ada@example.com"],
+    &["user", "set-username", EMAIL, "Ada"],
     &["user", "disable", EMAIL],
     &["user", "enable", EMAIL],
     &["user", "delete", EMAIL, "--yes"],

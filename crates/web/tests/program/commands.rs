@@ -14,6 +14,8 @@ const VERBS: &[&[&str]] = &[
     &["user", "list"],
     &["user", "show"],
     &["user", "set-password"],
+    &["user", "set-email"],
+    &["user", "set-username"],
     &["user", "disable"],
     &["user", "enable"],
     &["user", "delete"],

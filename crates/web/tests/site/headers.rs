@@ -247,10 +247,8 @@ async fn an_application_may_set_the_policy_of_its_own_pages_and_nothing_else() {
         )
     }
 
-    let site = Site::of(|auth| {
-        crate::support::rocket().attach(AuthPages::at("/", auth)).mount("/", routes![own])
-    })
-    .await;
+    let site =
+        Site::of(|auth| rocket().attach(AuthPages::at("/", auth)).mount("/", routes![own])).await;
     site.anon()
         .get("/own")
         .await
