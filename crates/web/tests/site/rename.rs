@@ -104,7 +104,7 @@ async fn a_name_that_is_not_acceptable_is_refused_and_given_back() {
 async fn whoever_asks_for_many_addresses_is_slowed_down_as_at_the_registration() {
     let site = Site::new().await;
     site.register("bob@example.org").await;
-    let mut ada = site.ada().await;
+    let mut ada = site.ada().await.at("203.0.113.9");
     let mut statuses = Vec::new();
     for _ in 0..25 {
         let answer = ada.post_form("/account/email", &[("email", "bob@example.org")]).await;
