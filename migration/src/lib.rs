@@ -107,17 +107,27 @@ pub async fn up_telling(
     Ok(names(&pending))
 }
 
+/// Returns the names of the migrations that [`down`] would revert, newest first. Changes nothing.
+///
+/// # Errors
+///
+/// As those of [`down`] that come before a change.
+pub async fn last(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, DbErr> {
+    let begun = run::begin_unprepared(db).await?;
+    Ok(names(&last_of(&SchemaManager::new(&begun), steps).await?))
+}
+
 /// Reverts the last `steps` migrations that were applied, and returns their names, newest first. The data in
 /// the tables that they created is lost.
 ///
 /// # Errors
 ///
-/// When the database cannot be written, or contains a migration of a newer version.
+/// When fewer migrations are applied, the database cannot be written, or it contains a migration of a newer
+/// version.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, DbErr> {
     let run = Run::begin(db).await?;
     let schema = run.schema();
-    let applied = of_state(&schema, true).await?;
-    let last: Vec<_> = applied.into_iter().rev().take(steps as usize).collect();
+    let last = last_of(&schema, steps).await?;
     for migration in &last {
         // The record is removed first, so that after an interrupted run on MySQL the next `up` creates what
         // is missing.
@@ -127,6 +137,21 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, Db
     }
     run.end().await?;
     Ok(names(&last))
+}
+
+/// Returns the last `steps` migrations that are applied, newest first.
+async fn last_of(
+    schema: &SchemaManager<'_>,
+    steps: u32,
+) -> Result<Vec<Box<dyn MigrationTrait>>, DbErr> {
+    let applied = of_state(schema, true).await?;
+    let count = applied.len();
+    if steps as usize > count {
+        return Err(DbErr::Custom(format!(
+            "cannot revert {steps} migrations, since only {count} are applied; nothing was reverted"
+        )));
+    }
+    Ok(applied.into_iter().rev().take(steps as usize).collect())
 }
 
 fn names(migrations: &[Box<dyn MigrationTrait>]) -> Vec<String> {

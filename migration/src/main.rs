@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::OpenOptions;
 #[cfg(feature = "sqlite")]
 use std::io::ErrorKind;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 #[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,6 +51,9 @@ enum Command {
         /// Number of migrations to revert.
         #[arg(default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Do not ask for confirmation; required without a terminal.
+        #[arg(long)]
+        yes: bool,
     },
     /// List the migrations and whether they are applied, without changing anything.
     Status,
@@ -59,6 +62,11 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Down { yes: false, .. }) && !io::stdin().is_terminal() {
+        let line = "this cannot be undone, and there is no terminal to ask on: add --yes";
+        writeln!(io::stderr(), "{line}").ok();
+        return ExitCode::from(2);
+    }
     let url = arguments.database_url.unwrap_or_else(url_from_environment);
     match run(arguments.command, &url).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,7 +92,13 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
     let db = open(url, matches!(command, Command::Up)).await?;
     let lines: Vec<(&str, String)> = match command {
         Command::Up => told("applied", countersign_migration::up_telling(&db, say).await?),
-        Command::Down { steps } => told("reverted", countersign_migration::down(&db, steps).await?),
+        Command::Down { steps, yes } => {
+            let last = countersign_migration::last(&db, steps).await?;
+            if !yes && !agrees(&last)? {
+                return Err("nothing was changed: the answer was not yes".into());
+            }
+            told("reverted", countersign_migration::down(&db, steps).await?)
+        }
         Command::Status => {
             let all = countersign_migration::status(&db).await?.into_iter();
             all.map(|(name, applied)| (if applied { "applied" } else { "pending" }, name)).collect()
@@ -96,6 +110,15 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
         writeln!(out, "{state} {name}")?;
     }
     Ok(())
+}
+
+/// Asks on the terminal whether these migrations shall be reverted. Every answer but a yes is a no.
+fn agrees(last: &[String]) -> io::Result<bool> {
+    let names = last.join(", ");
+    write!(io::stderr(), "Revert {names}, and lose the data that they hold? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Prints the progress to standard error.

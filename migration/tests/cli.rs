@@ -1,7 +1,7 @@
 //! Tests of the program `countersign-migration`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -40,7 +40,7 @@ fn it_says_one_line_for_each_migration() {
     );
     assert_eq!(out(&run(&dir, &["up"])), "");
     assert_eq!(
-        out(&run(&dir, &["down", "5"])),
+        out(&run(&dir, &["down", "5", "--yes"])),
         "reverted m20261128_000007_site\n\
          reverted m20261128_000006_pending_logins\nreverted m20261124_000005_audit\n\
          reverted m20261124_000004_throttle\n\
@@ -55,7 +55,7 @@ fn it_says_one_line_for_each_migration() {
          pending m20261128_000007_site\n"
     );
     assert_eq!(
-        out(&run(&dir, &["down", "5"])),
+        out(&run(&dir, &["down", "2", "--yes"])),
         "reverted m20260301_000002_remembered_logins\nreverted m20260301_000001_users\n"
     );
 }
@@ -80,8 +80,8 @@ fn the_database_is_found_on_the_command_line_then_in_the_environment() {
 fn only_up_makes_a_database_and_for_its_owner_alone() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("countersign.db");
-    for command in ["status", "down"] {
-        let output = run(&dir, &[command]);
+    for arguments in [&["status"][..], &["down", "--yes"]] {
+        let output = run(&dir, arguments);
         let (code, line) = error(&output);
         assert_eq!((code, line.lines().count()), (Some(1), 1), "{line}");
         assert!(!file.exists());
@@ -117,9 +117,28 @@ fn a_failure_is_one_line_without_the_url_and_exits_with_1() {
 }
 
 #[test]
+fn down_wants_a_yes_and_never_more_than_there_is() {
+    let dir = TempDir::new().unwrap();
+    let applied = out(&run(&dir, &["up"])).lines().count();
+    let (code, line) = {
+        let output = program(&dir, &["down", "1", "--yes"]).stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
+    assert!(line.contains("add --yes"), "{line}");
+    let output = run(&dir, &["down", "99", "--yes"]);
+    let (code, line) = error(&output);
+    assert_eq!((code, line.lines().count()), (Some(1), 1), "{line}");
+    assert!(line.contains(&format!("only {applied} are applied")), "{line}");
+    let status = run(&dir, &["status"]);
+    assert!(out(&status).lines().all(|line| line.starts_with("applied ")));
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let dir = TempDir::new().unwrap();
-    for arguments in [&[][..], &["sideways"], &["down", "0"], &["down", "x"], &["up", "1"]] {
+    for arguments in [&[][..], &["sideways"], &["down", "0", "--yes"], &["down", "x"], &["up", "1"]]
+    {
         assert_eq!(error(&run(&dir, arguments)).0, Some(2), "{arguments:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What an administrator does with accounts.
 
 use countersign_domain::{
-    AuthEventKind, EmailAddress, PasswordContext, PasswordError, StoreError, User, UserId,
+    AuthEventKind, EmailAddress, PasswordContext, PasswordError, Renaming, StoreError, User, UserId,
 };
 
 use crate::core::{Acting, Core};
@@ -97,6 +97,25 @@ impl Admin<'_> {
         }
         acting.forget_failures(user.id).await;
         Ok(chosen.advice)
+    }
+
+    /// Gives a user another email address, with which they log in from now on, or another username. No session
+    /// ends. False when there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] when another user has the address; otherwise when nothing was changed.
+    pub async fn rename(&self, user: UserId, to: Renaming<'_>) -> Result<bool, StoreError> {
+        let acting = self.0;
+        let kind = match to {
+            Renaming::Email(_) => AuthEventKind::EmailChanged,
+            Renaming::Username(_) => AuthEventKind::UsernameChanged,
+        };
+        let record = acting.record(kind, Some(user), None);
+        let renamed = acting.change(Some(user), &record, |store, record| {
+            store.users().rename_user(user, to, None, record)
+        });
+        renamed.await
     }
 
     /// Lets a user in, and forgets their earlier failures; or shuts them out, which ends all of their

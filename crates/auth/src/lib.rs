@@ -58,6 +58,7 @@ use countersign_domain::{Clock, OffsetDateTime, Store, StoreError, UserId};
 use prometheus_client::registry::Registry;
 
 pub use account::confirm::{ConfirmError, Credential};
+pub use account::rename::RenameError;
 pub use account::{Account, ChangePasswordError, PasswordChanged, Renewed};
 pub use admin::{Admin, SetPasswordError, Users};
 pub use audit::{Audit, AuditCheck, AuditError, AuditProgress, AuditReport, NotedPlace};

@@ -68,7 +68,7 @@ pub use throttle::store::{Counted, ThrottleStore};
 pub use throttle::{CounterKey, ThrottlePolicy};
 pub use token::{SecretToken, TokenDigest, TokenError};
 pub use user::email::{EmailAddress, EmailError};
-pub use user::store::UserStore;
+pub use user::store::{Renaming, UserStore};
 pub use user::username::{Username, UsernameError};
 pub use user::{User, UserId};
 pub use word::{UnknownWord, Word};

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use crate::call::{Call, Deadline, PAUSE, TRIES};
 use crate::clock::ServerClock;
-use crate::connect::connect;
-use crate::connect::options::{ConnectError, Connections, Server};
+use crate::connect::options::{ConnectError, Connections, Opening};
+use crate::connect::{self, connect};
 use crate::error::{self, is_conflict, unavailable};
 #[cfg(feature = "postgres")]
 use crate::growth::Growth;
@@ -41,7 +41,39 @@ impl SqlStore {
     ///
     /// [`ConnectError`] says in one line what is wrong.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let database = connect(url, Server::Now).await.map(Self)?;
+        Self::opened(url, Opening::Making).await
+    }
+
+    /// Checks that a URL can be read, without connecting.
+    ///
+    /// # Errors
+    ///
+    /// When [`connect`](Self::connect) would refuse the URL itself.
+    pub fn check_url(url: &str) -> Result<(), ConnectError> {
+        connect::check(url)
+    }
+
+    /// Looks whether [`connect`](Self::connect) would find what it needs, and changes nothing. Returns what is
+    /// not there yet, if anything: a server that does not answer, a file that nobody has put there.
+    ///
+    /// # Errors
+    ///
+    /// When something is there that cannot be used.
+    pub async fn look(url: &str) -> Result<Option<String>, ConnectError> {
+        connect::look(url).await
+    }
+
+    /// Connects as [`connect`](Self::connect) does, but never makes a file.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`connect`](Self::connect), and when there is no file, whatever the URL says.
+    pub async fn find(url: &str) -> Result<Self, ConnectError> {
+        Self::opened(url, Opening::Finding).await
+    }
+
+    async fn opened(url: &str, opening: Opening) -> Result<Self, ConnectError> {
+        let database = connect(url, opening).await.map(Self)?;
         // If this fails, the clock is read later by the program that follows it.
         database.read_server_clock().await.ok();
         Ok(database)
@@ -54,7 +86,7 @@ impl SqlStore {
     ///
     /// As those of [`connect`](Self::connect) that do not come from a server.
     pub async fn connect_later(url: &str) -> Result<Self, ConnectError> {
-        connect(url, Server::Later).await.map(Self)
+        connect(url, Opening::Later).await.map(Self)
     }
 
     /// Returns whether an error, such as that of a migration, may pass by itself: the server cannot be

@@ -205,7 +205,7 @@ pub(crate) fn is_conflict(error: &StoreError) -> bool {
 
 /// Returns the error of a new user's row. Only the name of the violated key tells which one it was: every
 /// database reports the name of the key or of its column, which is a part of it.
-pub(crate) fn not_inserted(error: DbErr) -> StoreError {
+pub(crate) fn not_saved(error: DbErr) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(key)) if key.contains("email_canonical") => {
             StoreError::Taken(Field::Email)

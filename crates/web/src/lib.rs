@@ -31,6 +31,7 @@ pub mod program;
 pub mod testing;
 
 pub use answer::flash::Flash;
+pub use answer::headers::Hsts;
 pub use auth_pages::AuthPages;
 pub use countersign_auth::{self as auth, Auth, AuthEvent, AuthEventKind, AuthEvents, Protection};
 pub use countersign_domain as domain;

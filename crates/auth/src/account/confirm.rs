@@ -58,6 +58,11 @@ impl Confirmed {
     pub(super) fn basis(&self) -> Basis<'_> {
         Basis::of(&self.user, self.session)
     }
+
+    /// Returns the user as they are in the store.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
 }
 
 impl Acting<'_> {
@@ -154,6 +159,13 @@ impl Acting<'_> {
             Some(_) => Err(ConfirmError::WrongPassword),
             None => Err(ConfirmError::Ended),
         }
+    }
+
+    /// Takes the session itself as the proof, where it still stands.
+    pub(super) async fn present(&self, who: &Authenticated) -> Result<Confirmed, ConfirmError> {
+        let user = self.standing(who).await?.ok_or(ConfirmError::Ended)?;
+        let proof = Proof::new(who.session.methods.clone(), None);
+        Ok(Confirmed { proof, session: who.session.id, user })
     }
 
     /// Returns why a change was not made although its user had proved who they are: something has changed

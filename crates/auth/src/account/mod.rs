@@ -1,6 +1,7 @@
 //! What a logged-in user does to their own account, and must prove who they are for.
 
 pub(crate) mod confirm;
+pub(crate) mod rename;
 
 use countersign_domain::{
     AuthEventKind, Methods, OffsetDateTime, PasswordContext, PasswordError, SecretToken,

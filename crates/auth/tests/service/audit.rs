@@ -125,7 +125,14 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
     let resumed = resumed(&service, &begun).await;
     let who = service.authenticate(&resumed.token).await.unwrap();
     let (ada, account) = (begun.user.id, service.acting().account(&who));
-    account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    let renewed = account.reauthenticate(Credential::Password(PASSWORD)).await.unwrap();
+    let who = service.authenticate(&renewed.token).await.unwrap();
+    let account = service.acting().account(&who);
+    account.change_email("ada@example.com").await.unwrap();
+    account.change_username("Lovelace").await.unwrap();
+    // What they are called already is no change.
+    account.change_email("ada@example.com").await.unwrap();
+    account.change_username("Lovelace").await.unwrap();
     account.change_password(Some(PASSWORD), NEW_PASSWORD).await.unwrap();
     account.delete(Some(Credential::Password(NEW_PASSWORD))).await.unwrap();
     let records = service.auth.audit().activity(ada, None, 9).await.unwrap();
@@ -137,6 +144,8 @@ async fn a_user_acts_from_their_login_on_and_a_visitor_before_it() {
         (Kind::UserLoggedIn, Actor::user(ada)),
         (Kind::UserRemembered, Actor::VISITOR),
         (Kind::UserLoginConfirmed, Actor::user(ada)),
+        (Kind::EmailChanged, Actor::user(ada)),
+        (Kind::UsernameChanged, Actor::user(ada)),
         (Kind::PasswordChanged, Actor::user(ada)),
         (Kind::UserDeleted, Actor::user(ada)),
     ];

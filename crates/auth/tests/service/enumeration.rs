@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
-    AuditStore, Duration, EmailAddress, HashCount, PasswordHash, RememberStore, SessionStore,
-    Store, StoreError, ThrottleStore, User, UserId, UserStore,
+    AuditStore, Basis, Duration, EmailAddress, HashCount, PasswordHash, Record, RememberStore,
+    Renaming, SessionRenewal, SessionStore, Store, StoreError, ThrottleStore, User, UserId,
+    UserStore,
 };
 use countersign_auth::{AuthConfig, Credential};
 use countersign_persistence::SqlStore;
@@ -213,11 +214,7 @@ impl Store for Own {
 
 #[async_trait::async_trait]
 impl UserStore for Own {
-    async fn insert_user(
-        &self,
-        user: &User,
-        record: &countersign_auth::domain::Record,
-    ) -> Result<(), StoreError> {
+    async fn insert_user(&self, user: &User, record: &Record) -> Result<(), StoreError> {
         self.0.insert_user(user, record).await
     }
 
@@ -241,8 +238,8 @@ impl UserStore for Own {
         &self,
         id: UserId,
         hash: &PasswordHash,
-        renewal: Option<countersign_auth::domain::SessionRenewal<'_>>,
-        record: &countersign_auth::domain::Record,
+        renewal: Option<SessionRenewal<'_>>,
+        record: &Record,
     ) -> Result<bool, StoreError> {
         self.0.replace_password(id, hash, renewal, record).await
     }
@@ -256,11 +253,21 @@ impl UserStore for Own {
         self.0.upgrade_password_hash(id, from, to).await
     }
 
+    async fn rename_user(
+        &self,
+        id: UserId,
+        renaming: Renaming<'_>,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        self.0.rename_user(id, renaming, basis, record).await
+    }
+
     async fn set_active(
         &self,
         id: UserId,
         active: bool,
-        record: &countersign_auth::domain::Record,
+        record: &Record,
     ) -> Result<bool, StoreError> {
         self.0.set_active(id, active, record).await
     }
@@ -268,8 +275,8 @@ impl UserStore for Own {
     async fn delete_user(
         &self,
         id: UserId,
-        basis: Option<countersign_auth::domain::Basis<'_>>,
-        record: &countersign_auth::domain::Record,
+        basis: Option<Basis<'_>>,
+        record: &Record,
     ) -> Result<bool, StoreError> {
         self.0.delete_user(id, basis, record).await
     }

@@ -11,14 +11,14 @@ use time::Duration;
 
 use crate::client::network;
 use crate::contract::fixtures::{
-    START, Seed, ada_logged_in, alike, any_record, insert, record, remember_use, renewal, session,
-    token, user,
+    START, Seed, ada_logged_in, alike, any_record, insert, record, register, remember_use, renewal,
+    session, token, user,
 };
 use crate::remembered::contract::remember;
 use crate::store::Store;
 use crate::{
     Actor, Aged, Ageing, AgeingRule, AuditFilter, AuditRecord, AuthEventKind, ChainLink, Client,
-    Ended, Keep, PasswordHash, Reason, Record, StoreError, Subject, User, UserId,
+    Ended, Keep, PasswordHash, Reason, Record, Renaming, StoreError, Subject, User, UserId,
 };
 
 /// Returns the whole trail, the oldest first, after it has checked the chain.
@@ -83,6 +83,9 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     let changed = store.users().replace_password(ada.id, &new, Some(once), &record).await;
     assert!(changed.expect("it is changed"));
     let ada = User { password_hash: Some(new), ..ada };
+    let (to, renamed) = (Renaming::Username(&ada.username), told(Kind::UsernameChanged));
+    let renamed = store.users().rename_user(ada.id, to, None, &renamed).await;
+    assert!(renamed.expect("it is changed"));
     let (again, confirmed) =
         (renewal(&ada, &session, &second, START), told(Kind::UserLoginConfirmed));
     let renewed = store.sessions().renew_session(again, &confirmed).await;
@@ -110,6 +113,7 @@ pub async fn what_is_done_is_recorded_with_it(store: &impl Store) {
     let since = kinds(store).await.split_off(before);
     let expected = [
         Kind::PasswordChanged,
+        Kind::UsernameChanged,
         Kind::UserLoginConfirmed,
         Kind::UserLoggedOut,
         any_record().audit.event.kind,
@@ -133,6 +137,12 @@ pub async fn what_is_not_done_is_not_recorded(store: &impl Store) {
     assert!(matches!(taken, StoreError::Taken(_)), "{taken:?}");
     let hash = PasswordHash::from_phc("$argon2id$x");
     let record = &any_record();
+    register(store, &user("bob", 4)).await;
+    let before = before + 1;
+    let to = Renaming::Email(&ada.email);
+    let taken = store.users().rename_user(user("bob", 4).id, to, None, record).await;
+    assert!(matches!(taken.expect_err("it is taken"), StoreError::Taken(_)));
+    assert!(!store.users().rename_user(eve, to, None, record).await.expect("nothing is done"));
     assert!(
         !store.users().replace_password(eve, &hash, None, record).await.expect("nothing is done")
     );

@@ -148,6 +148,10 @@ written_enum! {
         RememberedStolen = "remembered_stolen",
         /// A user has a new password; their other sessions have ended.
         PasswordChanged = "password_changed",
+        /// A user has another email address, with which they log in from now on.
+        EmailChanged = "email_changed",
+        /// A user has another username.
+        UsernameChanged = "username_changed",
         /// A user or an administrator ended sessions of a user.
         SessionsRevoked = "sessions_revoked",
         /// An administrator let a user in again.

@@ -2,7 +2,7 @@
 
 use super::fixtures::{START, Seed, alike, any_record, remember_use, renewal, session, user};
 use crate::store::Store;
-use crate::{Ended, PasswordHash, RememberOutcome, RememberedId};
+use crate::{Ended, PasswordHash, RememberOutcome, RememberedId, Renaming};
 
 /// Checks that asking for what was never saved is no error.
 pub async fn what_is_not_there_is_no_error(store: &impl Store) {
@@ -24,6 +24,9 @@ pub async fn what_is_not_there_is_no_error(store: &impl Store) {
     assert!(
         !store.users().upgrade_password_hash(id, &hash, &hash).await.expect("the store answers")
     );
+    let to = Renaming::Email(&nobody.email);
+    let renamed = store.users().rename_user(id, to, None, &any_record()).await;
+    assert!(!renamed.expect("the store answers"));
     assert!(!store.users().set_active(id, false, &any_record()).await.expect("the store answers"));
     assert!(!store.users().delete_user(id, None, &any_record()).await.expect("the store answers"));
     assert_eq!(store.sessions().session_by_token(&token).await.expect("the store answers"), None);

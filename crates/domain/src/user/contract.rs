@@ -16,7 +16,7 @@ use crate::contract::fixtures::{
 use crate::store::Store;
 use crate::{
     AuthEventKind, Basis, Field, HashCount, Keep, KnownBrowser, PasswordHash, PendingLogin,
-    Session, SessionRenewal, StoreError, TokenDigest, User, UserId, Username,
+    Renaming, Session, SessionRenewal, StoreError, TokenDigest, User, UserId, Username,
 };
 
 /// Checks that a user reads back as saved, to the microsecond, by id and by email address.
@@ -135,13 +135,21 @@ pub async fn one_of_many_who_change_a_password_at_once_does(store: &impl Store) 
 pub async fn a_user_changes_only_while_their_basis_holds(store: &impl Store) {
     let (ada, session, _) = ada_logged_in(store).await;
     let (new, next) = (PasswordHash::from_phc("$argon2id$new"), token(&mut Seed(60)));
+    let (address, name) = (email("eve@example.org"), Username::parse("Eve").expect("a username"));
     let is_done = async |user: &User, session: &Session| {
         let basis = Basis::of(user, session.id);
         let renewal = SessionRenewal { basis, ..renewal(&ada, session, &next, START) };
         let users = store.users();
         let changed = users.replace_password(ada.id, &new, Some(renewal), &any_record()).await;
         let deleted = users.delete_user(ada.id, Some(basis), &any_record()).await;
-        changed.expect("the store answers") || deleted.expect("the store answers")
+        let renamed = async |to| {
+            let renamed = users.rename_user(ada.id, to, Some(basis), &any_record()).await;
+            renamed.expect("the store answers")
+        };
+        changed.expect("the store answers")
+            || deleted.expect("the store answers")
+            || renamed(Renaming::Email(&address)).await
+            || renamed(Renaming::Username(&name)).await
     };
     let bare = User { password_hash: None, ..ada.clone() };
     assert!(!is_done(&bare, &session).await, "they have a password");
@@ -150,7 +158,73 @@ pub async fn a_user_changes_only_while_their_basis_holds(store: &impl Store) {
     store.users().set_active(ada.id, false, &any_record()).await.expect("ada is disabled");
     assert!(!is_done(&ada, &session).await, "they are disabled");
     let found = store.users().user_by_id(ada.id).await.expect("the store answers");
-    assert_eq!(found.map(|user| user.password_hash), Some(ada.password_hash));
+    let found = found.expect("ada is there");
+    assert_eq!((found.password_hash, found.username), (ada.password_hash, ada.username));
+    assert_eq!(found.email, ada.email);
+}
+
+/// Checks that another address and another name end nothing, and that the old address is free.
+pub async fn a_renamed_user_keeps_all_else(store: &impl Store) {
+    let (ada, session, token) = ada_logged_in(store).await;
+    let (users, later) = (store.users(), START + Duration::HOUR);
+    let (address, name) = (email("Lovelace@Example.Org"), "Lady Lovelace");
+    let name = Username::parse(name).expect("a username");
+    let basis = Some(Basis::of(&ada, session.id));
+    for to in [Renaming::Email(&address), Renaming::Username(&name)] {
+        let kind = match to {
+            Renaming::Email(_) => AuthEventKind::EmailChanged,
+            Renaming::Username(_) => AuthEventKind::UsernameChanged,
+        };
+        let renamed = users.rename_user(ada.id, to, basis, &record(kind, later)).await;
+        assert!(renamed.expect("ada is renamed"));
+    }
+    let found = users.user_by_email(&address).await.expect("the store answers");
+    let found = found.expect("ada has the new address");
+    assert_eq!(found.email.as_str(), address.as_str(), "the address is kept as given");
+    let expected = User { email: address, username: name, updated_at: later, ..ada.clone() };
+    assert_eq!(found, expected);
+    assert!(is_live(store, &token).await, "no session ends");
+    assert_eq!(users.user_by_email(&ada.email).await.expect("the store answers"), None);
+    register(store, &user("ada", 9)).await;
+}
+
+/// Checks that another user's address is refused in every spelling, and one's own in none.
+pub async fn a_user_gets_no_address_that_another_has(store: &impl Store) {
+    let (ada, bob) = (user("ada", 1), user("bob", 2));
+    register(store, &ada).await;
+    register(store, &bob).await;
+    let rename = async |address: &str| {
+        let address = email(address);
+        let to = Renaming::Email(&address);
+        store.users().rename_user(bob.id, to, None, &any_record()).await
+    };
+    for taken in ["ada@example.org", "ADA@Example.Org"] {
+        let error = rename(taken).await.expect_err("the address is taken");
+        assert!(matches!(error, StoreError::Taken(Field::Email)), "{error}");
+    }
+    let found = store.users().user_by_id(bob.id).await.expect("the store answers");
+    assert_eq!(found.as_ref(), Some(&bob));
+    assert!(rename("BOB@Example.Org").await.expect("it is their own"));
+    let found = store.users().user_by_id(bob.id).await.expect("the store answers");
+    assert_eq!(found.expect("bob is there").email.as_str(), email("BOB@Example.Org").as_str());
+}
+
+/// Checks that the first of many gets an address, and the others hear that it is taken.
+pub async fn one_of_many_who_take_an_address_at_once_gets_it(store: &impl Store) {
+    let names = ["ada", "bob", "carol", "dan", "eve", "fay"];
+    let users: Vec<User> = (1..).zip(names).map(|(seed, name)| user(name, seed)).collect();
+    for user in &users {
+        register(store, user).await;
+    }
+    let (address, record) = (email("wanted@example.org"), any_record());
+    let to = Renaming::Email(&address);
+    let rename = |user: &User| store.users().rename_user(user.id, to, None, &record);
+    let results = join_all(users.iter().map(rename)).await;
+    let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(won.len(), 1);
+    for error in lost.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, StoreError::Taken(Field::Email)), "{error:?}");
+    }
 }
 
 /// Checks that known browsers are forgotten, and that waiting logins end, with all that belongs to a user.

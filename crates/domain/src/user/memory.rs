@@ -2,8 +2,8 @@ use async_trait::async_trait;
 
 use crate::memory::MemoryStore;
 use crate::{
-    Basis, EmailAddress, Field, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
-    UserId, UserStore,
+    Basis, EmailAddress, Field, Keep, PasswordHash, Record, Renaming, SessionRenewal, StoreError,
+    User, UserId, UserStore,
 };
 
 #[async_trait]
@@ -72,6 +72,32 @@ impl UserStore for MemoryStore {
         let mut state = self.state();
         let user = state.users.get_mut(&id).filter(|u| u.password_hash.as_ref() == Some(from));
         Ok(user.map(|user| user.password_hash = Some(to.clone())).is_some())
+    }
+
+    async fn rename_user(
+        &self,
+        id: UserId,
+        to: Renaming<'_>,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if basis.is_some_and(|basis| !state.holds(basis)) || !state.users.contains_key(&id) {
+            return Ok(false);
+        }
+        let has_it = |user: &User| matches!(to, Renaming::Email(email) if user.email == *email);
+        if state.users.values().any(|other| other.id != id && has_it(other)) {
+            return Err(StoreError::Taken(Field::Email));
+        }
+        if let Some(user) = state.users.get_mut(&id) {
+            match to {
+                Renaming::Email(email) => user.email = email.clone(),
+                Renaming::Username(username) => user.username = username.clone(),
+            }
+            user.updated_at = record.at();
+        }
+        state.record(record);
+        Ok(true)
     }
 
     async fn set_active(

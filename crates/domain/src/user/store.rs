@@ -2,7 +2,17 @@ use async_trait::async_trait;
 
 use crate::{
     Basis, EmailAddress, HashCount, PasswordHash, Record, SessionRenewal, StoreError, User, UserId,
+    Username,
 };
+
+/// What a user is called from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renaming<'a> {
+    /// Their email address, with which they log in.
+    Email(&'a EmailAddress),
+    /// Their username, which others see.
+    Username(&'a Username),
+}
 
 /// Keeps users.
 #[async_trait]
@@ -60,6 +70,21 @@ pub trait UserStore: Send + Sync {
         id: UserId,
         from: &PasswordHash,
         to: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives a user another email address or username, and ends nothing. Whether an address is free is
+    /// decided here; their own is, in every spelling. False when there is no such user, or when the basis
+    /// does not hold; an administrator's change has none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] when another user has the email address.
+    async fn rename_user(
+        &self,
+        id: UserId,
+        to: Renaming<'_>,
+        basis: Option<Basis<'_>>,
+        record: &Record,
     ) -> Result<bool, StoreError>;
 
     /// Lets a user in, or shuts them out, which ends all that belongs to them. False when there is no such

@@ -12,46 +12,74 @@ mod sqlite;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod tls;
 
-use self::options::{CannotConnect, ConnectError, Connections, Server};
+use self::options::{CannotConnect, ConnectError, Connections, Opening};
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: enable at least one of the features sqlite, postgres and mysql");
 
-pub(crate) async fn connect(url: &str, server: Server) -> Result<Connections, ConnectError> {
-    by_scheme(url, server).await.map_err(|CannotConnect { why, is_away }| ConnectError {
-        url: one_line(&shown(url)),
-        why: one_line(&why),
-        is_away,
-    })
+pub(crate) async fn connect(url: &str, opening: Opening) -> Result<Connections, ConnectError> {
+    by_scheme(url, opening).await.map_err(|cause| refused(url, cause))
 }
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    expect(unused_variables, reason = "there is no server")
-)]
-async fn by_scheme(url: &str, server: Server) -> Result<Connections, CannotConnect> {
-    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+/// Checks that a URL can be read, without connecting.
+pub(crate) fn check(url: &str) -> Result<(), ConnectError> {
+    let checked = match scheme(url) {
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(sqlite::connect(url).await?),
-        #[cfg(not(feature = "sqlite"))]
-        "sqlite" => Err(lacks("sqlite").into()),
+        "sqlite" => sqlite::check(url),
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => postgres::connect(url, server).await,
-        #[cfg(not(feature = "postgres"))]
-        "postgres" | "postgresql" => Err(lacks("postgres").into()),
+        "postgres" | "postgresql" => postgres::check(url),
         #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => mysql::connect(url, server).await,
-        #[cfg(not(feature = "mysql"))]
-        "mysql" | "mariadb" => Err(lacks("mysql").into()),
-        _ => Err("use sqlite://PATH?mode=rwc, postgres://USER:PASSWORD@HOST/DATABASE or \
-                  mysql://USER:PASSWORD@HOST/DATABASE"
-            .to_owned()
-            .into()),
+        "mysql" | "mariadb" => mysql::check(url),
+        _ => Err(unknown(url)),
+    };
+    checked.map_err(|why| refused(url, why.into()))
+}
+
+/// Looks whether there is what a URL needs, and changes nothing. Returns what is not there yet.
+pub(crate) async fn look(url: &str) -> Result<Option<String>, ConnectError> {
+    #[cfg(feature = "sqlite")]
+    if scheme(url) == "sqlite" {
+        return sqlite::look(url).map_err(|why| refused(url, why.into()));
+    }
+    match by_scheme(url, Opening::Finding).await {
+        Ok(_) => Ok(None),
+        Err(cause) if cause.is_away => Ok(Some(refused(url, cause).to_string())),
+        Err(cause) => Err(refused(url, cause)),
     }
 }
 
-#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")))]
-fn lacks(feature: &str) -> String {
+fn refused(url: &str, CannotConnect { why, is_away }: CannotConnect) -> ConnectError {
+    ConnectError { url: one_line(&shown(url)), why: one_line(&why), is_away }
+}
+
+fn scheme(url: &str) -> &str {
+    url.split_once(':').map_or("", |(scheme, _)| scheme)
+}
+
+async fn by_scheme(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
+    match scheme(url) {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(sqlite::connect(url, opening).await?),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => postgres::connect(url, opening).await,
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => mysql::connect(url, opening).await,
+        _ => Err(unknown(url).into()),
+    }
+}
+
+/// Says why a URL belongs to no database that this program knows.
+fn unknown(url: &str) -> String {
+    let feature = match scheme(url) {
+        "sqlite" => "sqlite",
+        "postgres" | "postgresql" => "postgres",
+        "mysql" | "mariadb" => "mysql",
+        _ => {
+            return "use sqlite://PATH?mode=rwc, postgres://USER:PASSWORD@HOST/DATABASE or \
+                    mysql://USER:PASSWORD@HOST/DATABASE"
+                .to_owned();
+        }
+    };
     format!("this program was built without the feature {feature}")
 }
 

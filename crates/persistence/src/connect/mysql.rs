@@ -4,16 +4,23 @@ use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{self, ConnectOptions, MySql};
 
-use super::options::{CannotConnect, Connections, Server};
-use super::server::{greet, parse, pool, unbracketed};
+use super::options::{CannotConnect, Connections, Opening};
+use super::server::{greet, parse, pool, unbracketed, unread};
 use super::tls;
 use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
+/// Checks a URL without connecting.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    read(url).map(drop)
+}
+
+/// Returns what a URL says, and the most connections.
+fn read(url: &str) -> Result<(MySqlConnectOptions, u32), String> {
     let parsed = parse(url, &PARAMETERS)?;
-    let options = parsed.url.parse::<MySqlConnectOptions>().map_err(|error| error.to_string())?;
+    let options = parsed.url.parse::<MySqlConnectOptions>();
+    let options = options.map_err(|error| unread(&error, "mysql"))?;
     let checks =
         matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity);
     tls::check_files(&parsed.url, (!checks).then_some("ssl-mode=VERIFY_IDENTITY"))?;
@@ -21,14 +28,19 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Ca
     let options = options.host(&host);
     let options =
         options.charset("utf8mb4").timezone(Some("+00:00".to_owned())).disable_statement_logging();
-    if server == Server::Now {
+    Ok((options, parsed.max_connections))
+}
+
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
+    let (options, max_connections) = read(url)?;
+    if opening != Opening::Later {
         greet(&options).await?;
     }
     let connections = |count| {
         let pool = pool::<MySql>(count).after_connect(|connection, _| Box::pin(set_up(connection)));
         DatabaseConnection::from(pool.connect_lazy_with(options.clone()))
     };
-    Ok(Connections { aside: connections(1), ..connections(parsed.max_connections).into() })
+    Ok(Connections { aside: connections(1), ..connections(max_connections).into() })
 }
 
 /// Sets a connection up. A statement after a lock must see what was committed before it, so no snapshot is

@@ -21,6 +21,11 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
+    /// Returns what is wrong, without the URL.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Returns whether the problem may pass by itself: the server cannot be reached, or lets nobody in for
     /// now. A wrong password does not pass.
     pub fn is_away(&self) -> bool {
@@ -40,10 +45,14 @@ impl From<String> for CannotConnect {
     }
 }
 
-/// Whether a server must answer at once.
+/// What must be there when a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Server {
-    Now,
+pub(crate) enum Opening {
+    /// A server must answer. A file is made where its URL allows that.
+    Making,
+    /// A server must answer, and a file must be there.
+    Finding,
+    /// As `Making`, but a server may answer later.
     Later,
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sea_orm::sqlx::{ConnectOptions, Postgres};
+use sea_orm::sqlx::{ConnectOptions, Connection, Executor, Postgres, Row};
 
-use super::options::{CannotConnect, Connections, Server};
-use super::server::{greet, parse, pool, unbracketed};
+use super::options::{CannotConnect, Connections, Opening};
+use super::server::{answered, parse, pool, unbracketed, unread};
 use super::tls;
 use crate::growth::Growth;
 use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
@@ -34,10 +34,22 @@ pub(crate) fn pooled_begin() -> String {
     )
 }
 
-pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, CannotConnect> {
+/// What a URL says.
+struct Read {
+    options: PgConnectOptions,
+    max_connections: u32,
+    is_pooled: bool,
+}
+
+/// Checks a URL without connecting.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    read(url).map(drop)
+}
+
+fn read(url: &str) -> Result<Read, String> {
     let parsed = parse(url, &PARAMETERS)?;
     let (url, is_pooled) = pooler(&parsed.url)?;
-    let options = url.parse::<PgConnectOptions>().map_err(|error| error.to_string())?;
+    let options = url.parse::<PgConnectOptions>().map_err(|error| unread(&error, "postgres"))?;
     let checks = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
     tls::check_files(&url, (!checks).then_some("sslmode=verify-full"))?;
     let host = unbracketed(options.get_host());
@@ -55,16 +67,40 @@ pub(super) async fn connect(url: &str, server: Server) -> Result<Connections, Ca
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
         ])
     };
-    if server == Server::Now {
-        greet(&options).await?;
+    Ok(Read { options, max_connections: parsed.max_connections, is_pooled })
+}
+
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
+    let Read { options, max_connections, is_pooled } = read(url)?;
+    if opening != Opening::Later {
+        check_encoding(&options).await?;
     }
     // One to listen and one to read what is told. Behind a pooler nobody knows on which connection it
     // would be told.
     let aside = pool::<Postgres>(if is_pooled { 1 } else { 2 }).connect_lazy_with(options.clone());
     let growth = (!is_pooled).then(|| Arc::new(Growth::new(aside.clone())));
     let one: DatabaseConnection =
-        pool::<Postgres>(parsed.max_connections).connect_lazy_with(options).into();
+        pool::<Postgres>(max_connections).connect_lazy_with(options).into();
     Ok(Connections { is_pooled, growth, aside: aside.into(), ..one.into() })
+}
+
+/// Refuses a database that cannot hold every name. It also shows that the server is there and lets this program
+/// in.
+async fn check_encoding(options: &PgConnectOptions) -> Result<(), CannotConnect> {
+    let encoding = answered(async {
+        let mut connection = options.connect().await?;
+        let row = connection.fetch_one("SHOW server_encoding").await?;
+        connection.close().await?;
+        row.try_get::<String, _>(0)
+    });
+    match encoding.await?.as_str() {
+        "UTF8" => Ok(()),
+        other => Err(format!(
+            "its encoding is {other}, which cannot hold every name: make it with CREATE DATABASE … \
+             ENCODING 'UTF8' TEMPLATE template0"
+        )
+        .into()),
+    }
 }
 
 /// Takes `pooler` out of a URL.

@@ -63,9 +63,15 @@ pub(super) async fn greet<O>(options: &O) -> Result<(), CannotConnect>
 where
     O: ConnectOptions<Connection: Sized>,
 {
-    let greeting = async { options.connect().await?.close().await };
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, greeting).await {
-        Ok(greeted) => greeted.map_err(|error| {
+    answered(async { options.connect().await?.close().await }).await
+}
+
+/// Awaits the server's answer, for as long as a call waits.
+pub(super) async fn answered<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, CannotConnect> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(|error| {
             let why = explained(&error);
             let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
             CannotConnect { why, is_away: is_away(&error) }
@@ -81,6 +87,18 @@ where
 pub(super) fn unbracketed(host: &str) -> String {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     inner.unwrap_or(host).to_owned()
+}
+
+/// Says why a URL cannot be read.
+pub(super) fn unread(error: &sqlx::Error, scheme: &str) -> String {
+    let why = match error {
+        sqlx::Error::Configuration(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    format!(
+        "it cannot be read ({why}): use {scheme}://USER:PASSWORD@HOST:PORT/DATABASE, with %23 for # and so on \
+         in a password"
+    )
 }
 
 fn explained(error: &sqlx::Error) -> String {

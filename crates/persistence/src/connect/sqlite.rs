@@ -1,7 +1,7 @@
 //! SQLite: one connection that writes, and some that read.
 
 use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, ConnectOptions};
 
-use super::options::Connections;
+use super::options::{Connections, Opening};
 use crate::limits::ACQUIRE_TIMEOUT;
 
 /// How long a statement waits for another program's writing.
@@ -25,13 +25,39 @@ enum Place {
     File { path: PathBuf, create: bool },
 }
 
-pub(super) async fn connect(url: &str) -> Result<Connections, String> {
+pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, String> {
     match place(url)? {
         Place::Memory => in_memory().await.map_err(|error| explained(&error)),
         Place::File { path, create } => {
-            prepare(&path, create)?;
+            prepare(&path, create, opening)?;
             in_file(&path).await
         }
+    }
+}
+
+/// Checks a URL without looking at the file.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    place(url).map(drop)
+}
+
+/// Looks at the file without opening it as a database, which would change it. Returns what is not there yet.
+pub(super) fn look(url: &str) -> Result<Option<String>, String> {
+    let Place::File { path, create } = place(url)? else { return Ok(None) };
+    if !path.exists() && left_behind(&path).is_none() {
+        let has_parent = path.parent().is_none_or(Path::is_dir);
+        // Whoever names a file that must be there may put it there later.
+        return match has_parent {
+            true => Ok((!create).then(|| format!("there is no file {}", path.display()))),
+            false => prepare(&path, false, Opening::Making).map(|()| None),
+        };
+    }
+    prepare(&path, false, Opening::Making)?;
+    let mut start = Vec::new();
+    let file = fs::File::open(&path).map_err(|error| error.to_string())?;
+    file.take(16).read_to_end(&mut start).map_err(|error| error.to_string())?;
+    match start.is_empty() || start == *b"SQLite format 3\0" {
+        true => Ok(None),
+        false => Err("the file is not an SQLite database".to_owned()),
     }
 }
 
@@ -69,7 +95,7 @@ fn place(url: &str) -> Result<Place, String> {
 /// Looks for what SQLite would call "unable to open database file" whatever it is, and makes the
 /// file if it may: for the eyes of its owner alone, since it holds password hashes. The files that
 /// SQLite puts next to it are made like it.
-fn prepare(path: &Path, create: bool) -> Result<(), String> {
+fn prepare(path: &Path, create: bool, opening: Opening) -> Result<(), String> {
     // When a program closes a file, the system drops all locks that the program has on it, SQLite's
     // too. So an existing file is never opened here, and of two that want it made, one waits until
     // the other has closed it.
@@ -93,6 +119,10 @@ fn prepare(path: &Path, create: bool) -> Result<(), String> {
     }
     if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
         return Err(format!("there is no directory {}", parent.display()));
+    }
+    if opening == Opening::Finding {
+        let path = path.display();
+        return Err(format!("there is no file {path}; only `serve` and `migrate up` make one"));
     }
     if !create {
         return Err("there is no such file; add ?mode=rwc to have it made".to_owned());

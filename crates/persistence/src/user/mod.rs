@@ -4,8 +4,8 @@ pub(crate) mod lock;
 
 use async_trait::async_trait;
 use countersign_domain::{
-    Basis, EmailAddress, HashCount, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
-    UserId, UserStore, Username,
+    Basis, EmailAddress, HashCount, Keep, PasswordHash, Record, Renaming, SessionRenewal,
+    StoreError, User, UserId, UserStore, Username,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -18,7 +18,7 @@ use crate::audit::append::append;
 use crate::call::{Deadline, transaction};
 use crate::database::SqlStore;
 use crate::ending::{end_all, forget};
-use crate::error::{corrupt, not_inserted, unavailable, unread};
+use crate::error::{corrupt, not_saved, unavailable, unread};
 use crate::row::moment;
 use crate::session::basis::holds;
 use crate::session::{renewed, unremembered};
@@ -80,7 +80,7 @@ impl UserStore for SqlStore {
         let row = &Model::from(user).into_active_model();
         transaction!(self, Deadline::of_call(), |change| {
             let inserted = Entity::insert(row.clone()).exec_without_returning(change).await;
-            inserted.map_err(not_inserted)?;
+            inserted.map_err(not_saved)?;
             append(change, record).await
         })
     }
@@ -152,6 +152,38 @@ impl UserStore for SqlStore {
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::PasswordHash.eq(from.as_phc()));
         Ok(self.change_rows(upgrade).await? > 0)
+    }
+
+    async fn rename_user(
+        &self,
+        id: UserId,
+        to: Renaming<'_>,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let renaming = Entity::update_many()
+            .col_expr(Column::UpdatedAt, Expr::value(moment(record.at())))
+            .filter(Column::Id.eq(id.as_uuid()));
+        let renaming = &match to {
+            Renaming::Email(email) => renaming
+                .col_expr(Column::Email, Expr::value(email.as_str()))
+                .col_expr(Column::EmailCanonical, Expr::value(email.canonical())),
+            Renaming::Username(name) => {
+                renaming.col_expr(Column::Username, Expr::value(name.as_str()))
+            }
+        };
+        transaction!(self, Deadline::of_call(), |change| {
+            if let Some(basis) = basis
+                && !holds(change, basis).await?
+            {
+                return Ok(false);
+            }
+            if renaming.clone().exec(change).await.map_err(not_saved)?.rows_affected == 0 {
+                return Ok(false);
+            }
+            append(change, record).await?;
+            Ok(true)
+        })
     }
 
     async fn set_active(

@@ -21,6 +21,10 @@ pub enum Flash {
     PasswordChanged,
     /// A user changed their password to one that is easy to guess.
     PasswordChangedWeak,
+    /// A user changed their email address.
+    EmailChanged,
+    /// A user changed their username.
+    UsernameChanged,
     /// A user logged out one of their other devices.
     SessionRevoked,
     /// A user logged out all their other devices.
@@ -50,7 +54,7 @@ pub(crate) struct FlashView {
 }
 
 impl Flash {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::LoginRequired,
         Self::RefreshRequired,
         Self::LoggedOut,
@@ -58,6 +62,8 @@ impl Flash {
         Self::RegisteredWeakPassword,
         Self::PasswordChanged,
         Self::PasswordChangedWeak,
+        Self::EmailChanged,
+        Self::UsernameChanged,
         Self::SessionRevoked,
         Self::OthersRevoked,
         Self::AccountDeleted,
@@ -80,6 +86,8 @@ impl Flash {
             Self::RegisteredWeakPassword => "registered-weak-password",
             Self::PasswordChanged => "password-changed",
             Self::PasswordChangedWeak => "password-changed-weak",
+            Self::EmailChanged => "email-changed",
+            Self::UsernameChanged => "username-changed",
             Self::SessionRevoked => "session-revoked",
             Self::OthersRevoked => "others-revoked",
             Self::AccountDeleted => "account-deleted",
@@ -117,6 +125,10 @@ impl Flash {
                 "Your password has been changed. You have been logged out everywhere else. The \
                  new one is easy to guess: one with more words would be better."
             }
+            Self::EmailChanged => {
+                "Your email address has been changed. Log in with the new one from now on."
+            }
+            Self::UsernameChanged => "Your username has been changed.",
             Self::SessionRevoked => "That device has been logged out.",
             Self::OthersRevoked => "All other devices have been logged out.",
             Self::AccountDeleted => "Your account has been deleted.",

@@ -1,6 +1,51 @@
 //! The security headers of every answer.
 
+use std::fmt;
+use std::time::Duration;
+
 use rocket::Response;
+
+/// What browsers are told of TLS by a site that is reached over https: HTTP Strict Transport Security
+/// (RFC 6797).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Hsts {
+    /// How long browsers reach the site over TLS only, from their last visit.
+    pub max_age: Duration,
+    /// Whether that holds for all hosts below this one too.
+    pub include_subdomains: bool,
+    /// Whether browsers may know it before the first visit, from a list that comes with them.
+    pub preload: bool,
+}
+
+impl Default for Hsts {
+    fn default() -> Self {
+        let two_years = Duration::from_secs(730 * 24 * 60 * 60);
+        // Whoever runs one host does not always run those below it.
+        Self { max_age: two_years, include_subdomains: false, preload: false }
+    }
+}
+
+impl Hsts {
+    /// Returns whether the lists that come with browsers take the site (hstspreload.org): with all hosts below
+    /// it, for a year or more.
+    pub(crate) fn may_be_preloaded(&self) -> bool {
+        self.include_subdomains && self.max_age >= Duration::from_secs(365 * 24 * 60 * 60)
+    }
+}
+
+impl fmt::Display for Hsts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "max-age={}", self.max_age.as_secs())?;
+        if self.include_subdomains {
+            f.write_str("; includeSubDomains")?;
+        }
+        if self.preload {
+            f.write_str("; preload")?;
+        }
+        Ok(())
+    }
+}
 
 /// The headers of every answer, built once.
 #[derive(Clone, Debug)]
@@ -8,7 +53,8 @@ pub(crate) struct SecurityHeaders(Vec<(&'static str, String)>);
 
 impl SecurityHeaders {
     /// Builds the headers for pages that load only `script` (its hash as in `integrity`).
-    pub(crate) fn new(script: &str, is_secure: bool) -> Self {
+    /// With `hsts`, browsers are told to come back over TLS only.
+    pub(crate) fn new(script: &str, hsts: Option<&Hsts>) -> Self {
         // A hash is stricter than `'self'` and, unlike a nonce, need not change with each answer
         // (CSP Level 3, section 8.4).
         let policy = format!(
@@ -29,10 +75,7 @@ impl SecurityHeaders {
             ("Cross-Origin-Resource-Policy", "same-origin".to_owned()),
             ("Cache-Control", "no-store".to_owned()),
         ];
-        if is_secure {
-            let two_years = "max-age=63072000; includeSubDomains".to_owned();
-            headers.push(("Strict-Transport-Security", two_years));
-        }
+        headers.extend(hsts.map(|hsts| ("Strict-Transport-Security", hsts.to_string())));
         Self(headers)
     }
 

@@ -36,7 +36,7 @@ impl AuthPages {
             registration: self.registration,
             trusted_proxies: self.trusted_proxies.clone(),
             cookies: CookieNames::new(is_secure),
-            headers: SecurityHeaders::new(&assets.js.integrity, is_secure),
+            headers: SecurityHeaders::new(&assets.js.integrity, is_secure.then_some(&self.hsts)),
             origin: match public_url.port() {
                 Some(0) => OnceLock::new(),
                 _ => public_url.origin().ascii_serialization().into(),
@@ -71,6 +71,7 @@ impl AuthPages {
         let is_open = self.registration == Registration::Open;
         SiteView {
             name: self.site_name.clone(),
+            index: self.index,
             home: paths.home.clone(),
             login: paths.login.clone(),
             register: is_open.then(|| paths.register.clone()),

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::answer::flash::{Flash, Words};
+use crate::answer::headers::Hsts;
 use crate::site::Registration;
 
 mod fairing;
@@ -45,9 +46,11 @@ pub struct AuthPages {
     base: String,
     auth: Auth,
     public_url: Option<Url>,
+    hsts: Hsts,
     trusted_proxies: Vec<IpNet>,
     registration: Registration,
     site_name: String,
+    index: bool,
     login_redirect: String,
     logout_redirect: Option<String>,
     members: Option<String>,
@@ -71,9 +74,11 @@ impl AuthPages {
             base: base.trim_end_matches('/').to_owned(),
             auth,
             public_url: None,
+            hsts: Hsts::default(),
             trusted_proxies: Vec::new(),
             registration: Registration::Open,
             site_name: "Countersign".to_owned(),
+            index: false,
             login_redirect: "/".to_owned(),
             logout_redirect: None,
             members: None,
@@ -98,6 +103,14 @@ impl AuthPages {
         self
     }
 
+    /// Sets what browsers are told of TLS by a site that is reached over https; by default to use nothing else
+    /// for two years, for this host alone.
+    #[must_use]
+    pub fn hsts(mut self, hsts: Hsts) -> Self {
+        self.hsts = hsts;
+        self
+    }
+
     /// Sets the proxies whose `X-Forwarded-For` is trusted. By default there are none, and the client
     /// is the peer of the connection.
     #[must_use]
@@ -117,6 +130,14 @@ impl AuthPages {
     #[must_use]
     pub fn site_name(mut self, name: impl Into<String>) -> Self {
         self.site_name = name.into();
+        self
+    }
+
+    /// Lets search engines list the home page of [`site_routes`](crate::site_routes). No other page of ours is
+    /// ever listed.
+    #[must_use]
+    pub fn index(mut self, index: bool) -> Self {
+        self.index = index;
         self
     }
 

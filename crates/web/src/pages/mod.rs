@@ -13,7 +13,7 @@ mod verify;
 
 use rocket::{Route, routes};
 
-use account::{activity, delete, devices, password, profile};
+use account::{activity, delete, devices, email, password, profile, username};
 
 /// Returns the pages of the library, to be mounted under any prefix.
 pub(crate) fn auth_routes() -> Vec<Route> {
@@ -25,6 +25,8 @@ pub(crate) fn auth_routes() -> Vec<Route> {
         devices::list,
         devices::revoke,
         devices::revoke_others,
+        email::form,
+        email::submit,
         log_in::form,
         log_in::submit,
         log_out::confirm,
@@ -36,6 +38,8 @@ pub(crate) fn auth_routes() -> Vec<Route> {
         reauthenticate::submit,
         register::form,
         register::submit,
+        username::form,
+        username::submit,
         verify::form,
         verify::submit,
     ]

@@ -1,16 +1,17 @@
 //! `countersign user` and `countersign session`: accounts and their sessions.
 
-use std::io::{IsTerminal, Read, Write, stderr, stdin};
+use std::io::{Read, stdin};
 
 use countersign_auth::{
     Auth, Caller, InvalidNewUser, NewUser, PasswordAdvice, RegisterError, SetPasswordError,
 };
-use countersign_domain::{Session, SessionId, User};
+use countersign_domain::{EmailAddress, Renaming, Session, SessionId, StoreError, User, Username};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::cli::{PasswordSource, SessionVerb, UserVerb, Who};
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output;
 use super::service::{find_by_email, with_auth};
@@ -33,6 +34,18 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
             advise(set.map_err(explain_password)?);
             done(&user, "has a new password; all of their sessions have ended")
         }
+        UserVerb::SetEmail { email, new } => {
+            let user = find_by_email(auth, &email).await?;
+            let new = parse_email(&new)?;
+            rename(auth, &user, Renaming::Email(&new)).await?;
+            done(&user, &format!("logs in with {new} from now on"))
+        }
+        UserVerb::SetUsername { email, new } => {
+            let user = find_by_email(auth, &email).await?;
+            let new = parse_username(&new)?;
+            rename(auth, &user, Renaming::Username(&new)).await?;
+            done(&user, &format!("is called {new} from now on"))
+        }
         UserVerb::Disable { who } => {
             let user = find(auth, &who).await?;
             let set = auth.by(caller).admin().set_active(user.id, false).await;
@@ -46,10 +59,9 @@ pub(crate) fn user(verb: UserVerb, settings: &Settings) -> Result<(), Failure> {
             done(&user, "is enabled")
         }
         UserVerb::Delete { who, yes } => {
+            let consent = Consent::of(yes)?;
             let user = find(auth, &who).await?;
-            if !yes && !confirm(&format!("Delete {} and all of their data?", user.email))? {
-                return output::say("Nothing was deleted.");
-            }
+            consent.to(&format!("Delete {} and all of their data?", user.email))?;
             let deleted = auth.by(caller).admin().delete(user.id).await;
             deleted.map_err(|e| Failure::store(&e))?;
             done(&user, "is deleted")
@@ -97,6 +109,12 @@ async fn create(
     let email = who.email();
     let local_part = email.split('@').next().unwrap_or_default();
     let username = username.unwrap_or_else(|| local_part.to_owned());
+    // Nobody is asked for a password in vain.
+    let parsed = parse_email(email)?;
+    parse_username(&username)?;
+    if auth.users().by_email(&parsed).await.map_err(|e| Failure::store(&e))?.is_some() {
+        return Err(taken(email));
+    }
     let password = read_password(password)?;
     let new = NewUser::new(email, &username, &password);
     match auth.by(&Caller::command_line()).register(new).await {
@@ -115,13 +133,34 @@ async fn create(
             let all = [email, username, password].into_iter().flatten();
             Err(Failure::new(all.collect::<Vec<_>>().join(" ")))
         }
-        Err(RegisterError::EmailTaken(_)) => {
-            Err(Failure::new(format!("{email} is taken: another user has this email address")))
-        }
+        Err(RegisterError::EmailTaken(_)) => Err(taken(email)),
         Err(RegisterError::Store(error)) => Err(Failure::store(&error)),
         Err(error @ (RegisterError::Overloaded(_) | RegisterError::Throttled(_))) => {
             Err(Failure::new(error))
         }
+    }
+}
+
+fn parse_email(typed: &str) -> Result<EmailAddress, Failure> {
+    let wrong = |error| Failure::new(format!("email: {typed:?}: {}", wording::email(error)));
+    EmailAddress::parse(typed).map_err(wrong)
+}
+
+fn parse_username(typed: &str) -> Result<Username, Failure> {
+    let wrong = |error| Failure::new(format!("username: {typed:?}: {}", wording::username(error)));
+    Username::parse(typed).map_err(wrong)
+}
+
+fn taken(email: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("{email} is taken: another user has this email address"))
+}
+
+async fn rename(auth: &Auth, user: &User, to: Renaming<'_>) -> Result<(), Failure> {
+    match (auth.by(&Caller::command_line()).admin().rename(user.id, to).await, to) {
+        (Ok(true), _) => Ok(()),
+        (Ok(false), _) => Err(Failure::new(format!("{} has been deleted", user.email))),
+        (Err(StoreError::Taken(_)), Renaming::Email(email)) => Err(taken(email)),
+        (Err(error), _) => Err(Failure::store(&error)),
     }
 }
 
@@ -256,17 +295,6 @@ fn read_password(source: PasswordSource) -> Result<String, Failure> {
         return Err(Failure::new("the two passwords differ: try again"));
     }
     Ok(password)
-}
-
-/// Asks for confirmation on a terminal. A script is taken at its word.
-fn confirm(question: &str) -> Result<bool, Failure> {
-    if !stdin().is_terminal() {
-        return Ok(true);
-    }
-    write!(stderr(), "{question} [y/N] ").map_err(Failure::new)?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer).map_err(Failure::new)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn moment(at: OffsetDateTime) -> String {

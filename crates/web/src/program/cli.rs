@@ -107,11 +107,14 @@ pub(crate) enum MigrateVerb {
     #[command(after_help = "Example: countersign migrate up")]
     Up,
     /// Revert the last migrations; the data that they added is lost
-    #[command(after_help = "Example: countersign migrate down 1")]
+    #[command(after_help = "Example: countersign migrate down 1 --yes")]
     Down {
         /// The number of migrations to revert
-        #[arg(default_value_t = 1, value_name = "N")]
+        #[arg(default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Do not ask for confirmation; required without a terminal
+        #[arg(long)]
+        yes: bool,
     },
     /// List all migrations, applied and pending
     #[command(after_help = "Example: countersign migrate status --json")]
@@ -188,6 +191,26 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Set an account's email address, with which its user then logs in
+    #[command(after_help = "Example: countersign user set-email ada@example.org ada@example.com")]
+    SetEmail {
+        /// The user's present email address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// The new one
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Set the name that others see
+    #[command(after_help = "Example: countersign user set-username ada@example.org Ada")]
+    SetUsername {
+        /// The user's email address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// The new name
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
     /// Disable an account, which ends its sessions
     #[command(after_help = "Example: countersign user disable ada@example.org")]
     Disable {
@@ -205,7 +228,7 @@ pub(crate) enum UserVerb {
     Delete {
         #[command(flatten)]
         who: Who,
-        /// Do not ask for confirmation
+        /// Do not ask for confirmation; required without a terminal
         #[arg(long)]
         yes: bool,
     },

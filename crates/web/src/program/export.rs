@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::migrate;
 use super::output::{self, hex};
 use super::progress::Bar;
-use super::service::block_on;
+use super::service::{NO_SITE, block_on};
 use super::settings::sources::{EXPORT_TO, EXPORT_TO_FILE, variable};
 use super::settings::{DatabaseUrl, Secret, Settings, secret};
 use super::verify::explain;
@@ -64,7 +64,7 @@ pub(crate) fn run(
         ));
     }
     block_on(async {
-        let source = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let source = SqlStore::find(settings.database_url()).await.map_err(Failure::new)?;
         check_source(&source).await?;
         let target = SqlStore::connect(url).await.map_err(Failure::new)?;
         let foreign = |table: &str| {
@@ -114,7 +114,7 @@ async fn check_source(source: &SqlStore) -> Result<(), Failure> {
         true => {
             "the configured database is of an older version: run `countersign migrate up` first"
         }
-        false => "the configured database holds no site: name one that does with --database-url",
+        false => NO_SITE,
     }))
 }
 

@@ -2,10 +2,24 @@ use countersign_auth::domain::StoreError;
 
 /// Why a command failed, in one line.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Failure(String);
+#[error("{line}")]
+pub(crate) struct Failure {
+    line: String,
+    /// The command was not used as it must be.
+    is_usage: bool,
+}
 
 impl Failure {
+    /// Describes a command that was not used as it must be.
+    pub(crate) fn usage(why: impl std::fmt::Display) -> Self {
+        Self { is_usage: true, ..Self::new(why) }
+    }
+
+    /// Returns the exit code: 2 for wrong usage, else 1.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if self.is_usage { 2 } else { 1 }
+    }
+
     /// Makes one line of `why`, which may quote anything: lines are joined, and control characters
     /// that would steer a terminal are escaped.
     pub(crate) fn new(why: impl std::fmt::Display) -> Self {
@@ -15,7 +29,7 @@ impl Failure {
             true => c.escape_unicode().to_string(),
             false => c.to_string(),
         };
-        Self(line.chars().map(shown).collect())
+        Self { line: line.chars().map(shown).collect(), is_usage: false }
     }
 
     /// Describes a store's failure by its cause too, which tells an operator more than the failure.

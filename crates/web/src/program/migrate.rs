@@ -4,6 +4,7 @@ use countersign_migration::Progress;
 use countersign_persistence::SqlStore;
 
 use super::cli::MigrateVerb;
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output;
 use super::service::block_on;
@@ -11,8 +12,17 @@ use super::settings::Settings;
 
 /// Runs `countersign migrate …`.
 pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure> {
+    let consent = match verb {
+        MigrateVerb::Down { yes, .. } => Some(Consent::of(yes)?),
+        _ => None,
+    };
     block_on(async {
-        let database = SqlStore::connect(settings.database_url()).await.map_err(Failure::new)?;
+        let url = settings.database_url();
+        let database = match verb {
+            MigrateVerb::Up => SqlStore::connect(url).await,
+            _ => SqlStore::find(url).await,
+        };
+        let database = database.map_err(Failure::new)?;
         let db = database.connection();
         let done = match verb {
             MigrateVerb::Up => {
@@ -20,11 +30,7 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
                     countersign_migration::up_telling(db, tell).await.map_err(Failure::new)?;
                 report("applied", &applied, "The schema is up to date.")
             }
-            MigrateVerb::Down { steps } => {
-                let reverted =
-                    countersign_migration::down(db, steps).await.map_err(Failure::new)?;
-                report("reverted", &reverted, "There is nothing to revert.")
-            }
+            MigrateVerb::Down { steps, .. } => down(&database, steps, consent).await,
             MigrateVerb::Status { json } => {
                 let status = countersign_migration::status(db).await.map_err(Failure::new)?;
                 show_status(&status, json)
@@ -33,6 +39,17 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
         database.close().await;
         done
     })
+}
+
+async fn down(database: &SqlStore, steps: u32, consent: Option<Consent>) -> Result<(), Failure> {
+    let db = database.connection();
+    let names = countersign_migration::last(db, steps).await.map_err(Failure::new)?;
+    if let Some(consent) = consent {
+        let names = names.join(", ");
+        consent.to(&format!("Revert {names}, and lose the data that they hold?"))?;
+    }
+    let reverted = countersign_migration::down(db, steps).await.map_err(Failure::new)?;
+    report("reverted", &reverted, "There is nothing to revert.")
 }
 
 /// Reports the progress of migrations on standard error.

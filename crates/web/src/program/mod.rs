@@ -2,7 +2,9 @@
 
 mod accounts;
 mod audit;
+mod check;
 mod cli;
+mod consent;
 mod export;
 mod failure;
 mod hash;
@@ -32,25 +34,28 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure.to_string());
-            ExitCode::FAILURE
+            ExitCode::from(failure.exit_code())
         }
     }
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { config, database_url, command } = cli;
-    let load = || Settings::load(config.as_deref(), database_url);
-    match command.unwrap_or(Command::Serve) {
+    let command = command.unwrap_or(Command::Serve);
+    // What is shown may still be wrong.
+    let is_shown = matches!(command, Command::Config { verb: ConfigVerb::Show { .. } });
+    let load = || {
+        let settings = Settings::load(config.as_deref(), database_url)?;
+        if is_shown { Ok(settings) } else { settings.with_a_database() }
+    };
+    match command {
         Command::Serve => serve::serve(&load()?),
         Command::Migrate { verb } => migrate::run(verb, &load()?),
         Command::User { verb } => accounts::user(verb, &load()?),
         Command::Session { verb } => accounts::session(verb, &load()?),
         Command::Audit { verb } => audit::run(verb, &load()?),
         Command::Export { to, json } => export::run(&export::target(&to)?, json, &load()?),
-        Command::Config { verb: ConfigVerb::Check } => {
-            load()?;
-            output::say("The configuration is valid.")
-        }
+        Command::Config { verb: ConfigVerb::Check } => check::run(&load()?),
         Command::Config { verb: ConfigVerb::Show { json } } => load()?.show(json),
         Command::Hash { verb: HashVerb::Calibrate { target } } => hash::calibrate(target.into()),
         Command::Completions { shell } => cli::completions(shell),

@@ -83,6 +83,8 @@ fn site(
     let mut pages = AuthPages::at("/", auth)
         .trusted_proxies(keys.trusted_proxies.iter().copied())
         .registration(keys.registration)
+        .hsts(keys.hsts.header())
+        .index(keys.site.index)
         .login_redirect(&keys.login_redirect)
         .logout_redirect(&keys.logout_redirect)
         .members_page("/blogs");
@@ -136,17 +138,33 @@ fn announce(waiting: Option<Waiting>) -> AdHoc {
     })
 }
 
-/// Listens for the signal to terminate. Rocket does so only after it has announced itself, and a
-/// signal in between would end the process without a shutdown.
+/// Listens for the signal to terminate, and for the one that a terminal sends when it is closed. Rocket
+/// listens only after it has announced itself, and never for the second; either would end the process
+/// without a shutdown.
 #[cfg(unix)]
 fn stop_when_told(shutdown: rocket::Shutdown) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::spawn(async move {
-        if terminate.recv().await.is_some() {
-            shutdown.notify();
-        }
-    });
+    let signals = match hangup_is_ignored() {
+        true => &[SignalKind::terminate()][..],
+        false => &[SignalKind::terminate(), SignalKind::hangup()],
+    };
+    for kind in signals {
+        let (Ok(mut told), shutdown) = (signal(*kind), shutdown.clone()) else { continue };
+        tokio::spawn(async move {
+            if told.recv().await.is_some() {
+                shutdown.notify();
+            }
+        });
+    }
+}
+
+/// Returns whether the program was started to outlive its terminal, as `nohup` does. Only Linux says so.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 fn explain(error: &rocket::Error, settings: &Settings) -> Failure {

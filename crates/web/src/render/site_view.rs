@@ -4,6 +4,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SiteView {
     pub(crate) name: String,
+    /// Whether search engines may list the home page.
+    pub(crate) index: bool,
     pub(crate) home: String,
     pub(crate) login: String,
     pub(crate) register: Option<String>,

@@ -161,6 +161,8 @@ pub(crate) fn event(kind: AuthEventKind, reason: Option<Reason>) -> String {
             "A remembered login was used twice, and has been ended"
         }
         (AuthEventKind::PasswordChanged, _) => "Password changed",
+        (AuthEventKind::EmailChanged, _) => "Email address changed",
+        (AuthEventKind::UsernameChanged, _) => "Username changed",
         (AuthEventKind::SessionsRevoked, _) => "Devices logged out",
         (AuthEventKind::UserEnabled, _) => "Account enabled",
         (AuthEventKind::UserDisabled, _) => "Account disabled",

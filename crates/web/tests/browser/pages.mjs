@@ -127,6 +127,18 @@ export const pages = [
       return visitor.press("Change password");
     },
   },
+  { name: "account email", member: ada, open: (visitor) => visitor.goto("/account/email") },
+  {
+    name: "account email with an error",
+    member: ada,
+    status: 422,
+    open: async (visitor) => {
+      await visitor.goto("/account/email");
+      await visitor.fill({ email: "ada" });
+      return visitor.press("Change email address");
+    },
+  },
+  { name: "account username", member: ada, open: (visitor) => visitor.goto("/account/profile") },
   { name: "account sessions", member: ada, open: (visitor) => visitor.goto("/account/sessions") },
   {
     name: "account sessions with others",

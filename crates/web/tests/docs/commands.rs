@@ -10,6 +10,9 @@ use crate::{parse, read, texts};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
+/// The texts that a reader follows in an empty folder. All others are about a site that is there.
+const BEGIN_WITH_NOTHING: [&str; 3] = ["README.md", "docs/guide.md", "docs/reference/commands.md"];
+
 /// Returns a command that runs in `folder` and finds the program, without the environment of this process.
 fn shell(folder: &Path, line: &str) -> Command {
     let programs = Path::new(PROGRAM).parent().unwrap().display();
@@ -65,6 +68,9 @@ fn every_command_does_what_the_text_has_it_do() {
     let mut ran = 0;
     for path in texts() {
         let folder = TempDir::new().unwrap();
+        if !BEGIN_WITH_NOTHING.contains(&path.as_str()) {
+            assert!(run(folder.path(), "countersign migrate up").status.success());
+        }
         for block in parse(&read(&path)).0 {
             for line in block.lines.iter().filter_map(|line| command_of(&block.info, line)) {
                 ran += 1;
@@ -83,6 +89,29 @@ fn every_command_does_what_the_text_has_it_do() {
         }
     }
     assert!(ran > 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_backups_of_the_guide_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    assert!(run(folder.path(), "countersign migrate up").status.success());
+    let (path, mut made) = (folder.path().join("backup.db"), 0);
+    let blocks = parse(&read("docs/guide.md")).0;
+    for line in blocks.iter().flat_map(|block| &block.lines) {
+        if !line.contains("sqlite3 ") {
+            continue;
+        }
+        // Where there is no such program, there is nothing to check but the text.
+        assert!(line.starts_with("(umask 077; "), "{line}");
+        if run(folder.path(), &format!("umask 022; {line}")).status.success() {
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{line}");
+            std::fs::remove_file(&path).unwrap();
+        }
+        made += 1;
+    }
+    assert_eq!(made, 2);
 }
 
 fn command_of(info: &str, line: &str) -> Option<String> {

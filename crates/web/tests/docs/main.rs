@@ -298,7 +298,13 @@ fn documented(heading: &str, shown: &Value) -> BTreeMap<String, Option<String>> 
 
 #[test]
 fn the_reference_lists_every_key_with_its_default_and_no_other() {
-    let shown: Value = serde_json::from_str(&ask("countersign config show --json")).unwrap();
+    for profile in ["debug", "release"] {
+        let show = format!("ROCKET_PROFILE={profile} countersign config show --json");
+        compare_with_the_reference(&serde_json::from_str(&ask(&show)).unwrap());
+    }
+}
+
+fn compare_with_the_reference(shown: &Value) {
     let (ours, rockets) = (&shown["countersign"], &shown["rocket"]);
 
     let mut listed = documented("## Countersign's keys", ours);

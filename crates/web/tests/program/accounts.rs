@@ -8,6 +8,7 @@ const ALWAYS_ASKED: (&str, &str) = ("COUNTERSIGN_SESSION__MAX_STALENESS", "0s");
 #[test]
 fn an_account_is_made_shown_and_listed() {
     let place = Place::new();
+    place.migrate();
     let args = ["user", "create", EMAIL, "--username", "Ada", "--password-stdin", "--json"];
     let made = place.run_with(&[], &args, &format!("{PASSWORD}\nmore\n")).json();
     assert_eq!((&made["email"], &made["username"]), (&EMAIL.into(), &"Ada".into()));
@@ -31,6 +32,7 @@ fn an_account_is_made_shown_and_listed() {
 #[test]
 fn an_account_without_a_name_is_called_by_the_part_before_the_at() {
     let place = Place::new();
+    place.migrate();
     let args = ["user", "create", "grace.h@example.org", "--password-stdin", "--json"];
     let made = place.run_with(&[], &args, PASSWORD).json();
     assert_eq!(made["username"], "grace.h");
@@ -56,8 +58,61 @@ fn an_account_that_is_not_acceptable_is_refused_in_one_line() {
 }
 
 #[test]
+fn what_is_wrong_is_said_before_a_password_is_asked_for() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    for (args, says) in [
+        (&["ada"][..], "email: \"ada\""),
+        (&[""], "email: \"\""),
+        (&[EMAIL], "taken"),
+        (&["ADA@Example.Org"], "taken"),
+        (&["bob@example.org", "--username", ""], "username: \"\""),
+    ] {
+        // There is no terminal on which it could ask.
+        let done = place.run(&[&["user", "create"], args].concat());
+        assert!(done.fails().contains(says), "{done:?}");
+        assert!(!done.stderr.contains("Password"), "{done:?}");
+    }
+    let asked = place.run(&["user", "create", "bob@example.org"]);
+    assert!(asked.fails().contains("--password-stdin"), "{asked:?}");
+}
+
+#[test]
+fn an_account_gets_another_address_and_another_name() {
+    let place = Place::new();
+    place.create(EMAIL, PASSWORD);
+    place.create("bob@example.org", PASSWORD);
+    let server = place.serve(&[ALWAYS_ASKED]);
+    let mut ada = server.member(EMAIL, PASSWORD);
+    let new = "Lovelace@example.org";
+    assert!(place.run(&["user", "set-email", EMAIL, new]).works().contains(new));
+    place.run(&["user", "set-username", new, "Lady Lovelace"]).works();
+    ada.get("/blogs").is(200).shows("Hi Lady Lovelace");
+    server.browser().log_in(EMAIL, PASSWORD).is(401);
+    server.member("lovelace@example.org", PASSWORD);
+    let shown = place.run(&["user", "show", new, "--json"]).json();
+    assert_eq!((&shown["email"], &shown["username"]), (&new.into(), &"Lady Lovelace".into()));
+    for (args, says) in [
+        (&["set-email", new, "BOB@example.org"][..], "BOB@example.org is taken"),
+        (&["set-email", new, "ada"], "email: \"ada\""),
+        (&["set-email", EMAIL, "x@example.org"], EMAIL),
+        (&["set-username", new, ""], "username: \"\""),
+        (&["set-username", EMAIL, "Ada"], EMAIL),
+    ] {
+        let done = place.run(&[&["user"], args].concat());
+        assert!(done.fails().contains(says), "{done:?}");
+    }
+    assert_eq!(place.run(&["user", "set-email", new]).code, Some(2));
+    let trail = place.run(&["audit", "list", "--user", new, "--json"]).json();
+    let kinds: Vec<_> = trail.as_array().unwrap().iter().map(|r| r["kind"].as_str()).collect();
+    let renamed = [Some("email_changed"), Some("username_changed")];
+    assert!(kinds.windows(2).any(|two| two == renamed), "{kinds:?}");
+}
+
+#[test]
 fn a_weak_password_is_set_with_a_note() {
     let place = Place::new();
+    place.migrate();
     for args in [
         &["user", "create", EMAIL, "--password-stdin", "--json"][..],
         &["user", "set-password", EMAIL, "--password-stdin"],
@@ -74,6 +129,7 @@ fn a_weak_password_is_set_with_a_note() {
 #[test]
 fn whoever_is_not_there_is_named() {
     let place = Place::new();
+    place.migrate();
     for args in [
         &["user", "show", EMAIL][..],
         &["user", "disable", EMAIL],

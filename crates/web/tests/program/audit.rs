@@ -148,6 +148,7 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
 #[test]
 fn a_whole_trail_is_said_to_be_whole_while_it_grows() {
     let place = Place::new();
+    place.migrate();
     assert!(place.run(&["audit", "verify"]).works().contains("whole: 0 records"));
     let nothing = place.end_of_trail();
     let place = place_with_a_trail();

@@ -7,9 +7,39 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("ROCKET_NONSENSE", "x")], &["nonsense", "x", "port"]),
     (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "soon")], &["session.idle_timeout", "soon", "30m"]),
     (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "-1")], &["session.idle_timeout", "-1", "30m"]),
-    (&[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "0s")], &["session.idle_timeout", "0", "1"]),
-    (&[("COUNTERSIGN_SESSION__ABSOLUTE_TIMEOUT", "31d")], &["session.absolute_timeout"]),
-    (&[("COUNTERSIGN_SESSION__FRESH_FOR", "0")], &["session.fresh_for", "0"]),
+    (
+        &[("COUNTERSIGN_SESSION__IDLE_TIMEOUT", "0s")],
+        &["session.idle_timeout = \"0s\"", "\"1s\" to \"30d\", such as \"30m\"", "environment"],
+    ),
+    (
+        &[("COUNTERSIGN_SESSION__ABSOLUTE_TIMEOUT", "31d")],
+        &["session.absolute_timeout = \"31d\"", "\"1s\" to \"30d\", such as \"12h\""],
+    ),
+    (
+        &[("COUNTERSIGN_SESSION__FRESH_FOR", "0")],
+        &["session.fresh_for = 0 ", "\"30d\", such as \"10m\""],
+    ),
+    (
+        &[("COUNTERSIGN_SESSION__MAX_STALENESS", "61m")],
+        &["session.max_staleness = \"61m\"", "\"0s\" to \"1h\""],
+    ),
+    (
+        &[("COUNTERSIGN_REMEMBER__DURATION", "744h")],
+        &["remember.duration = \"744h\"", "\"30d\", such as \"14d\""],
+    ),
+    (&[("COUNTERSIGN_AUDIT__KEEP_FOR", "11y")], &["audit.keep_for = \"11y\"", "such as \"400d\""]),
+    (
+        &[("COUNTERSIGN_THROTTLE__SITE_FAILURES", "5/2d")],
+        &["throttle.site_failures = \"5/2d\"", "such as \"1200/1m\""],
+    ),
+    (
+        &[("COUNTERSIGN_THROTTLE__ACCOUNT_LONGEST", "0s")],
+        &["throttle.account_longest = \"0s\"", "\"1s\" to \"1d\", such as \"15m\""],
+    ),
+    (
+        &[("COUNTERSIGN_THROTTLE__ACCOUNT_DELAY", "20m")],
+        &["throttle.account_longest = \"15m\"", "\"20m\" to \"1d\", such as \"20m\""],
+    ),
     (&[("COUNTERSIGN_SESSION__MAX_PER_USER", "0")], &["session.max_per_user", "0", "1"]),
     (&[("COUNTERSIGN_SESSION__MAX_PER_USER", "many")], &["session.max_per_user", "many"]),
     (&[("COUNTERSIGN_REGISTRATION", "maybe")], &["registration", "maybe", "open", "closed"]),
@@ -19,10 +49,19 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("COUNTERSIGN_ARGON2__PARALLELISM", "0")], &["argon2.parallelism", "0", "1"]),
     (&[("COUNTERSIGN_ARGON2__WORKERS", "0")], &["argon2.workers", "0", "1"]),
     (&[("COUNTERSIGN_ARGON2__QUEUE", "0")], &["argon2.queue", "0", "1"]),
-    (&[("COUNTERSIGN_ARGON2__MAX_WAIT", "2h")], &["argon2.max_wait", "60"]),
-    (&[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "7")], &["password.min_length", "7", "8"]),
+    (
+        &[("COUNTERSIGN_ARGON2__MAX_WAIT", "2h")],
+        &["argon2.max_wait = \"2h\"", "\"0s\" to \"60s\", such as \"2s\""],
+    ),
+    (
+        &[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "7")],
+        &["password.min_length = 7 ", "8 to 1024, such as 15"],
+    ),
     (&[("COUNTERSIGN_PASSWORD__MAX_LENGTH", "63")], &["password.max_length", "63", "64"]),
-    (&[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "200")], &["password.max_length", "128", "200"]),
+    (
+        &[("COUNTERSIGN_PASSWORD__MIN_LENGTH", "200")],
+        &["password.max_length = 128 ", "200 to 1024, such as 200"],
+    ),
     (&[("COUNTERSIGN_PUBLIC_URL", "ftp://site.example")], &["public_url", "ftp", "https://"]),
     (&[("COUNTERSIGN_PUBLIC_URL", "https://site.example/a")], &["public_url", "/a", "https://"]),
     (&[("COUNTERSIGN_PUBLIC_URL", "https://site.example/?a")], &["public_url", "https://"]),
@@ -31,10 +70,53 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("COUNTERSIGN_LOGIN_REDIRECT", "//evil.example")], &["login_redirect", "//evil", "/blogs"]),
     (&[("COUNTERSIGN_LOGOUT_REDIRECT", "login")], &["logout_redirect", "login", "/blogs"]),
     (&[("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/33")], &["trusted_proxies", "10.0.0.0/33"]),
+    (&[("COUNTERSIGN_HSTS__MAX_AGE", "long")], &["hsts.max_age", "long", "30m"]),
+    (
+        &[("COUNTERSIGN_HSTS__PRELOAD", "true")],
+        &["hsts.preload = true", "hsts.include_subdomains = false", "365d"],
+    ),
+    (
+        &[
+            ("COUNTERSIGN_HSTS__PRELOAD", "true"),
+            ("COUNTERSIGN_HSTS__INCLUDE_SUBDOMAINS", "true"),
+            ("COUNTERSIGN_HSTS__MAX_AGE", "364d"),
+        ],
+        &["hsts.preload = true", "hsts.max_age = \"364d\"", "365d"],
+    ),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "nowhere")], &["metrics_address", "nowhere", ":9090"]),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "9090")], &["metrics_address", "9090", "127.0.0.1:9090"]),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "127.0.0.1")], &["metrics_address", "127.0.0.1:9090"]),
     (&[("COUNTERSIGN_METRICS_ADDRESS", "0.0.0.0:8000")], &["metrics_address", "8000", "site"]),
+    (
+        &[("COUNTERSIGN_DATABASE_URL", "")],
+        &["database_url = \"\"", "such as \"sqlite://countersign.db?mode=rwc\""],
+    ),
+    (&[("DATABASE_URL", "")], &["database_url = \"\"", "sqlite://PATH"]),
+    (
+        &[("DATABASE_URL", "site.db")],
+        &["database_url = \"site.db\"", "such as \"sqlite://site.db?mode=rwc\""],
+    ),
+    (
+        &[("DATABASE_URL", "/var/site.db")],
+        &["database_url = \"/var/site.db\"", "sqlite:///var/site.db?mode=rwc"],
+    ),
+    (
+        &[("DATABASE_URL", "postgres://h:99999/x")],
+        &["database_url = ", "port", "postgres://USER:PASSWORD@HOST"],
+    ),
+    (
+        &[("DATABASE_URL", "mysql://ada:a#b@h/x")],
+        &["database_url = ", "mysql://USER:PASSWORD@HOST"],
+    ),
+    (&[("DATABASE_URL", "postgres://h/x?colour=red")], &["database_url = ", "sslmode"]),
+    (&[("DATABASE_URL", "sqlite://x.db?mode=memory")], &["database_url = ", "mode=rwc"]),
+    (&[("DATABASE_URL", "redis://h/x")], &["database_url = \"redis://h/x\"", "postgres://"]),
+    (
+        &[("DATABASE_URL", "sqlite://missing/x.db?mode=rwc")],
+        &["sqlite://missing/x.db", "no directory"],
+    ),
+    (&[("DATABASE_URL", "sqlite://folder.db")], &["sqlite://folder.db", "it is a directory"]),
+    (&[("DATABASE_URL", "sqlite://secret")], &["sqlite://secret", "not an SQLite database"]),
     (&[("COUNTERSIGN_DATABASE_URL_FILE", "missing")], &["database_url_file", "missing"]),
     (&[("COUNTERSIGN_PASSWORD__BREACH_FILE", "missing")], &["password.breach_file", "missing"]),
     (
@@ -54,11 +136,13 @@ const BROKEN: &[(&Env<'_>, &[&str])] = &[
     (&[("ROCKET_ADDRESS", "nowhere")], &["address", "nowhere"]),
     (&[("ROCKET_LOG_LEVEL", "loud")], &["log_level", "loud"]),
     (&[("ROCKET_TEMPLATE_DIR", "nowhere")], &["template_dir", "nowhere"]),
-    (&[("ROCKET_CONFIG", "missing.toml")], &["missing.toml"]),
+    (&[("ROCKET_CONFIG", "missing.toml")], &["missing.toml", "does not exist"]),
+    (&[("ROCKET_CONFIG", "folder.db")], &["folder.db is a folder", "such as config/Rocket.toml"]),
+    (&[("ROCKET_CONFIG", "")], &["does not exist"]),
 ];
 
 /// Returns what is missing in the line.
-fn missing(done: &Done, says: &[&str]) -> Vec<String> {
+pub(crate) fn missing(done: &Done, says: &[&str]) -> Vec<String> {
     let why = done.stderr.strip_prefix("error: ").unwrap_or_default().trim_end();
     let is_one_line = done.code == Some(1) && done.stdout.is_empty() && why.lines().count() == 1;
     if !is_one_line || why.contains("panicked") {
@@ -69,7 +153,7 @@ fn missing(done: &Done, says: &[&str]) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(done: &Done, says: &[&str]) {
+pub(crate) fn check(done: &Done, says: &[&str]) {
     assert_eq!(missing(done, says), [""; 0]);
 }
 
@@ -77,8 +161,12 @@ fn check(done: &Done, says: &[&str]) {
 fn a_broken_environment_ends_the_start_with_the_key_the_value_and_what_is_allowed() {
     let place = Place::new();
     place.write("secret", "sqlite://b.db");
-    let runs = BROKEN.iter().map(|(env, says)| missing(&place.run_with(env, &["serve"], ""), says));
-    assert_eq!(runs.flatten().collect::<Vec<_>>(), [""; 0]);
+    place.write("folder.db/x", "");
+    // The check finds what `serve` would find.
+    for args in [&["serve"][..], &["config", "check"]] {
+        let runs = BROKEN.iter().map(|(env, says)| missing(&place.run_with(env, args, ""), says));
+        assert_eq!(runs.flatten().collect::<Vec<_>>(), [""; 0], "{args:?}");
+    }
     assert!(!place.path("countersign.db").exists(), "nothing was made");
 }
 
@@ -161,7 +249,10 @@ fn a_file_that_is_not_there_is_named() {
     let place = Place::new();
     check(&place.run(&["--config", "missing.toml", "serve"]), &["missing.toml"]);
     place.write("folder/x", "");
-    check(&place.run(&["--config", "folder", "serve"]), &["folder"]);
+    check(&place.run(&["--config", "folder", "serve"]), &["folder is a folder", "name a file"]);
+    // Nor is the usual file left out because it is none.
+    place.write("config/Rocket.toml/x", "");
+    check(&place.run(&["config", "check"]), &["config/Rocket.toml is a folder"]);
 }
 
 #[test]
@@ -201,51 +292,6 @@ fn a_key_of_a_file_is_known_beside_that_of_its_secret_and_beside_no_other() {
     check(&unknown("COUNTERSIGN_PUBLIC_URL_FILE"), &["public_url_file = 17 is not a key"]);
     let all = "known are remember.enabled, remember.duration (in the environment)";
     check(&unknown("COUNTERSIGN_REMEMBER__DURATION_FILE"), &[all]);
-}
-
-#[test]
-fn a_database_that_cannot_be_used_is_named_with_the_reason() {
-    let place = Place::new();
-    place.write(
-        "text.db",
-        "This is no database, but a text that somebody has put here.\n".repeat(99),
-    );
-    place.write("folder.db/x", "");
-    for (url, says) in [
-        ("sqlite://missing/site.db?mode=rwc", &["missing", "directory"][..]),
-        ("sqlite://missing.db", &["missing.db", "mode=rwc"]),
-        ("sqlite://folder.db", &["folder.db", "directory"]),
-        ("sqlite://text.db", &["text.db", "not an SQLite database"]),
-        ("sqlite://", &["sqlite://PATH"]),
-        ("sqlite://site.db?mode=memory", &["mode=rwc"]),
-        ("oracle://db.example/site", &["oracle://db.example/site", "sqlite://PATH"]),
-        ("mysql://127.0.0.1:1/site", &["mysql://127.0.0.1:1/site", "no server listens"]),
-        ("nonsense", &["sqlite://PATH"]),
-    ] {
-        // `serve` would wait for a server that cannot be reached; `failures::start` tests that.
-        let serve = (!says.contains(&"no server listens")).then_some(&["serve"][..]);
-        for args in [&["user", "list"][..], &["migrate", "up"]].into_iter().chain(serve) {
-            let done = place.run_with(&[("DATABASE_URL", url), ("ROCKET_PORT", "0")], args, "");
-            check(&done, says);
-        }
-    }
-}
-
-#[test]
-fn a_database_that_was_damaged_does_not_serve() {
-    let place = Place::new();
-    // When the program ends, all data is in the one file.
-    assert_eq!(place.serve(&[]).end("TERM").0, Some(0));
-    let path = place.path("countersign.db");
-    assert!(!place.path("countersign.db-wal").exists());
-    let mut bytes = std::fs::read(&path).unwrap();
-    // The header stays, and the rest becomes noise.
-    for (n, byte) in bytes.iter_mut().enumerate().skip(100) {
-        *byte = (n % 251) as u8;
-    }
-    std::fs::write(&path, bytes).unwrap();
-    let done = place.run_with(&[("ROCKET_PORT", "0")], &["serve"], "");
-    check(&done, &["countersign.db"]);
 }
 
 #[test]

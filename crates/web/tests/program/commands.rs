@@ -14,6 +14,8 @@ const VERBS: &[&[&str]] = &[
     &["user", "list"],
     &["user", "show"],
     &["user", "set-password"],
+    &["user", "set-email"],
+    &["user", "set-username"],
     &["user", "disable"],
     &["user", "enable"],
     &["user", "delete"],
@@ -71,6 +73,7 @@ fn wrong_usage_is_a_2() {
         &["migrate"],
         &["migrate", "down", "some"],
         &["migrate", "down", "-1"],
+        &["migrate", "down", "0"],
         &["session", "revoke", "--user", EMAIL],
         &["session", "revoke", "--all"],
         &["config"],
@@ -115,6 +118,9 @@ fn completions_for_bash_are_a_script_that_bash_reads() {
 #[test]
 fn the_schema_goes_up_and_down() {
     let place = Place::new();
+    assert!(place.run(&["migrate", "status"]).fails().contains("countersign.db"));
+    assert!(!place.path("countersign.db").exists());
+    place.write("countersign.db", "");
     let status = |json: bool| {
         let args = if json { &["migrate", "status", "--json"][..] } else { &["migrate", "status"] };
         place.run(args)
@@ -132,12 +138,16 @@ fn the_schema_goes_up_and_down() {
     assert_eq!(status(false).works().lines().count(), count);
     // A second run changes nothing.
     assert!(!place.run(&["migrate", "up"]).works().contains("applied "));
-    let down = place.run(&["migrate", "down"]);
+    let down = place.run(&["migrate", "down", "--yes"]);
     assert_eq!(down.works().lines().filter(|line| line.starts_with("reverted ")).count(), 1);
     assert_eq!(states().iter().filter(|state| *state == "pending").count(), 1);
-    place.run(&["migrate", "down", &count.to_string()]).works();
+    // One of them is reverted already.
+    let too_many = place.run(&["migrate", "down", &count.to_string(), "--yes"]);
+    assert!(too_many.fails().contains("nothing was reverted"), "{too_many:?}");
+    assert_eq!(states().iter().filter(|state| *state == "pending").count(), 1);
+    place.run(&["migrate", "down", &(count - 1).to_string(), "--yes"]).works();
     assert!(states().iter().all(|state| state == "pending"));
-    place.run(&["migrate", "down"]).works();
+    assert!(place.run(&["migrate", "down", "--yes"]).fails().contains("only 0 are applied"));
     place.run(&["migrate", "up"]).works();
     assert!(states().iter().all(|state| state == "applied"));
 }

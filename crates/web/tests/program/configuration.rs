@@ -88,6 +88,9 @@ fn rows() -> Vec<Row> {
         ("argon2.workers", "5", json!(5), "6", json!(6)),
         ("argon2.queue", "7", json!(7), "8", json!(8)),
         ("argon2.max_wait", "\"3s\"", json!("3s"), "4", json!("4s")),
+        ("hsts.max_age", "\"1d\"", json!("1d"), "0", json!("0s")),
+        ("hsts.include_subdomains", "true", json!(true), "true", json!(true)),
+        ("site.index", "true", json!(true), "true", json!(true)),
         (
             "metrics_address",
             "\"127.0.0.1:9090\"",
@@ -193,6 +196,7 @@ fn the_file_of_stolen_passwords_is_shown_and_used() {
     place.write("breached.txt", "75049CC5D966B0BECED4855B93B00B2E076FB4F9:31\n");
     let env = [("COUNTERSIGN_PASSWORD__BREACH_FILE", "breached.txt")];
     assert_eq!(at(&place.shown(&env, &[]), "countersign.password.breach_file"), "breached.txt");
+    place.migrate();
     let args = ["user", "create", "ada@example.org", "--password-stdin"];
     let refused = place.run_with(&env, &args, "copper window seven gulls");
     assert!(refused.fails().contains("password: Choose another password: this one was stolen"));
@@ -254,6 +258,52 @@ fn what_is_shown_can_be_written_into_a_file() {
 }
 
 #[test]
+fn what_kubernetes_says_of_a_service_of_our_name_is_no_key() {
+    let place = Place::new();
+    let env = [
+        ("COUNTERSIGN_SERVICE_HOST", "10.96.0.12"),
+        ("COUNTERSIGN_SERVICE_PORT", "8000"),
+        ("COUNTERSIGN_SERVICE_PORT_HTTP", "8000"),
+        ("COUNTERSIGN_PORT", "tcp://10.96.0.12:8000"),
+        ("COUNTERSIGN_PORT_8000_TCP", "tcp://10.96.0.12:8000"),
+        ("COUNTERSIGN_PORT_8000_TCP_PROTO", "tcp"),
+        ("COUNTERSIGN_PORT_8000_TCP_PORT", "8000"),
+        ("COUNTERSIGN_PORT_8000_TCP_ADDR", "10.96.0.12"),
+        ("COUNTERSIGN_METRICS_SERVICE_HOST", "10.96.0.13"),
+        ("COUNTERSIGN_METRICS_PORT", "tcp://10.96.0.13:9090"),
+        ("COUNTERSIGN_REGISTRATION", "closed"),
+    ];
+    let shown = place.shown(&env, &[]);
+    assert_eq!(at(&shown, "countersign.registration"), "closed");
+    assert_eq!(at(&shown, "rocket.port"), 8000);
+    place.serve(&env).browser().get("/health/ready").is(200);
+    for (name, key) in [
+        ("COUNTERSIGN_SERVICE", "service"),
+        ("COUNTERSIGN_SERVICE_NAME", "service_name"),
+        ("COUNTERSIGN_PORT", "port"),
+        ("COUNTERSIGN_PORT_HTTP", "port_http"),
+        ("COUNTERSIGN_METRICS_PORT", "metrics_port"),
+        ("COUNTERSIGN_SESSION__PORT", "session.port"),
+    ] {
+        let done = place.run_with(&[(name, "17")], &["config", "check"], "");
+        assert!(done.fails().starts_with(&format!("{key} = 17 is not a key")), "{done:?}");
+    }
+}
+
+#[test]
+fn a_login_is_logged_in_every_profile() {
+    for profile in ["debug", "release", "staging"] {
+        let place = Place::new();
+        place.create("ada@example.org", "tidal lantern orbit mauve");
+        let env = [("ROCKET_PROFILE", profile)];
+        assert_eq!(at(&place.shown(&env, &[]), "rocket.log_level"), "normal", "{profile}");
+        let server = place.serve(&env);
+        server.member("ada@example.org", "tidal lantern orbit mauve");
+        assert!(server.log().contains("user_logged_in"), "{profile}");
+    }
+}
+
+#[test]
 fn a_valid_configuration_is_said_to_be_valid() {
     let place = Place::new();
     assert!(place.run(&["config", "check"]).works().contains("valid"));
@@ -291,4 +341,18 @@ fn keys_do_what_they_say() {
     let cookie = login.is(303).header("Set-Cookie").unwrap();
     assert!(cookie.starts_with("__Host-session=") && cookie.ends_with("; Secure"), "{cookie}");
     assert!(login.header("Strict-Transport-Security").is_some());
+    ada.get("/").shows("noindex");
+    drop(server);
+
+    let server = place.serve(&[
+        ("COUNTERSIGN_PUBLIC_URL", "https://site.example"),
+        ("COUNTERSIGN_HSTS__MAX_AGE", "365d"),
+        ("COUNTERSIGN_HSTS__INCLUDE_SUBDOMAINS", "true"),
+        ("COUNTERSIGN_HSTS__PRELOAD", "true"),
+        ("COUNTERSIGN_SITE__INDEX", "true"),
+    ]);
+    let home = server.browser().get("/");
+    let hsts = home.is(200).header("Strict-Transport-Security");
+    assert_eq!(hsts, Some("max-age=31536000; includeSubDomains; preload"));
+    assert!(!home.body.contains("noindex"), "{}", home.body);
 }

@@ -174,8 +174,11 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
     let source = "sqlite://countersign.db?mode=rwc";
     let place = Place::new();
     let nothing = place.export("sqlite://nothing.db?mode=rwc", "sqlite://new.db?mode=rwc", &[]);
+    assert!(nothing.fails().contains("nothing.db"), "{nothing:?}");
+    place.write("empty.db", "");
+    let nothing = place.export("sqlite://empty.db", "sqlite://new.db?mode=rwc", &[]);
     assert!(nothing.fails().contains("holds no site"), "{nothing:?}");
-    assert!(!place.path("new.db").exists());
+    assert!(!place.path("nothing.db").exists() && !place.path("new.db").exists());
     place.create(EMAIL, PASSWORD);
     for (to, says) in [
         ("nonsense", "use sqlite://"),
@@ -193,6 +196,7 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
     }
     let other = [("COUNTERSIGN_DATABASE_URL", "sqlite://other.db?mode=rwc")];
     let args = ["user", "create", EMAIL, "--password-stdin"];
+    place.run_with(&other, &["migrate", "up"], "").works();
     place.run_with(&other, &args, &format!("{PASSWORD}\n")).works();
     let done = place.export(source, "sqlite://other.db", &[]);
     assert!(
@@ -201,7 +205,7 @@ async fn what_cannot_be_exported_is_refused_in_one_line_that_shows_no_password()
         "{done:?}"
     );
     // An export migrates neither database from an older version.
-    place.run(&["--database-url", "sqlite://other.db", "migrate", "down"]).works();
+    place.run(&["--database-url", "sqlite://other.db", "migrate", "down", "--yes"]).works();
     assert!(place.export(source, "sqlite://other.db", &[]).fails().contains("is not empty"));
     let older = place.export("sqlite://other.db", "sqlite://new.db?mode=rwc", &[]);
     assert!(older.fails().contains("countersign migrate up"), "{older:?}");

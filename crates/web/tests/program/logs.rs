@@ -68,7 +68,7 @@ fn a_failure_can_be_found_in_the_log_by_what_the_page_says() {
     let server = place.serve(&[]);
     let mut ada = server.member(EMAIL, PASSWORD);
     // Without the table of sessions, every page of a member fails.
-    place.run(&["migrate", "down", "5"]).works();
+    place.run(&["migrate", "down", "5", "--yes"]).works();
     let reply = ada.get("/blogs");
     assert_eq!(reply.is(503).header("Retry-After"), Some("5"));
     let id = reply.header("X-Request-Id").unwrap();

@@ -12,7 +12,9 @@ mod audit;
 #[cfg(target_os = "linux")]
 mod bare;
 mod broken_configuration;
+mod broken_database;
 mod canary;
+mod careful;
 mod clocks;
 mod commands;
 mod configuration;

@@ -1,9 +1,11 @@
 //! Tests of starting, serving and stopping.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::http::Browser;
 use crate::support::{EMAIL, PASSWORD, Place};
 
 /// The grace period, with a margin for busy machines.
@@ -68,7 +70,7 @@ fn a_session_outlives_the_process() {
 
 #[test]
 fn it_ends_when_it_is_told_to_and_says_that_it_is_done() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let place = Place::new();
         let server = place.serve(&[]);
         let mut ada = server.browser();
@@ -79,6 +81,34 @@ fn it_ends_when_it_is_told_to_and_says_that_it_is_done() {
         // The write-ahead log was merged into the file, so the file alone can be copied.
         assert!(!place.path("countersign.db-wal").exists());
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_outlives_its_terminal_when_it_was_started_to() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" serve", program])
+        .current_dir(place.path("."))
+        .env("ROCKET_PORT", "0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("is ready"), "{line}");
+    let signal = |name: &str| {
+        let kill = format!("kill -{name} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    };
+    signal("HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+    Browser::new(port).get("/health/live").is(200);
+    signal("TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -107,9 +107,34 @@ impl Place {
         Starting { child: command.spawn().unwrap(), log }
     }
 
+    /// Makes the database, if there is none.
+    #[track_caller]
+    pub(crate) fn migrate(&self) {
+        if !self.path("countersign.db").exists() {
+            self.run(&["migrate", "up"]).works();
+        }
+    }
+
+    /// Runs the program on a terminal, on which `typed` is typed. Both outputs come together.
+    #[cfg(unix)]
+    pub(crate) fn on_terminal(&self, args: &[&str], typed: &str) -> Done {
+        let program = env!("CARGO_BIN_EXE_countersign");
+        let command = [&[program][..], args].concat().join(" ");
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--echo", "never", "--command", &command, "/dev/null"]);
+        script.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        script.current_dir(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = script.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let stdout = String::from_utf8(done.stdout).unwrap();
+        Done { code: done.status.code(), stdout, stderr: String::new() }
+    }
+
     /// Creates an account.
     #[track_caller]
     pub(crate) fn create(&self, email: &str, password: &str) {
+        self.migrate();
         let args = ["user", "create", email, "--username", "Ada", "--password-stdin"];
         self.run_with(&[], &args, &format!("{password}\n")).works();
     }
@@ -130,7 +155,18 @@ impl Done {
     /// Asserts that the program failed, and returns the line that says why.
     #[track_caller]
     pub(crate) fn fails(&self) -> &str {
-        assert_eq!(self.code, Some(1), "{self:?}");
+        self.complains(1)
+    }
+
+    /// Asserts that the program was not used as it must be, and returns the line that says why.
+    #[track_caller]
+    pub(crate) fn misused(&self) -> &str {
+        self.complains(2)
+    }
+
+    #[track_caller]
+    fn complains(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "{self:?}");
         assert!(!self.stderr.contains("panicked"), "{self:?}");
         assert_eq!((self.stderr.lines().count(), self.stdout.as_str()), (1, ""), "{self:?}");
         self.stderr.strip_prefix("error: ").unwrap().trim_end()

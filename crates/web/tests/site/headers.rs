@@ -1,8 +1,9 @@
 //! Tests of the headers that every answer must have.
 
+use countersign_web::{AuthPages, Hsts, site_routes};
 use rocket::http::Method;
 
-use crate::support::{Answer, EMAIL, PASSWORD, Setup, Site};
+use crate::support::{Answer, EMAIL, PASSWORD, Setup, Site, rocket};
 
 /// Returns one answer of every kind.
 async fn answers(site: &Site) -> Vec<Answer> {
@@ -90,6 +91,51 @@ async fn every_answer_carries_the_security_headers() {
                 let age = hsts.split([';', '=']).nth(1).unwrap().parse::<u64>().unwrap();
                 assert!(age >= 31_536_000, "at least a year (ASVS 3.4.1): {hsts}");
             }
+        }
+    }
+}
+
+/// Starts a site whose pages are set up otherwise.
+async fn site_of(set: impl FnOnce(AuthPages) -> AuthPages) -> Site {
+    let at_root = |auth| set(AuthPages::at("/", auth).login_redirect("/blogs"));
+    Site::of(|auth| rocket().attach(at_root(auth)).mount("/", site_routes())).await
+}
+
+#[rocket::async_test]
+async fn browsers_are_told_of_tls_what_the_operator_says() {
+    let told = async |max_age, include_subdomains, preload, is_secure| {
+        let mut hsts = Hsts::default();
+        hsts.max_age = std::time::Duration::from_secs(max_age);
+        (hsts.include_subdomains, hsts.preload) = (include_subdomains, preload);
+        let url = if is_secure { "https://site.example" } else { "http://site.example" };
+        let pages = |pages: AuthPages| pages.public_url(url.parse().unwrap()).hsts(hsts);
+        let site = site_of(pages).await;
+        let login = site.anon().get("/login").await;
+        login.header("Strict-Transport-Security").map(str::to_owned)
+    };
+    let default = Setup::default().https().start().await;
+    let default = default.anon().get("/login").await;
+    default.has("Strict-Transport-Security", "max-age=63072000");
+    let whole = "max-age=31536000; includeSubDomains; preload";
+    assert_eq!(told(31_536_000, true, true, true).await.as_deref(), Some(whole));
+    assert_eq!(told(60, true, false, true).await.as_deref(), Some("max-age=60; includeSubDomains"));
+    assert_eq!(told(0, false, false, true).await.as_deref(), Some("max-age=0"));
+    assert_eq!(told(31_536_000, true, true, false).await, None);
+}
+
+#[rocket::async_test]
+async fn search_engines_may_list_the_home_page_alone_and_only_where_they_shall() {
+    let noindex = "<meta name=\"robots\" content=\"noindex\">";
+    for index in [false, true] {
+        let site = site_of(|pages| pages.index(index)).await;
+        let home = site.anon().get("/").await;
+        assert_eq!(!home.text.contains(noindex), index, "{}", home.text);
+        for path in ["/login", "/register", "/nowhere"] {
+            assert!(site.anon().get(path).await.text.contains(noindex), "{path}");
+        }
+        let mut ada = site.ada().await;
+        for path in ["/blogs", "/account", "/account/sessions", "/logout"] {
+            assert!(ada.get(path).await.text.contains(noindex), "{path}");
         }
     }
 }
@@ -201,10 +247,8 @@ async fn an_application_may_set_the_policy_of_its_own_pages_and_nothing_else() {
         )
     }
 
-    let site = Site::of(|auth| {
-        crate::support::rocket().attach(AuthPages::at("/", auth)).mount("/", routes![own])
-    })
-    .await;
+    let site =
+        Site::of(|auth| rocket().attach(AuthPages::at("/", auth)).mount("/", routes![own])).await;
     site.anon()
         .get("/own")
         .await

@@ -29,6 +29,7 @@ mod overload;
 mod pages;
 mod passwords;
 mod remember;
+mod rename;
 mod sessions;
 mod store;
 mod support;

@@ -124,7 +124,7 @@ async fn a_remembered_user_is_never_fresh_until_they_type_their_password() {
     let mut ada = remembered_ada(&site).await;
     ada.drop_cookie("session");
     let answer = ada.get("/account/email").await;
-    answer.sees_other("/reauthenticate?next=%2Faccount%2Fpassword");
+    answer.sees_other("/reauthenticate?next=%2Faccount%2Femail");
     assert!(ada.cookie("session").is_some(), "they are still logged in");
     ada.get("/account/email").await.is(303);
     ada.post_form("/reauthenticate", &[("password", PASSWORD)]).await.sees_other("/blogs");

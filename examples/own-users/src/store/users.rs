@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use countersign_web::SqlStore;
 use countersign_web::domain::{
-    Basis, EmailAddress, Field, Keep, PasswordHash, Record, SessionRenewal, StoreError, User,
-    UserId, UserStore,
+    Basis, EmailAddress, Field, Keep, PasswordHash, Record, Renaming, SessionRenewal, StoreError,
+    User, UserId, UserStore,
 };
 use sea_orm::prelude::Expr;
 use sea_orm::{
@@ -15,18 +15,23 @@ use crate::Members;
 use crate::entity::member;
 use crate::row::{moment, unavailable};
 
+/// Returns why a member was not saved: the address may be another's.
+fn not_saved(error: DbErr) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("mail_key") => {
+            StoreError::Taken(Field::Email)
+        }
+        _ => unavailable(error),
+    }
+}
+
 #[async_trait]
 impl UserStore for Members {
     async fn insert_user(&self, user: &User, record: &Record) -> Answer<()> {
         let row = member::ActiveModel::from(user);
         let change = self.begin().await?;
         let inserted = member::Entity::insert(row).exec_without_returning(&change).await;
-        inserted.map_err(|error: DbErr| match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("mail_key") => {
-                StoreError::Taken(Field::Email)
-            }
-            _ => unavailable(error),
-        })?;
+        inserted.map_err(not_saved)?;
         record_and_commit(change, record).await
     }
 
@@ -84,6 +89,36 @@ impl UserStore for Members {
     ) -> Answer<bool> {
         let unchanged = the_member(id).filter(member::Column::Secret.eq(from.as_phc()));
         update(unchanged.col_expr(member::Column::Secret, Expr::value(to.as_phc())), &self.db).await
+    }
+
+    async fn rename_user(
+        &self,
+        id: UserId,
+        to: Renaming<'_>,
+        basis: Option<Basis<'_>>,
+        record: &Record,
+    ) -> Answer<bool> {
+        let renaming =
+            the_member(id).col_expr(member::Column::ChangedAt, Expr::value(moment(record.at())));
+        let renaming = match to {
+            Renaming::Email(email) => renaming
+                .col_expr(member::Column::Mail, Expr::value(email.as_str()))
+                .col_expr(member::Column::MailKey, Expr::value(email.canonical())),
+            Renaming::Username(name) => {
+                renaming.col_expr(member::Column::Nickname, Expr::value(name.as_str()))
+            }
+        };
+        let change = self.begin().await?;
+        if let Some(basis) = basis
+            && !holds(&change, basis).await?
+        {
+            return Ok(false);
+        }
+        if renaming.exec(&change).await.map_err(not_saved)?.rows_affected == 0 {
+            return Ok(false);
+        }
+        record_and_commit(change, record).await?;
+        Ok(true)
     }
 
     async fn set_active(&self, id: UserId, active: bool, record: &Record) -> Answer<bool> {

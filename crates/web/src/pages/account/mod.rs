@@ -3,5 +3,7 @@
 pub(super) mod activity;
 pub(super) mod delete;
 pub(super) mod devices;
+pub(super) mod email;
 pub(super) mod password;
 pub(super) mod profile;
+pub(super) mod username;

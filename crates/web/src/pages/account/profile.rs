@@ -22,6 +22,8 @@ struct Account {
 
 #[derive(Serialize)]
 struct Links {
+    email: String,
+    username: String,
     password: String,
     sessions: String,
     activity: String,
@@ -37,6 +39,8 @@ pub(crate) fn profile(site: Site<'_>, me: CurrentUser<'_>) -> Template {
         member_since: wording::day(me.created_at),
     };
     let links = Links {
+        email: site.at("/account/email"),
+        username: site.at("/account/profile"),
         password: site.at("/account/password"),
         sessions: site.at("/account/sessions"),
         activity: site.at("/account/activity"),

@@ -26,6 +26,19 @@ impl From<String> for DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// Returns what was typed where a URL should be, as far as it can be shown: a path holds no secret.
+    pub(crate) fn typed(&self) -> String {
+        let is_file = |ending| self.0.ends_with(ending);
+        let is_path =
+            self.0.starts_with(['/', '.']) || [".db", ".sqlite", ".sqlite3"].iter().any(is_file);
+        match self.0.is_empty() || (is_path && !self.0.contains(['@', ':'])) {
+            true => self.0.clone(),
+            false => self.redacted(),
+        }
+    }
+}
+
 impl Redact for DatabaseUrl {
     /// Returns the URL without its password, and without secrets among its parameters.
     fn redacted(&self) -> String {
@@ -72,5 +85,15 @@ mod tests {
         let plain = secret("sqlite://countersign.db?mode=rwc");
         assert_eq!(format!("{plain:?}"), "sqlite://countersign.db?mode=rwc");
         assert_eq!(format!("{:?}", secret("ada:hunter2@db")), "(not a URL)");
+        for (url, typed) in [
+            ("", ""),
+            ("/var/lib/site.db", "/var/lib/site.db"),
+            ("site.sqlite3", "site.sqlite3"),
+            ("hunter2", "(not a URL)"),
+            ("//ada:hunter2@db.example/site", "(not a URL)"),
+            ("ada:hunter2.db", "(not a URL)"),
+        ] {
+            assert_eq!(secret(url).expose().typed(), typed);
+        }
     }
 }

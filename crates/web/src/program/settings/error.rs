@@ -3,7 +3,8 @@
 
 use rocket::figment::error::Kind;
 use rocket::figment::value::Value;
-use rocket::figment::{Error, Figment, Source};
+use rocket::figment::{Error, Figment, Metadata, Source};
+use serde_json::Value as Json;
 
 use super::schema::Schema;
 use super::secret::HIDDEN;
@@ -92,13 +93,25 @@ impl Found<'_> {
             other if key.is_empty() => other.to_string(),
             other => format!("{assignment}: {other}"),
         };
+        let origin = error.metadata.as_ref().and_then(origin_of);
+        Failure::new(what + &origin.unwrap_or_else(|| self.origin(value)))
+    }
+
+    /// Refuses the value of one of our keys, as it was typed, or as it is in effect where nobody has set it.
+    pub(crate) fn refuse(self, key: &str, in_effect: &Json, allowed: &str) -> Failure {
+        let value = self.values.find_ref(&format!("countersign.{key}"));
+        let assignment = match value {
+            Some(_) => self.assignment(key, value),
+            None => format!("{key} = {in_effect}"),
+        };
+        let origin = self.origin(value);
+        Failure::new(format!("{assignment} is not allowed: {allowed}{origin}"))
+    }
+
+    /// Says where a value was set, in brackets; nothing where nobody has set it.
+    fn origin(self, value: Option<&Value>) -> String {
         let metadata = value.and_then(|value| self.figment.get_metadata(value.tag()));
-        let origin =
-            error.metadata.as_ref().or(metadata).and_then(|metadata| match &metadata.source {
-                Some(Source::File(path)) => Some(format!(" (in {})", path.display())),
-                _ => metadata.name.contains("environment").then(|| " (in the environment)".into()),
-            });
-        Failure::new(what + &origin.unwrap_or_default())
+        metadata.and_then(origin_of).unwrap_or_default()
     }
 
     /// Returns `key = value` as it would be written, without secrets.
@@ -131,6 +144,13 @@ impl Found<'_> {
     fn is_secret(self, key: &str) -> bool {
         let name = key.rsplit('.').next().unwrap_or(key);
         name.ends_with("secret_key") || name.ends_with("tls") || self.schema.is_secret(name)
+    }
+}
+
+fn origin_of(metadata: &Metadata) -> Option<String> {
+    match &metadata.source {
+        Some(Source::File(path)) => Some(format!(" (in {})", path.display())),
+        _ => metadata.name.contains("environment").then(|| " (in the environment)".into()),
     }
 }
 

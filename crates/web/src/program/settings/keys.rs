@@ -8,10 +8,12 @@ use url::Url;
 use super::argon2::Argon2;
 use super::audit::Audit;
 use super::database_url::DatabaseUrl;
+use super::hsts::Hsts;
 use super::password::Password;
 use super::remember::Remember;
 use super::secret::Secret;
 use super::session::Session;
+use super::site::Site;
 use super::throttle::Throttle;
 use crate::Registration;
 
@@ -40,6 +42,8 @@ pub(crate) struct Keys {
     pub(crate) throttle: Throttle,
     pub(crate) audit: Audit,
     pub(crate) argon2: Argon2,
+    pub(crate) hsts: Hsts,
+    pub(crate) site: Site,
     /// Where metrics are served for Prometheus; by default nowhere.
     #[serde(deserialize_with = "listener")]
     pub(crate) metrics_address: Option<SocketAddr>,
@@ -60,6 +64,8 @@ impl Default for Keys {
             throttle: Throttle::default(),
             audit: Audit::default(),
             argon2: Argon2::default(),
+            hsts: Hsts::default(),
+            site: Site::default(),
             metrics_address: None,
         }
     }

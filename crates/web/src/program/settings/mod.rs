@@ -4,15 +4,19 @@ mod argon2;
 mod audit;
 mod database_url;
 mod error;
+mod hsts;
 mod keys;
+mod limits;
 mod pace;
 mod password;
 mod remember;
 mod schema;
 pub(crate) mod secret;
 mod section;
+mod service;
 mod session;
 pub(crate) mod show;
+mod site;
 pub(crate) mod sources;
 mod span;
 mod throttle;
@@ -21,6 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use countersign_auth::{AuthConfig, BreachFile};
+use countersign_persistence::SqlStore;
 use rocket::Config;
 use rocket::figment::Figment;
 use rocket::figment::value::magic::RelativePathBuf;
@@ -82,8 +87,11 @@ impl Settings {
         let configured_url = keys.public_url.clone();
         keys.public_url = Some(configured_url.clone().map_or_else(|| local_url(&rocket), Ok)?);
         keys.argon2.queue = Some(keys.argon2.queue());
+        let figment = figment.clone();
         let settings = Self { figment, rocket, keys, template_dir, breach_file, configured_url };
         settings.check()?;
+        let limits = settings.auth().check();
+        limits.map_err(|error| limits::explain(error, found, &settings.keys))?;
         Ok(settings)
     }
 
@@ -121,7 +129,7 @@ impl Settings {
                 "metrics_address = \"{metrics}\" is not allowed: use another port than the site's"
             )));
         }
-        self.auth().check().map_err(Failure::new)
+        self.keys.hsts.check()
     }
 
     /// Returns whether the site itself listens at that address.
@@ -129,6 +137,23 @@ impl Settings {
         let (ip, site) = (address.ip(), self.rocket.address);
         let is_one = ip == site || ip.is_unspecified() || site.is_unspecified();
         address.port() != 0 && address.port() == self.rocket.port && is_one
+    }
+
+    /// Refuses a database URL that cannot be read.
+    pub(crate) fn with_a_database(self) -> Result<Self, Failure> {
+        SqlStore::check_url(self.database_url()).map_err(|error| {
+            let typed = self.keys.database_url.expose().typed();
+            let is_path = !typed.contains(':') && !typed.is_empty() && !typed.starts_with('(');
+            let example = match is_path {
+                true => format!("sqlite://{typed}?mode=rwc"),
+                false => DatabaseUrl::default().as_str().to_owned(),
+            };
+            let why = error.why();
+            Failure::new(format!(
+                "database_url = {typed:?} is not allowed: {why}, such as {example:?}"
+            ))
+        })?;
+        Ok(self)
     }
 
     pub(crate) fn database_url(&self) -> &str {
