@@ -87,9 +87,9 @@ impl Settings {
         let configured_url = keys.public_url.clone();
         keys.public_url = Some(configured_url.clone().map_or_else(|| local_url(&rocket), Ok)?);
         keys.argon2.queue = Some(keys.argon2.queue());
-        let figment = figment.clone();
         let settings = Self { figment, rocket, keys, template_dir, breach_file, configured_url };
         settings.check()?;
+        let found = Found { figment: &settings.figment, values, schema };
         let limits = settings.auth().check();
         limits.map_err(|error| limits::explain(error, found, &settings.keys))?;
         Ok(settings)
