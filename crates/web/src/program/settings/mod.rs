@@ -144,9 +144,12 @@ impl Settings {
         SqlStore::check_url(self.database_url()).map_err(|error| {
             let typed = self.keys.database_url.expose().typed();
             let is_path = !typed.contains(':') && !typed.is_empty() && !typed.starts_with('(');
-            let example = match is_path {
-                true => format!("sqlite://{typed}?mode=rwc"),
-                false => DatabaseUrl::default().as_str().to_owned(),
+            let example = match self.database_url().split_once(':') {
+                Some((scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb"), _)) => {
+                    format!("{scheme}://countersign:secret@127.0.0.1/countersign")
+                }
+                _ if is_path => format!("sqlite://{typed}?mode=rwc"),
+                _ => DatabaseUrl::default().as_str().to_owned(),
             };
             let why = error.why();
             Failure::new(format!(
