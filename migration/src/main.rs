@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use countersign_migration::Progress;
+use countersign_migration::{DbErr, Progress};
 use sea_orm_migration::sea_orm::DatabaseConnection;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm_migration::sea_orm::sqlx::ConnectOptions;
@@ -93,7 +93,7 @@ async fn run(command: Command, url: &str) -> Result<(), Box<dyn Error>> {
     let lines: Vec<(&str, String)> = match command {
         Command::Up => told("applied", countersign_migration::up_telling(&db, say).await?),
         Command::Down { steps, yes } => {
-            let last = countersign_migration::last(&db, steps).await?;
+            let last = countersign_migration::last(&db, steps).await.map_err(explained)?;
             if !yes && !agrees(&last)? {
                 return Err("nothing was changed: the answer was not yes".into());
             }
@@ -119,6 +119,14 @@ fn agrees(last: &[String]) -> io::Result<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Returns the error without what its type adds to a sentence of ours.
+fn explained(error: DbErr) -> Box<dyn Error> {
+    match error {
+        DbErr::Custom(why) => why.into(),
+        error => error.into(),
+    }
 }
 
 /// Prints the progress to standard error.

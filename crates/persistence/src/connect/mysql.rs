@@ -2,10 +2,10 @@
 
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
-use sea_orm::sqlx::{self, ConnectOptions, MySql};
+use sea_orm::sqlx::{self, ConnectOptions, Connection, MySql};
 
 use super::options::{CannotConnect, Connections, Opening};
-use super::server::{greet, parse, pool, unbracketed, unread};
+use super::server::{answered, parse, pool, unbracketed, unread};
 use super::tls;
 use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
@@ -34,7 +34,8 @@ fn read(url: &str) -> Result<(MySqlConnectOptions, u32), String> {
 pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, CannotConnect> {
     let (options, max_connections) = read(url)?;
     if opening != Opening::Later {
-        greet(&options).await?;
+        // Shows that the server is there and lets this program in.
+        answered(async { options.connect().await?.close().await }).await?;
     }
     let connections = |count| {
         let pool = pool::<MySql>(count).after_connect(|connection, _| Box::pin(set_up(connection)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sea_orm::sqlx::{self, ConnectOptions, Connection};
+use sea_orm::sqlx::{self, Connection};
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::options::CannotConnect;
@@ -56,14 +56,6 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
     }
     let url = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
     Ok(Parsed { url, max_connections })
-}
-
-/// Shows that the server is there and lets this program in.
-pub(super) async fn greet<O>(options: &O) -> Result<(), CannotConnect>
-where
-    O: ConnectOptions<Connection: Sized>,
-{
-    answered(async { options.connect().await?.close().await }).await
 }
 
 /// Awaits the server's answer, for as long as a call waits.

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use countersign_migration::Progress;
+use countersign_migration::{DbErr, Progress};
 use countersign_persistence::SqlStore;
 
 use super::cli::MigrateVerb;
@@ -43,7 +43,11 @@ pub(crate) fn run(verb: MigrateVerb, settings: &Settings) -> Result<(), Failure>
 
 async fn down(database: &SqlStore, steps: u32, consent: Option<Consent>) -> Result<(), Failure> {
     let db = database.connection();
-    let names = countersign_migration::last(db, steps).await.map_err(Failure::new)?;
+    let names = countersign_migration::last(db, steps).await.map_err(|error| match error {
+        // What it says is a sentence of ours.
+        DbErr::Custom(why) => Failure::new(why),
+        error => Failure::new(error),
+    })?;
     if let Some(consent) = consent {
         let names = names.join(", ");
         consent.to(&format!("Revert {names}, and lose the data that they hold?"))?;

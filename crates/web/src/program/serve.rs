@@ -111,7 +111,7 @@ fn announce(waiting: Option<Waiting>) -> AdHoc {
     AdHoc::on_liftoff("Address", |rocket| {
         Box::pin(async move {
             #[cfg(unix)]
-            stop_when_told(rocket.shutdown());
+            stop_when_told(&rocket.shutdown());
             // Only now: a start that fails reports its reason and nothing else.
             if cfg!(feature = "argon2-simd") {
                 tracing::warn!(
@@ -142,7 +142,7 @@ fn announce(waiting: Option<Waiting>) -> AdHoc {
 /// listens only after it has announced itself, and never for the second; either would end the process
 /// without a shutdown.
 #[cfg(unix)]
-fn stop_when_told(shutdown: rocket::Shutdown) {
+fn stop_when_told(shutdown: &rocket::Shutdown) {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = match hangup_is_ignored() {
         true => &[SignalKind::terminate()][..],

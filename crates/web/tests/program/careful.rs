@@ -77,7 +77,7 @@ fn more_migrations_than_there_are_are_not_reverted() {
     for steps in ["99", "4294967295"] {
         let done = place.run(&["migrate", "down", steps, "--yes"]);
         assert!(done.fails().contains("nothing was reverted"), "{done:?}");
-        assert!(done.stderr.contains(&format!("cannot revert {steps} migrations")), "{done:?}");
+        assert!(done.fails().starts_with(&format!("cannot revert {steps} migrations")), "{done:?}");
     }
     place.run(&["user", "show", EMAIL]).works();
 }

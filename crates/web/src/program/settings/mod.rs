@@ -87,9 +87,9 @@ impl Settings {
         let configured_url = keys.public_url.clone();
         keys.public_url = Some(configured_url.clone().map_or_else(|| local_url(&rocket), Ok)?);
         keys.argon2.queue = Some(keys.argon2.queue());
-        let figment = figment.clone();
         let settings = Self { figment, rocket, keys, template_dir, breach_file, configured_url };
         settings.check()?;
+        let found = Found { figment: &settings.figment, values, schema };
         let limits = settings.auth().check();
         limits.map_err(|error| limits::explain(error, found, &settings.keys))?;
         Ok(settings)
@@ -144,9 +144,12 @@ impl Settings {
         SqlStore::check_url(self.database_url()).map_err(|error| {
             let typed = self.keys.database_url.expose().typed();
             let is_path = !typed.contains(':') && !typed.is_empty() && !typed.starts_with('(');
-            let example = match is_path {
-                true => format!("sqlite://{typed}?mode=rwc"),
-                false => DatabaseUrl::default().as_str().to_owned(),
+            let example = match self.database_url().split_once(':') {
+                Some((scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb"), _)) => {
+                    format!("{scheme}://countersign:secret@127.0.0.1/countersign")
+                }
+                _ if is_path => format!("sqlite://{typed}?mode=rwc"),
+                _ => DatabaseUrl::default().as_str().to_owned(),
             };
             let why = error.why();
             Failure::new(format!(
