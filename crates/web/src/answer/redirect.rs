@@ -2,6 +2,7 @@ use countersign_auth::LoginState;
 use rocket::Request;
 use rocket::response::{self, Responder, Response};
 
+use crate::answer::flash::Flash;
 use crate::answer::status;
 use crate::request::next::{Next, with_next};
 use crate::site::Site;
@@ -26,6 +27,12 @@ impl SeeOther {
             LoginState::Complete(_) => Self::after_login(site, next),
             _ => Self(with_next(&site.at("/login/verify"), next.as_ref())),
         }
+    }
+
+    /// Leads to where users prove once more who they are, with a message.
+    pub(crate) fn to_refresh(site: Site<'_>, next: Option<&Next>) -> Self {
+        Flash::RefreshRequired.leave(site);
+        Self(with_next(&site.paths.refresh, next))
     }
 
     /// Leads to the login page.

@@ -61,11 +61,14 @@ fn admitted(visitor: Visitor<'_>, need: Need) -> Result<CurrentUser<'_>, GuardEr
 /// Lets a user on to a form that asks for their password, which is proof enough. One who has none needs a
 /// fresh login.
 pub(crate) fn admit_to_proof(site: Site<'_>, me: CurrentUser<'_>) -> Result<(), GuardError> {
-    if me.has_password() || me.is_fresh() {
-        return Ok(());
-    }
-    tell(site, GuardError::RefreshRequired, Visitor::User(me));
-    Err(GuardError::RefreshRequired)
+    if me.has_password() { Ok(()) } else { admit_fresh(site, me) }
+}
+
+/// Lets a user on whose login is fresh.
+pub(crate) fn admit_fresh(site: Site<'_>, me: CurrentUser<'_>) -> Result<(), GuardError> {
+    admitted(Visitor::User(me), Need::FreshLogin).map(drop).inspect_err(|error| {
+        tell(site, *error, Visitor::User(me));
+    })
 }
 
 /// Tells listeners that a guard let nobody in.

@@ -1,6 +1,7 @@
 //! Tests of what a user is called: their address, with which they log in, and their name.
 
 use countersign_web::domain::Duration;
+use rocket::http::Method;
 
 use crate::support::{EMAIL, OTHER_PASSWORD, PASSWORD, Site};
 use crate::views::looks_like;
@@ -128,4 +129,23 @@ async fn whoever_changes_their_address_leaves_the_guesses_at_the_old_one_behind(
     ada.post_form("/account/email", &[("email", NEW)]).await.sees_other("/account");
     guesser.log_in(EMAIL, PASSWORD).await.is(429);
     site.anon().log_in(NEW, PASSWORD).await.sees_other("/blogs");
+}
+
+#[rocket::async_test]
+async fn an_address_that_was_sent_too_late_is_not_typed_again() {
+    let site = Site::new().await;
+    let mut ada = site.ada().await;
+    site.clock.advance(Duration::minutes(11));
+    let form = "/account/email?email=ada%2Bnew%40example.org";
+    let to = format!(
+        "/reauthenticate?next={}",
+        form.replace('%', "%25").replace('/', "%2F").replace('?', "%3F").replace('=', "%3D")
+    );
+    ada.post_form("/account/email", &[("email", "ada+new@example.org")]).await.sees_other(&to);
+    ada.get(&to).await.is(200).shows("Please reauthenticate to access this page.");
+    let proof = [("password", PASSWORD), ("next", form)];
+    ada.post_form("/reauthenticate", &proof).await.sees_other(form);
+    ada.get(form).await.is(200).shows("value=\"ada+new@example.org\"");
+    let ask = ada.ask(Method::Post, "/account/email").form(&[("email", NEW)]);
+    ask.send().await.sees_other("/account");
 }
