@@ -22,7 +22,7 @@ const program = "An-Unheard-Of-Program-With-A-Rather-Long-Name/1.0";
 async function toReauthenticate(visitor, person) {
   await visitor.join(person, { remember: true });
   await visitor.reopenBrowser();
-  return visitor.goto("/account/password");
+  return visitor.goto("/account/email");
 }
 
 export const pages = [
@@ -168,6 +168,27 @@ export const pages = [
       await visitor.goto("/account/delete");
       await visitor.fill({ password: "not-the-password-at-all" });
       return visitor.press("Delete my account permanently");
+    },
+  },
+  {
+    name: "login in a browser that keeps no cookies",
+    open: async (visitor) => {
+      await visitor.goto("/");
+      await visitor.page.context().clearCookies();
+      return visitor.land(() => visitor.page.evaluate(() => location.assign("/login?next=%2Fblogs")));
+    },
+  },
+  {
+    name: "register in a browser where somebody has logged in meanwhile",
+    member: ada,
+    status: 409,
+    open: async (visitor) => {
+      const cookies = await visitor.page.context().cookies();
+      await visitor.page.context().clearCookies();
+      await visitor.goto("/register");
+      await visitor.page.context().addCookies(cookies);
+      await visitor.fill({ email: "bert@example.org", username: "Bert", password: ada.password });
+      return visitor.press("Register");
     },
   },
   { name: "reauthenticate", open: (visitor) => toReauthenticate(visitor, ada) },
