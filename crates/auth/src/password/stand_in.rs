@@ -94,9 +94,21 @@ impl StandIns {
             Ok(counted) => counted,
             Err(error) => {
                 tracing::warn!(%error, "users are not counted by what their password hashes cost");
-                let Some(before) = self.counted() else { return };
-                let (secret, schemes) = (before.secret.clone(), before.schemes.clone());
-                Counted { at: now, secret, schemes, shares: before.shares.clone() }
+                match self.counted() {
+                    Some(before) => Counted {
+                        at: now,
+                        secret: before.secret.clone(),
+                        schemes: before.schemes.clone(),
+                        shares: before.shares.clone(),
+                    },
+                    // No login waits for another count: the housekeeping makes up for it.
+                    None => Counted {
+                        at: now - COUNT_EVERY,
+                        secret: self.own.clone(),
+                        schemes: Vec::new(),
+                        shares: Vec::new(),
+                    },
+                }
             }
         };
         let mut known = self.counted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,7 +36,6 @@ pub(crate) struct Begun {
 struct Waiter<'a> {
     all: &'a UnderWay,
     key: CounterKey,
-    ended: Arc<Notify>,
 }
 
 impl UnderWay {
@@ -67,13 +66,14 @@ impl UnderWay {
             match doors.get_mut(&key).filter(|door| door.under_way > 0 && door.waiting < MOST) {
                 Some(door) => {
                     door.waiting += 1;
-                    Arc::clone(&door.ended)
+                    // From here on it hears of all that end, before it is awaited too.
+                    Arc::clone(&door.ended).notified_owned()
                 }
                 None => return false,
             }
         };
-        let waiter = Waiter { all: self, key, ended };
-        timeout_at(deadline, waiter.ended.notified()).await.is_ok()
+        let _waiter = Waiter { all: self, key };
+        timeout_at(deadline, ended).await.is_ok()
     }
 
     fn change(&self, key: &CounterKey, change: impl FnOnce(&mut Door)) {

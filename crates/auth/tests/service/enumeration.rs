@@ -2,6 +2,8 @@
 //! changed too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_auth::domain::memory::MemoryStore;
 use countersign_auth::domain::{
@@ -183,7 +185,8 @@ async fn a_password_that_is_confirmed_costs_one_hash_and_only_a_right_one_is_has
 }
 
 /// A store of an application, without any port that it may leave out, that cannot count its users.
-struct Own(MemoryStore);
+#[derive(Clone, Default)]
+struct Own(MemoryStore, Arc<AtomicUsize>);
 
 #[async_trait::async_trait]
 impl Store for Own {
@@ -231,6 +234,7 @@ impl UserStore for Own {
     }
 
     async fn count_hashes(&self) -> Result<Vec<HashCount>, StoreError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         Err(StoreError::Unavailable("it cannot count".into()))
     }
 
@@ -284,10 +288,19 @@ impl UserStore for Own {
 
 #[tokio::test]
 async fn users_log_in_where_the_store_cannot_count_them() {
-    let service = Service::over(Own(MemoryStore::default()), without_throttle());
+    let store = Own::default();
+    let service = Service::over(store.clone(), without_throttle());
+    let counts = || store.1.load(Ordering::Relaxed);
     service.register("ada@example.org").await.unwrap();
     service.log_in().await;
     assert_eq!(cost_of(&service, "nobody@example.org").await, NEW);
+    assert_eq!(counts(), 1, "no other login waits for what may take seconds to fail");
     service.keep_house().await;
+    assert_eq!(counts(), 2);
     service.log_in().await;
+    service.keep_house().await;
+    assert_eq!(counts(), 2);
+    service.advance(Duration::minutes(15));
+    service.keep_house().await;
+    assert_eq!(counts(), 3);
 }

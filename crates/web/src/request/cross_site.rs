@@ -5,6 +5,7 @@
 //! client that sends neither header is not a browser, and has no cookies that another site could
 //! use.
 
+use rocket::form::Form;
 use rocket::http::Method;
 use rocket::outcome::Outcome;
 use rocket::route::{self, Handler, Route};
@@ -30,7 +31,10 @@ pub(crate) async fn note_method_field(request: &mut Request<'_>, data: &mut Data
     // Rocket looks no further, and skips empty fields as this parser does.
     let start = data.peek("_method=delete".len()).await;
     let first = form_urlencoded::parse(start).next();
-    if first.is_some_and(|(name, _)| name == METHOD_FIELD) {
+    let is_named = first.is_some_and(|(name, _)| name == METHOD_FIELD);
+    // To Rocket, `_method[]` and `._method` are the same field.
+    let rockets = std::str::from_utf8(start).ok().and_then(|start| Form::values(start).next());
+    if is_named || rockets.is_some_and(|field| field.name == METHOD_FIELD) {
         request.set_method(Method::Post);
         request.local_cache(|| ChoosesMethod(true));
     }
