@@ -250,6 +250,7 @@ fn check_throttle(policy: &ThrottlePolicy) -> Result<(), ConfigError> {
         ("throttle.account_from_address", policy.account_from_address),
         ("throttle.account_tries", policy.account_tries),
         ("throttle.account_codes", policy.account_codes),
+        ("throttle.account_renames", policy.account_renames),
         ("throttle.address_failures", policy.address),
         ("throttle.network_failures", policy.network),
         ("throttle.site_failures", policy.site),

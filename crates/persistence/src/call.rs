@@ -204,8 +204,8 @@ impl Call {
             // MariaDB alone reads the first kind of comment, MySQL alone the second.
             DbBackend::MySql => {
                 "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                 SET SESSION autocommit = 1 /*M! , max_statement_time = 0 */ \
-                 /*!80000 , max_execution_time = 0 */; \
+                 SET SESSION autocommit = 1 /*M! , max_statement_time = 0, idle_transaction_timeout = 0 */ \
+                 /*!80000 , max_execution_time = 0, wait_timeout = 28800 */; \
                  START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
             }
             _ => "BEGIN",

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_domain::{Duration, StoreError};
 use sea_orm::{
@@ -151,6 +151,11 @@ impl SqlStore {
     /// Notes that what waits for its place gets it now.
     pub(crate) fn note_sealed(&self) {
         self.0.has_written.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns when the whole queue of the trail was last looked at, in milliseconds since 1970.
+    pub(crate) fn last_whole_look(&self) -> &AtomicU64 {
+        &self.0.last_whole_look
     }
 
     pub(crate) fn writing(&self) -> &Notify {

@@ -14,6 +14,10 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a client that is gone without a word keeps its locks.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
 /// Every call ends within this time, whatever happens to the database. It is longer than a server
 /// takes to give up by itself, and shorter than a visitor waits.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);

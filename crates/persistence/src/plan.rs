@@ -166,7 +166,10 @@ async fn every_query_of_the_throttle_and_the_trail_uses_an_index() {
             "INDEX audit_events_kind_number_idx (kind=?)",
         ),
         (plan(db, &audit::oldest_first(9, 9)).await, in_order),
-        (plan(db, &audit::seal::waiting(9)).await, "INDEX sqlite_autoindex_audit_queue_1"),
+        (
+            plan(db, &audit::seal::waiting(Uuid::nil(), 9)).await,
+            "INDEX sqlite_autoindex_audit_queue_1",
+        ),
     ];
     for (plan, index) in all {
         let sorts = plan.contains("TEMP B-TREE");

@@ -78,6 +78,50 @@ async fn what_a_killed_process_wrote_gets_its_place_from_another() {
     }
 }
 
+#[tokio::test]
+async fn a_queue_of_an_older_moment_than_the_trail_stops_nothing() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&on.url).await;
+        database.audit().record(&[request("first"), request("second")]).await.unwrap();
+        assert_eq!(requests(&database).await, ["first", "second"]);
+        let db = on.connection().await;
+        let columns = "id, at, kind, actor, request_id, address, user_agent, salt, client_digest";
+        let again = format!(
+            "INSERT INTO audit_queue ({columns}, digest) SELECT {columns}, client_digest \
+             FROM audit_events WHERE number = 1"
+        );
+        db.execute_unprepared(&again).await.unwrap();
+        database.audit().record(&[request("third")]).await.unwrap();
+        assert_eq!(requests(&migrated(&on.url).await).await, ["first", "second", "third"]);
+        assert_eq!(count(&db, "audit_queue").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_clock_that_is_behind_gets_its_place_all_the_same() {
+    for on in TestDatabase::of_each().await {
+        let database = migrated(&on.url).await;
+        assert!(requests(&database).await.is_empty());
+        database.audit().record(&[request("late")]).await.unwrap();
+        let db = on.connection().await;
+        let waits = if on.engine == Engine::Postgres {
+            "ALTER TABLE audit_queue DISABLE TRIGGER ALL"
+        } else {
+            "DROP TRIGGER audit_queue_keeps_what_was_written"
+        };
+        db.execute_unprepared(waits).await.unwrap();
+        let old = "UPDATE audit_queue SET id = '01900000-0000-7000-8000-000000000000'";
+        let old = if on.engine == Engine::Postgres {
+            old.to_owned()
+        } else {
+            "UPDATE audit_queue SET id = UNHEX('01900000000070008000000000000000')".to_owned()
+        };
+        db.execute_unprepared(&old).await.unwrap();
+        // A process that has just looked finds it within a minute, and any other at once.
+        assert_eq!(requests(&migrated(&on.url).await).await, ["late"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_gets_two_places_however_many_write_and_read_at_once() {
     for on in TestDatabase::of_each().await {

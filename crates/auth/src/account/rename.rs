@@ -28,7 +28,8 @@ pub enum RenameError {
 
 impl Account<'_> {
     /// Gives the user another email address, with which they log in from now on. It needs a fresh login. No
-    /// session ends. Each try counts as a registration, since it says as much about who has an account.
+    /// session ends. Each try counts as a registration, since it says as much about who has an account, and as
+    /// one of the few changes of what a user is called.
     ///
     /// # Errors
     ///
@@ -44,6 +45,7 @@ impl Account<'_> {
             return Ok(email);
         }
         acting.try_registration().await?;
+        acting.try_renaming(self.who.user.id).await?;
         self.rename(AuthEventKind::EmailChanged, Renaming::Email(&email), &present).await?;
         Ok(email)
     }
@@ -57,6 +59,7 @@ impl Account<'_> {
         let username = Username::parse(username).map_err(RenameError::Username)?;
         let present = self.acting().present(self.who).await?;
         if present.user().username != username {
+            self.acting().try_renaming(self.who.user.id).await?;
             let to = Renaming::Username(&username);
             self.rename(AuthEventKind::UsernameChanged, to, &present).await?;
         }

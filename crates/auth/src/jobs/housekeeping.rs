@@ -35,6 +35,8 @@ impl Jobs<'_> {
             store.sessions().touch_sessions(used).await?;
             seen.forget(used);
         }
+        // Records get their place in the trail, also where nobody follows it or the clock is doubted.
+        store.audit().audit_ends().await?;
         self.0.stand_ins.keep_up(&**store, clock.steady()).await;
         if let Some(browsers) = store.browsers() {
             for used in seen.unwritten_browsers().chunks(BATCH as usize) {

@@ -82,6 +82,7 @@ impl Acting<'_> {
         };
         // Of several right codes at once, one completes the login.
         if !store.end_pending(&token).await? {
+            self.called_off(tried).await;
             return Err(FactorError::Ended);
         }
         let tried = self.recall_try(&user, &login.counted).await?.and(tried);

@@ -86,6 +86,12 @@ impl Acting<'_> {
         self.count(counters, "user_login_refused").await
     }
 
+    /// Counts a change of what a user is called.
+    pub(crate) async fn try_renaming(&self, user: UserId) -> Result<(), NotCounted> {
+        let Some(policy) = &self.core.config.throttle else { return Ok(()) };
+        self.count(policy.renaming(user), "renaming_refused").await.map(drop)
+    }
+
     /// Counts a try to register.
     pub(crate) async fn try_registration(&self) -> Result<(), NotCounted> {
         let Some(policy) = &self.core.config.throttle else { return Ok(()) };

@@ -21,6 +21,8 @@ pub enum Scope {
     AccountTries,
     /// Codes of a second factor that were tried on one account.
     AccountCodes,
+    /// Changes of the email address or the username of one account.
+    AccountRenames,
     /// Failures from one address.
     AddressFailures,
     /// Failures from one network.
@@ -62,6 +64,7 @@ impl Scope {
             Self::AddressFailures | Self::NetworkFailures | Self::Site => OnSuccess::TakeBack,
             Self::KnownBrowserTries
             | Self::AccountTries
+            | Self::AccountRenames
             | Self::AddressRegistrations
             | Self::NetworkRegistrations
             | Self::Resumptions
@@ -74,9 +77,11 @@ impl Scope {
     pub fn reason(self) -> Reason {
         match self {
             Self::AccountFromAddress => Reason::AccountFromAddress,
-            Self::Account | Self::AccountTries | Self::AccountCodes | Self::Resumptions => {
-                Reason::Account
-            }
+            Self::Account
+            | Self::AccountTries
+            | Self::AccountCodes
+            | Self::AccountRenames
+            | Self::Resumptions => Reason::Account,
             Self::KnownBrowser | Self::KnownBrowserDelay | Self::KnownBrowserTries => {
                 Reason::KnownBrowser
             }
@@ -113,6 +118,7 @@ impl Scope {
             Self::Resumptions => 15,
             Self::AddressResumptions => 16,
             Self::NetworkResumptions => 17,
+            Self::AccountRenames => 18,
         }
     }
 }

@@ -20,6 +20,9 @@ pub struct ThrottlePolicy {
     pub account_tries: Rate,
     /// Codes of a second factor that are tried on one account: 10 in 15 minutes.
     pub account_codes: Rate,
+    /// Changes of the email address or the username of one account: 10 an hour. The counters of an account go
+    /// by its address, so that a new one begins them anew; this bounds how often.
+    pub account_renames: Rate,
     /// Failures from one address: 10 a minute.
     pub address: Rate,
     /// Failures from one network: 30 a minute.
@@ -43,6 +46,7 @@ impl Default for ThrottlePolicy {
             account: Backoff::default(),
             account_tries: per_minute(30),
             account_codes: Rate { tries: 10, period: Duration::minutes(15) },
+            account_renames: Rate { tries: 10, period: Duration::HOUR },
             address: per_minute(10),
             network: per_minute(30),
             site: per_minute(1_200),
@@ -63,6 +67,7 @@ impl ThrottlePolicy {
             Scope::Account | Scope::KnownBrowserDelay => Rule::Backoff(self.account),
             Scope::AccountTries | Scope::KnownBrowserTries => Rule::Rate(self.account_tries),
             Scope::AccountCodes => Rule::Rate(self.account_codes),
+            Scope::AccountRenames => Rule::Rate(self.account_renames),
             Scope::AddressFailures => Rule::Rate(self.address),
             Scope::NetworkFailures => Rule::Rate(self.network),
             Scope::Site => Rule::Rate(self.site),
@@ -115,6 +120,11 @@ impl ThrottlePolicy {
     /// one, so that the key may be the user: it holds for all addresses, browsers and kinds of code.
     pub fn code(&self, user: UserId) -> Vec<Counter> {
         vec![self.counter(Scope::AccountCodes, &[user.as_uuid().as_bytes()])]
+    }
+
+    /// Returns the counters of a change of what a user is called.
+    pub fn renaming(&self, user: UserId) -> Vec<Counter> {
+        vec![self.counter(Scope::AccountRenames, &[user.as_uuid().as_bytes()])]
     }
 
     /// Returns the counters of a try to register.

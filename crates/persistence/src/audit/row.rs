@@ -17,8 +17,10 @@ pub(crate) fn link(table: &'static str, number: i64, hash: &[u8]) -> Result<Chai
 /// Returns what a record says, as it waits for its place.
 pub(crate) fn queue_row(record: &Record) -> queue::Model {
     let (entry, event) = (&record.audit, &record.audit.event);
+    let digest = entry.digest();
     queue::Model {
-        id: next_id(),
+        // No two records have one digest: it covers the salt.
+        id: next_id(&digest),
         at: moment(event.at),
         kind: event.kind.as_str().to_owned(),
         reason: event.reason.map(|reason| reason.as_str().to_owned()),
@@ -32,7 +34,7 @@ pub(crate) fn queue_row(record: &Record) -> queue::Model {
         request_id: event.request_id.clone(),
         salt: Some(entry.salt.to_vec()),
         client_digest: entry.client_digest().to_vec(),
-        digest: entry.digest().to_vec(),
+        digest: digest.to_vec(),
     }
 }
 

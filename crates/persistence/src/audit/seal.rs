@@ -5,6 +5,8 @@
 //! `audit_ends`. That may be any process. The lock ends with the transaction or the connection of whoever
 //! holds it, and the records of a process that was killed are in the queue for the others to find.
 
+use std::sync::atomic::Ordering;
+
 use countersign_domain::StoreError;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
@@ -13,8 +15,9 @@ use sea_orm::{
     QuerySelect, Select,
 };
 
-use super::entity::event::Entity;
+use super::entity::event::{Column, Entity};
 use super::entity::{ends, queue};
+use super::id;
 use super::row::{link, placed_row};
 use crate::call::{Call, Deadline};
 use crate::database::SqlStore;
@@ -43,10 +46,10 @@ pub(crate) async fn lock_end(
     ends(transaction, ends::Entity::find_by_id(ENDS).lock_exclusive()).await
 }
 
-/// Returns the records that have waited longest.
-pub(crate) fn waiting(limit: u64) -> Select<queue::Entity> {
-    // All ids are greater than this; MariaDB sees by it that it need not read the whole table.
-    let all = queue::Entity::find().filter(queue::Column::Id.gt(Uuid::nil()));
+/// Returns the records that have waited longest, of those behind an id. MariaDB sees by it that it need not
+/// read the whole table.
+pub(crate) fn waiting(after: Uuid, limit: u64) -> Select<queue::Entity> {
+    let all = queue::Entity::find().filter(queue::Column::Id.gt(after));
     all.order_by_asc(queue::Column::Id).limit(limit)
 }
 
@@ -85,48 +88,93 @@ pub(crate) async fn place(
 }
 
 /// Gives a batch of what waits its place. Returns how many records that were.
-async fn seal_batch(transaction: &Call) -> Result<u64, StoreError> {
+async fn seal_batch(transaction: &Call, after: Uuid) -> Result<u64, StoreError> {
     let end = lock_end(transaction).await?;
-    let rows = waiting(BATCH).all(transaction).await.map_err(unread::<queue::Entity>)?;
+    let mut rows = waiting(after, BATCH).all(transaction).await.map_err(unread::<queue::Entity>)?;
     if rows.is_empty() {
         // Another process was faster.
         return Ok(0);
     }
-    place(transaction, &end, &rows).await?;
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let placed = placed(transaction, &ids).await?;
+    if !placed.is_empty() {
+        // The tables are of different moments. The trail has these, and must not stop for them.
+        tracing::error!(records = placed.len(), "the queue of the trail held what the trail has");
+        rows.retain(|row| !placed.contains(&row.id));
+    }
+    if !rows.is_empty() {
+        place(transaction, &end, &rows).await?;
+    }
     for ids in parts(&ids) {
         let done = queue::Entity::delete_many().filter(queue::Column::Id.is_in(ids.to_vec()));
         done.exec(transaction).await.map_err(unavailable)?;
     }
-    Ok(rows.len() as u64)
+    Ok(ids.len() as u64)
 }
 
-async fn is_any_waiting(call: &Call) -> Result<bool, StoreError> {
-    let first = queue::Entity::find().select_only().column(queue::Column::Id).limit(1);
+/// Returns which of these ids the trail has already.
+async fn placed(transaction: &Call, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let mut placed = Vec::new();
+    for ids in parts(ids) {
+        let found = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Id.is_in(ids.to_vec()))
+            .into_tuple::<Uuid>();
+        placed.extend(found.all(transaction).await.map_err(unread::<Entity>)?);
+    }
+    Ok(placed)
+}
+
+async fn is_any_waiting(call: &Call, after: Uuid) -> Result<bool, StoreError> {
+    let first = queue::Entity::find()
+        .filter(queue::Column::Id.gt(after))
+        .select_only()
+        .column(queue::Column::Id)
+        .limit(1);
     let first = first.into_tuple::<Uuid>().one(call).await.map_err(unread::<queue::Entity>)?;
     Ok(first.is_some())
 }
 
-async fn seal_all(call: &Call) -> Result<(), StoreError> {
-    while call.whole(|| seal_batch(call)).await? == BATCH {}
+async fn seal_all(call: &Call, after: Uuid) -> Result<(), StoreError> {
+    while call.whole(|| seal_batch(call, after)).await? == BATCH {}
     Ok(())
 }
+
+/// How often, in milliseconds, the whole queue is looked at. In between, only what is younger than the last
+/// look by no more than this: rows that were deleted while somebody reads an old state of the database, as a
+/// backup does, stay behind and must be read over.
+const WHOLE_EVERY: u64 = 60_000;
 
 impl SqlStore {
     /// Returns a connection to read the trail, once all has its place that was written before. Most of the
     /// time nothing waits, and nothing is locked.
     pub(crate) async fn in_order(&self, call: Call, until: Deadline) -> Result<Call, StoreError> {
         self.note_sealed();
-        if !is_any_waiting(&call).await? {
+        let (now, last) = (id::now(), self.last_whole_look().load(Ordering::Relaxed));
+        let is_whole = !(last..last.saturating_add(WHOLE_EVERY)).contains(&now);
+        let after = match is_whole {
+            true => Uuid::nil(),
+            false => id::before(last.saturating_sub(WHOLE_EVERY)),
+        };
+        let call = self.sealed(call, after, until).await?;
+        if is_whole {
+            self.last_whole_look().store(now, Ordering::Relaxed);
+        }
+        Ok(call)
+    }
+
+    async fn sealed(&self, call: Call, after: Uuid, until: Deadline) -> Result<Call, StoreError> {
+        if !is_any_waiting(&call, after).await? {
             return Ok(call);
         }
         if call.get_database_backend() != DbBackend::Sqlite {
-            seal_all(&call).await?;
+            seal_all(&call, after).await?;
             return Ok(call);
         }
         // Only a database that was copied from a server has a queue, and this connection only reads.
         drop(call);
-        seal_all(&self.write(until).await?).await?;
+        seal_all(&self.write(until).await?, after).await?;
         self.read(until).await
     }
 

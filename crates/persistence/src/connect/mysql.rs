@@ -7,7 +7,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection, MySql};
 use super::options::{CannotConnect, Connections, Opening};
 use super::server::{answered, parse, pool, unbracketed, unread};
 use super::tls;
-use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
+use crate::limits::{IDLE_IN_TRANSACTION, LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
@@ -49,11 +49,15 @@ pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, 
 async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     let version: String =
         sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut *connection).await?;
-    // MySQL limits only statements that read.
+    // MySQL limits only statements that read, and ends no transaction that stands still: there, the whole
+    // connection ends, which the pool notices before it is used again.
+    let idle = IDLE_IN_TRANSACTION.as_secs();
     let statement_timeout = if version.contains("MariaDB") {
-        format!("max_statement_time = {}", STATEMENT_TIMEOUT.as_secs())
+        let most = STATEMENT_TIMEOUT.as_secs();
+        format!("max_statement_time = {most}, idle_transaction_timeout = {idle}")
     } else {
-        format!("max_execution_time = {}", STATEMENT_TIMEOUT.as_millis())
+        let most = STATEMENT_TIMEOUT.as_millis();
+        format!("max_execution_time = {most}, wait_timeout = {}", idle * 6)
     };
     let lock_timeout = LOCK_TIMEOUT.as_secs();
     let settings = format!(

@@ -1,7 +1,7 @@
 //! What connections are made of.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
@@ -70,6 +70,8 @@ pub(crate) struct Connections {
     pub(crate) writing: Arc<Notify>,
     /// Whether one may wait since the trail was last read.
     pub(crate) has_written: Arc<AtomicBool>,
+    /// When the whole queue of the trail was last looked at, in milliseconds since 1970.
+    pub(crate) last_whole_look: Arc<AtomicU64>,
     #[cfg(feature = "postgres")]
     pub(crate) growth: Option<Arc<Growth>>,
 }
@@ -84,6 +86,7 @@ impl From<DatabaseConnection> for Connections {
             clock: Arc::default(),
             writing: Arc::default(),
             has_written: Arc::default(),
+            last_whole_look: Arc::default(),
             #[cfg(feature = "postgres")]
             growth: None,
         }

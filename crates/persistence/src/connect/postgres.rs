@@ -1,7 +1,6 @@
 //! PostgreSQL.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -11,16 +10,13 @@ use super::options::{CannotConnect, Connections, Opening};
 use super::server::{answered, parse, pool, unbracketed, unread};
 use super::tls;
 use crate::growth::Growth;
-use crate::limits::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
+use crate::limits::{IDLE_IN_TRANSACTION, LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 
 const PARAMETERS: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "options", POOLER];
 
 /// Ours, as `max_connections` is.
 const POOLER: &str = "pooler";
-
-/// How long a client that is gone without a word keeps its locks.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// Returns the statement that begins a transaction behind a pooler. It sets what a connection of our own sets
 /// once.

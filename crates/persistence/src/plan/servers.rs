@@ -135,7 +135,7 @@ fn queries(backend: DbBackend) -> Vec<(Statement, &'static str)> {
         (audit::matching(of_user, 9).build(backend), "audit_events_user_id_number_idx"),
         (audit::matching(of_kind, 9).build(backend), "audit_events_kind_number_idx"),
         (audit::oldest_first(9_000, 9).build(backend), "audit_events_pkey"),
-        (audit::seal::waiting(9).build(backend), "audit_queue_pkey"),
+        (audit::seal::waiting(Uuid::nil(), 9).build(backend), "audit_queue_pkey"),
     ]
 }
 

@@ -163,8 +163,11 @@ impl Login<'_> {
     async fn hand_on(&self, state: &LoginState) -> Result<(), StoreError> {
         match state {
             LoginState::Complete(_) => {
-                self.end_earlier().await?;
-                self.forget_earlier().await?;
+                let ended = self.end_earlier().await;
+                // The new session stands: its user must get it.
+                if let Err(error) = ended.and(self.forget_earlier().await) {
+                    self.0.log_outage(&error);
+                }
             }
             _ => self.give_up_earlier().await?,
         }

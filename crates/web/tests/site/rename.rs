@@ -149,3 +149,20 @@ async fn an_address_that_was_sent_too_late_is_not_typed_again() {
     let ask = ada.ask(Method::Post, "/account/email").form(&[("email", NEW)]);
     ask.send().await.sees_other("/account");
 }
+
+#[rocket::async_test]
+async fn a_user_changes_what_they_are_called_only_so_often() {
+    let site = Site::new().await;
+    let mut ada = site.ada().await;
+    for n in 0..10 {
+        let form = [("username", format!("Ada {n}"))];
+        let form = form.each_ref().map(|(field, name)| (*field, name.as_str()));
+        ada.post_form("/account/profile", &form).await.sees_other("/account");
+    }
+    ada.post_form("/account/profile", &[("username", "Eve")]).await.is(429);
+    // A new address would begin the counters of the account anew.
+    ada.post_form("/account/email", &[("email", NEW)]).await.is(429);
+    site.clock.advance(Duration::HOUR);
+    ada.log_in(EMAIL, PASSWORD).await.sees_other("/blogs");
+    ada.post_form("/account/email", &[("email", NEW)]).await.sees_other("/account");
+}

@@ -96,8 +96,15 @@ pub(crate) async fn revoke_others(
 ) -> Result<SeeOther, PageError> {
     let caller = site.caller_as(me);
     let sessions = site.auth.by(&caller).sessions(me.id).asked_in(me.session().id);
-    let ended = sessions.revoke_all().await;
-    ended.map_err(|error| PageError::outage(site, &error))?;
+    let outage = |error: StoreError| PageError::outage(site, &error);
+    let ended = sessions.revoke_all().await.map_err(outage)?;
+    if ended == 0 {
+        // Nothing was ended, either because there was nothing or because this session had ended before.
+        let left = sessions.list().await.map_err(outage)?;
+        if left.iter().all(|session| session.id != me.session().id) {
+            return Err(PageError::LoginRequired);
+        }
+    }
     Flash::OthersRevoked.leave(site);
     Ok(SeeOther::to(site.at("/account/sessions")))
 }

@@ -23,6 +23,8 @@ section! {
         account_tries: Pace = account_tries,
         /// Codes of a second factor on one account.
         account_codes: Pace = account_codes,
+        /// Changes of the email address or the username of one account.
+        account_renames: Pace = account_renames,
         /// Failed tries from one address.
         address_failures: Pace = address,
         /// Failed tries from one network.
