@@ -72,6 +72,26 @@ fn the_address_that_is_written_down_is_the_visitors_and_not_the_one_they_claim()
 }
 
 #[test]
+fn a_neighbours_cookie_that_is_no_text_costs_nobody_their_login() {
+    let Some(edge) = Edge::start(&[]) else { return };
+    let reply = edge.visitor(address(1)).log_in(&["--http1.1"]);
+    let ours = session_cookie(&reply).split(';').next().unwrap().as_bytes().to_vec();
+    let path = edge.place.path("cookie");
+    let header = format!("@{}", path.display());
+    for (before, after) in [
+        (&b"theme=caf\xe9; "[..], &b""[..]),
+        (b"", b"; theme=caf\xe9"),
+        (b"a=1; \xff=\xfe; b=2; ", b"; c=\x80; d=4"),
+    ] {
+        std::fs::write(&path, [b"Cookie: ", before, &ours, after].concat()).unwrap();
+        for version in ["--http1.1", "--http2"] {
+            let reply = edge.visitor(address(2)).ask("/blogs", &["--header", &header, version]);
+            reply.is(200).shows("Hi Ada");
+        }
+    }
+}
+
+#[test]
 fn whoever_is_slow_is_cut_off_and_nobody_else_waits() {
     let short = [("HEADER_TIMEOUT", "2s"), ("BODY_TIMEOUT", "2s"), ("CLIENT_TIMEOUT", "2s")];
     let Some(edge) = Edge::start(&short) else { return };
