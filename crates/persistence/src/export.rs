@@ -4,6 +4,7 @@
 //! an interrupted copy has left is the beginning of each table, and shows by itself where to go on.
 
 use countersign_domain::StoreError;
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Asterisk, Expr, Func};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityName, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
@@ -12,6 +13,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 
 use crate::audit::entity::ends;
+use crate::audit::seal::is_any_waiting;
 use crate::call::{Call, Deadline};
 use crate::database::SqlStore;
 use crate::error::{corrupt, unavailable, unread};
@@ -99,12 +101,12 @@ impl SqlStore {
     pub async fn has_users(&self) -> Result<bool, StoreError> {
         let call = self.read(Deadline::of_call()).await?;
         let ids = user::Entity::find().select_only().column(user::Column::Id).limit(1);
-        let first = ids.into_tuple::<sea_orm::prelude::Uuid>().one(&call).await;
+        let first = ids.into_tuple::<Uuid>().one(&call).await;
         Ok(first.map_err(unread::<user::Entity>)?.is_some())
     }
 
-    /// Gives records of the audit trail that wait for it their place, and copies all rows into `target`, whose schema is up to date like that of this one, as they are at
-    /// one moment. A target that holds a part of them, because an earlier call was interrupted, is
+    /// Gives records of the audit trail that wait for it their place, and copies all rows, as they are at one
+    /// moment, into `target`, whose schema is up to date like that of this one. A target that holds a part of them, because an earlier call was interrupted, is
     /// completed; one that holds the end of the audit trail, which is copied last, is left as it is.
     ///
     /// # Errors
@@ -112,12 +114,27 @@ impl SqlStore {
     /// When the target holds anything else, and nothing was copied; or when either of them fails, and
     /// another call goes on.
     pub async fn copy_into(&self, target: &Self, tell: Tell<'_>) -> Result<(), ExportError> {
-        self.seal().await.map_err(ExportError::Source)?;
-        target.seal().await.map_err(ExportError::Target)?;
-        let source = self.snapshot().await.map_err(ExportError::Source)?;
+        let source = self.snapshot_in_order().await.map_err(ExportError::Source)?;
         let done = copy(&source, target, tell).await;
         source.end_reading().await;
         done
+    }
+
+    /// Returns a connection to read the whole database at a moment at which no record waits for its place. A
+    /// copy of one that waits would get another place in the target than here. On a site that is written to
+    /// all the time there may be no such moment; then some wait.
+    async fn snapshot_in_order(&self) -> Result<Call, StoreError> {
+        const TRIES: u32 = 50;
+        let mut tries = 1;
+        loop {
+            self.seal().await?;
+            let call = self.snapshot().await?;
+            if tries == TRIES || !is_any_waiting(&call, Uuid::nil()).await? {
+                return Ok(call);
+            }
+            call.end_reading().await;
+            tries += 1;
+        }
     }
 
     /// Compares all that this database holds now with what `target` holds.

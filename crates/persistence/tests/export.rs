@@ -183,6 +183,7 @@ async fn a_target_that_holds_other_data_is_left_as_it_is() {
         assert_eq!(contents(&target).await, before);
         // A whole site.
         target.audit().record(&[any_record()]).await.unwrap();
+        assert_eq!(target.audit().audit_ends().await.unwrap().last.number, 1);
         for source in [&source, &other] {
             let error = source.copy_into(&target, &silent).await.unwrap_err();
             assert!(matches!(error, ExportError::Foreign { table: "audit_ends" }), "{error:?}");

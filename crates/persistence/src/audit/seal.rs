@@ -126,7 +126,8 @@ async fn placed(transaction: &Call, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreErro
     Ok(placed)
 }
 
-async fn is_any_waiting(call: &Call, after: Uuid) -> Result<bool, StoreError> {
+/// Returns whether a record behind an id waits for its place.
+pub(crate) async fn is_any_waiting(call: &Call, after: Uuid) -> Result<bool, StoreError> {
     let first = queue::Entity::find()
         .filter(queue::Column::Id.gt(after))
         .select_only()
