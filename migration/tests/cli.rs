@@ -121,7 +121,7 @@ fn down_wants_a_yes_and_never_more_than_there_is() {
     let dir = TempDir::new().unwrap();
     let applied = out(&run(&dir, &["up"])).lines().count();
     let (code, line) = {
-        let output = program(&dir, &["down", "1", "--yes"]).stdin(Stdio::null()).output().unwrap();
+        let output = program(&dir, &["down", "1"]).stdin(Stdio::null()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
