@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::{ConnectOptions, Connection, Executor, Postgres, Row};
+use sea_orm::{DatabaseConnection, DbErr};
 
 use super::options::{CannotConnect, Connections, Opening};
-use super::server::{answered, parse, pool, unbracketed, unread};
+use super::server::{answered, answered_as, parse, pool, unbracketed, unread};
 use super::tls;
 use crate::growth::Growth;
 use crate::limits::{IDLE_IN_TRANSACTION, LOCK_TIMEOUT, STATEMENT_TIMEOUT};
@@ -83,8 +83,9 @@ pub(super) async fn connect(url: &str, opening: Opening) -> Result<Connections, 
 /// Refuses a database that cannot hold every name. It also shows that the server is there and lets this program
 /// in.
 async fn check_encoding(options: &PgConnectOptions) -> Result<(), CannotConnect> {
-    let encoding = answered(async {
-        let mut connection = options.connect().await?;
+    let mut connection = answered(options.connect()).await?;
+    // A pooler lets clients in while its server is away, and answers the first statement itself.
+    let encoding = answered_as(DbErr::Query, async {
         let row = connection.fetch_one("SHOW server_encoding").await?;
         connection.close().await?;
         row.try_get::<String, _>(0)

@@ -58,14 +58,22 @@ pub(super) fn parse(url: &str, known: &[&str]) -> Result<Parsed, String> {
     Ok(Parsed { url, max_connections })
 }
 
-/// Awaits the server's answer, for as long as a call waits.
+/// Awaits the server's answer to a client that connects, for as long as a call waits.
 pub(super) async fn answered<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, CannotConnect> {
+    answered_as(DbErr::Conn, answer).await
+}
+
+/// Awaits the server's answer to what an error of this kind would be about.
+pub(super) async fn answered_as<T>(
+    kind: fn(RuntimeErr) -> DbErr,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, CannotConnect> {
     match tokio::time::timeout(ACQUIRE_TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(|error| {
             let why = explained(&error);
-            let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+            let error = kind(RuntimeErr::SqlxError(Arc::new(error)));
             CannotConnect { why, is_away: is_away(&error) }
         }),
         Err(_) => {
