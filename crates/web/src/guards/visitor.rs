@@ -33,15 +33,6 @@ impl<'r> Visitor<'r> {
         }
     }
 
-    /// Returns the user who is logged in, if anybody is.
-    pub(crate) fn user(&self) -> Result<Option<CurrentUser<'r>>, GuardError> {
-        match self {
-            Self::User(user) => Ok(Some(*user)),
-            Self::Anonymous => Ok(None),
-            Self::Unavailable => Err(GuardError::Unavailable),
-        }
-    }
-
     /// Returns whether nobody is logged in.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::answer::page_error::PageError;
 use crate::answer::reason::Reason;
 use crate::answer::redirect::SeeOther;
 use crate::answer::refusal::{Explain, Refusal};
+use crate::guards::guard_error::GuardError;
 use crate::guards::visitor::Visitor;
 use crate::render::form::{Form, FormPage};
 use crate::render::wording;
@@ -97,13 +98,16 @@ pub(crate) async fn submit(
 ) -> Result<SeeOther, Refusal<Register>> {
     let Submitted(input) = input;
     let next = Next::parse(&input.next);
-    if let Some(user) = visitor.user()? {
-        let mut form = shown(site, input, None).with_next(next);
-        let reason = Reason::LoggedInAs(user.username.to_string());
-        form.message = reason.message();
-        return Err(Refusal::Form(reason, form));
+    match visitor {
+        Visitor::User(user) => {
+            let mut form = shown(site, input, None).with_next(next);
+            let reason = Reason::LoggedInAs(user.username.to_string());
+            form.message = reason.message();
+            return Err(Refusal::Form(reason, form));
+        }
+        Visitor::Unavailable => return Err(GuardError::Unavailable.into()),
+        Visitor::Anonymous => check_open(site)?,
     }
-    check_open(site)?;
     let new = NewUser::new(&input.email, &input.username, &input.password);
     let registered = site.auth.by(&site.caller()).register(new).await.map_err(|error| {
         let advice = match &error {
