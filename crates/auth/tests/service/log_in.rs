@@ -121,15 +121,20 @@ async fn what_can_be_nobodys_is_refused_before_anything_is_hashed_or_looked_up()
     assert_eq!(service.auth.testing().hashes_computed(), before);
 }
 
-#[tokio::test]
-async fn an_old_hash_is_made_stronger_at_the_next_login() {
+/// Starts a service whose hashes cost more than that of `ada`.
+async fn with_an_old_hash() -> Service {
     let store = MemoryStore::default();
     let clock = Service::new().clock;
     let before = Auth::with(store.clone(), clock.clone(), cheap()).unwrap();
     let new = NewUser::new("ada@example.org", "Ada", PASSWORD);
     before.by(&browser()).register(new).await.unwrap();
     let auth = Auth::with(store, clock.clone(), AuthConfig::default()).unwrap();
-    let service = Service { auth, clock };
+    Service { auth, clock }
+}
+
+#[tokio::test]
+async fn an_old_hash_is_made_stronger_at_the_next_login() {
+    let service = with_an_old_hash().await;
     for hashes in [2, 1] {
         let before = service.auth.testing().hashes_computed();
         let begun = service.log_in().await;
@@ -143,13 +148,7 @@ async fn an_old_hash_is_made_stronger_at_the_next_login() {
 
 #[tokio::test]
 async fn of_many_logins_that_make_a_hash_stronger_at_once_none_is_refused() {
-    let store = MemoryStore::default();
-    let clock = Service::new().clock;
-    let before = Auth::with(store.clone(), clock.clone(), cheap()).unwrap();
-    let new = NewUser::new("ada@example.org", "Ada", PASSWORD);
-    before.by(&browser()).register(new).await.unwrap();
-    let auth = Auth::with(store, clock.clone(), AuthConfig::default()).unwrap();
-    let service = Service { auth, clock };
+    let service = with_an_old_hash().await;
     let log_in = || service.try_log_in("ada@example.org", PASSWORD);
     let (one, two, three, four) = tokio::join!(log_in(), log_in(), log_in(), log_in());
     for login in [one, two, three, four] {
